@@ -1,0 +1,98 @@
+"""What a segmenter is made of: the architecture part of `segmenter.json`.
+
+Only what decides the shape and the arithmetic of the network stands here; how it is trained is
+`pipeline.segmenter.train`. Names and defaults follow the published R-101c model (paper section
+4.1), the embedded world overrides them through `params.yaml`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FEATURES = ("res2", "res3", "res4", "res5")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ResNetConfig(_Strict):
+    """A detectron2 ResNet; `deeplab` is the three-convolution stem of R-101c."""
+
+    kind: Literal["resnet"] = "resnet"
+    depth: Literal[18, 34, 50, 101, 152] = 101
+    stem: Literal["basic", "deeplab"] = "deeplab"
+    stem_channels: int = Field(128, ge=1)
+    res2_channels: int = Field(256, ge=1)  # doubled at every later stage
+    bottleneck_channels: int = Field(64, ge=1)  # of res2; depths 18 and 34 have no bottleneck
+    groups: int = Field(1, ge=1)
+    norm: Literal["BN", "SyncBN", "FrozenBN", "GN"] = "BN"
+    stride_in_1x1: bool = False
+    res4_dilation: Literal[1, 2] = 1
+    res5_dilation: Literal[1, 2, 4] = 1
+    res5_multi_grid: tuple[int, ...] | None = (1, 2, 4)  # per block, times res5_dilation
+    freeze_at: int = Field(0, ge=0, le=5)  # 1 = stem, 2 = stem and res2, ...
+
+    @model_validator(mode="after")
+    def _dilation_goes_on(self) -> "ResNetConfig":
+        if self.res4_dilation == 2 and self.res5_dilation != 4:
+            raise ValueError(
+                f"res5_dilation = {self.res5_dilation}: with res4_dilation = 2 it must be 4"
+            )
+        return self
+
+
+class SwinConfig(_Strict):
+    """detectron2's Swin transformer with one layer norm per output."""
+
+    kind: Literal["swin"] = "swin"
+    embed_dim: int = Field(96, ge=1)
+    depths: tuple[int, int, int, int] = (2, 2, 6, 2)
+    heads: tuple[int, int, int, int] = (3, 6, 12, 24)
+    window: int = Field(7, ge=1)
+    patch_size: int = Field(4, ge=1)
+    pretrain_size: int = Field(224, ge=1)  # only for the absolute position embedding
+    mlp_ratio: float = Field(4.0, gt=0)
+    qkv_bias: bool = True
+    qk_scale: float | None = None
+    dropout: float = Field(0.0, ge=0, lt=1)
+    attention_dropout: float = Field(0.0, ge=0, lt=1)
+    drop_path: float = Field(0.3, ge=0, lt=1)
+    absolute_position: bool = False
+    patch_norm: bool = True
+    freeze_at: int = Field(0, ge=0, le=5)  # 1 = patch embedding, 2 = and the first stage, ...
+
+
+BackboneConfig = Annotated[ResNetConfig | SwinConfig, Field(discriminator="kind")]
+
+
+class SegmenterConfig(_Strict):
+    """Architecture of a `MaskFormer`."""
+
+    backbone: BackboneConfig = ResNetConfig()
+    clip_dim: int = Field(512, ge=1)  # D, width of the text features
+    conv_dim: int = Field(256, ge=32, multiple_of=32)  # pixel decoder; group norm has 32 groups
+    mask_dim: int = Field(256, ge=1)  # per-pixel and mask embedding
+    hidden_dim: int = Field(256, ge=2, multiple_of=2)  # transformer decoder
+    heads: int = Field(8, ge=1)
+    feedforward: int = Field(2048, ge=1)
+    decoder_layers: int = Field(6, ge=1)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    pre_norm: bool = False
+    query_kind: Literal["learned"] = "learned"
+    queries: int = Field(100, ge=1)  # Q
+    class_hidden: int = Field(1024, ge=1)
+    class_layers: int = Field(2, ge=1)
+    enforce_input_proj: bool = False  # 1x1 projection of res5 even where the width fits already
+    memory_feature: Literal["res2", "res3", "res4", "res5"] = "res5"
+    size_divisibility: int = Field(32, ge=1)
+    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)  # RGB, 0..255
+    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "SegmenterConfig":
+        if self.hidden_dim % self.heads:
+            raise ValueError(
+                f"heads = {self.heads} does not divide hidden_dim = {self.hidden_dim}"
+            )
+        return self

@@ -1,0 +1,105 @@
+"""MaskFormer whose classes are text (paper section 3.1).
+
+Picture -> Q masks, each with an embedding that is compared with text features: the logits are
+`100 * cos` to K class features and to one learned no-object embedding (last column). State-dict
+keys are those of the released checkpoints without their CLIP.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from detectron2.structures import ImageList
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pipeline.segmenter.backbones import build_backbone
+from pipeline.segmenter.config import SegmenterConfig
+from pipeline.segmenter.predictor import Head
+
+TEMPERATURE = 100.0  # fixed; CLIP's own logit_scale is unused
+
+
+@dataclass(frozen=True)
+class LayerOutput:
+    """One decoder layer: `pred_logits` (B,Q,K+1) float32, last column = no object; `pred_masks`
+    (B,Q,h,w) float32 logits at stride 4 of the padded size."""
+
+    pred_logits: Tensor
+    pred_masks: Tensor
+
+
+@dataclass(frozen=True)
+class SegmenterOutput(LayerOutput):
+    """The last layer, with `class_embed` (B,Q,D) before normalising, the padded size of the batch
+    in pixels and, while training, the earlier layers (first decoder layer first)."""
+
+    class_embed: Tensor
+    padded_hw: tuple[int, int]
+    aux: list[LayerOutput] = field(default_factory=list)
+
+
+class TextClassifier(nn.Module):
+    """The learned no-object embedding, under the checkpoint's name `clip_adapter`."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.non_object_embedding = nn.Parameter(torch.empty(1, dim))
+        nn.init.normal_(self.non_object_embedding, std=dim**-0.5)
+
+    def forward(self, embed: Tensor, text_features: Tensor) -> Tensor:
+        """embed (B,Q,D) any norm, text_features (K,D) unit norm -> (B,Q,K+1) float32 logits."""
+        with torch.autocast(embed.device.type, enabled=False):
+            nothing = F.normalize(self.non_object_embedding.float(), dim=-1)
+            classes = torch.cat([text_features.float(), nothing])
+            return TEMPERATURE * F.normalize(embed.float(), dim=-1) @ classes.T
+
+
+class MaskFormer(nn.Module):
+    """The segmenter: class-agnostic masks, named by comparison with text features."""
+
+    def __init__(self, config: SegmenterConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = build_backbone(config.backbone)
+        self.sem_seg_head = Head(config, self.backbone.output_shape())
+        self.clip_adapter = TextClassifier(config.clip_dim)
+        shape = (3, 1, 1)
+        self.register_buffer("mean", torch.tensor(config.pixel_mean).view(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(config.pixel_std).view(shape), persistent=False)
+
+    def prepare(self, images: list[Tensor]) -> Tensor:
+        """Pictures (3,H,W) RGB 0..255 -> normalised (B,3,H',W'), zero-padded bottom and right.
+
+        H' and W' are the largest height and width, rounded up to `size_divisibility`. The zeros
+        come after normalising, so padding has the mean colour.
+        """
+        images = [(image.to(self.mean) - self.mean) / self.std for image in images]
+        return ImageList.from_tensors(images, self.config.size_divisibility).tensor
+
+    def forward(self, images: list[Tensor], text_features: Tensor) -> SegmenterOutput:
+        """Segment pictures.
+
+        images: (3,H,W) float or uint8, RGB 0..255, sizes may differ; at least one.
+        text_features: (K,D) unit norm, D = `config.clip_dim`; K may change from call to call.
+        """
+        if text_features.shape[-1] != self.config.clip_dim:
+            raise ValueError(
+                f"text features have width {text_features.shape[-1]}, this segmenter was made for "
+                f"a CLIP of width {self.config.clip_dim}: use the CLIP it was trained with"
+            )
+        batch = self.prepare(images)
+        *earlier, last = self.sem_seg_head(self.backbone(batch))
+        return SegmenterOutput(
+            pred_logits=self.clip_adapter(last.class_embed, text_features),
+            pred_masks=last.pred_masks.float(),
+            class_embed=last.class_embed.float(),
+            padded_hw=(batch.shape[-2], batch.shape[-1]),
+            aux=[
+                LayerOutput(
+                    self.clip_adapter(layer.class_embed, text_features), layer.pred_masks.float()
+                )
+                for layer in earlier
+            ]
+            if self.training
+            else [],
+        )
