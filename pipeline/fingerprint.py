@@ -1,0 +1,62 @@
+"""Short hashes of values, files and code: what decides whether earlier work can be kept."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+
+def of_value(value: Any) -> str:
+    """Hash of a value made of None, bool, int, float, str, bytes, Path, dataclasses, and lists,
+    tuples and mappings of those. TypeError on anything else: its text might not tell it apart."""
+    digest = hashlib.sha256()
+    _feed(digest, value)
+    return digest.hexdigest()[:24]
+
+
+def of_files(paths: Iterable[Path | str], pattern: str = "*") -> str:
+    """Hash of the names and bytes of files; a folder stands for all files in it that match."""
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: not found, expected a file or folder to fingerprint")
+        files = [path] if path.is_file() else sorted(p for p in path.rglob(pattern) if p.is_file())
+        for file in files:
+            name = file.name if path.is_file() else file.relative_to(path).as_posix()
+            _feed(digest, [name, of_file(file)])
+    return digest.hexdigest()[:24]
+
+
+def of_code(*modules: Any) -> str:
+    """Hash of the source of imported modules; a package stands for all Python files in it."""
+    sources = [Path(m.__file__) for m in modules]
+    return of_files([s.parent if s.name == "__init__.py" else s for s in sources], "*.py")
+
+
+def of_file(path: Path | str) -> str:
+    """sha256 of a file's bytes, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _feed(digest: Any, value: Any) -> None:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = [type(value).__name__, *(getattr(value, f.name) for f in fields(value))]
+    if isinstance(value, Mapping):
+        digest.update(b"{%d" % len(value))
+        for key in sorted(value, key=str):
+            _feed(digest, key)
+            _feed(digest, value[key])
+    elif isinstance(value, list | tuple):
+        digest.update(b"[%d" % len(value))
+        for element in value:
+            _feed(digest, element)
+    else:
+        if isinstance(value, Path):
+            value = value.as_posix()
+        if not (value is None or isinstance(value, bool | int | float | str | bytes)):
+            raise TypeError(f"cannot fingerprint a {type(value).__name__}: {value!r:.100}")
+        data = value if isinstance(value, bytes) else repr(value).encode()
+        digest.update(b"%s:%d:" % (type(value).__name__.encode(), len(data)))
+        digest.update(data)

@@ -1,0 +1,75 @@
+"""Where and how things run: device, workers, engine, precision. Never what they compute.
+
+These come from the environment, not from params.yaml, so that moving to another machine
+invalidates no cached result:
+
+    OVSEG_DEVICE       cuda | cuda:N | cpu; default: cuda where there is one
+    OVSEG_WORKERS      processes for work on the CPU; default: the CPUs this process may use
+    OVSEG_ENGINE       local | ray; default: local
+    OVSEG_RAY_ADDRESS  the cluster to join ("auto", "ray://host:10001"); default: start one here
+"""
+
+import os
+import random
+import re
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+ENGINES = ("local", "ray")
+
+
+def device() -> torch.device:
+    """The device for models. ValueError on an unknown or absent device in OVSEG_DEVICE."""
+    wanted = os.environ.get("OVSEG_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", wanted):
+        raise ValueError(f"OVSEG_DEVICE={wanted}: unknown device, allowed: cuda, cuda:N, cpu")
+    chosen = torch.device(wanted)
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"OVSEG_DEVICE={wanted}: this machine shows {torch.cuda.device_count()} CUDA devices, "
+            "choose another or unset OVSEG_DEVICE"
+        )
+    return chosen
+
+
+def workers() -> int:
+    """How many processes may work at once, at least 1."""
+    wanted = os.environ.get("OVSEG_WORKERS")
+    if not wanted:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise ValueError(f"OVSEG_WORKERS={wanted}: expected a whole number of at least 1")
+    return int(wanted)
+
+
+def engine() -> str:
+    """What shards run on: "local" (this machine) or "ray" (a cluster; the extra `cluster`)."""
+    wanted = os.environ.get("OVSEG_ENGINE") or "local"
+    if wanted not in ENGINES:
+        raise ValueError(f"OVSEG_ENGINE={wanted}: unknown engine, allowed: {', '.join(ENGINES)}")
+    return wanted
+
+
+def ray_address() -> str | None:
+    """Address of the Ray cluster to join; None starts one on this machine."""
+    return os.environ.get("OVSEG_RAY_ADDRESS") or None
+
+
+def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
+    """bfloat16 where it is safe and faster (matrix products, convolutions); float32 elsewhere."""
+    return torch.autocast(dev.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def math_attention() -> AbstractContextManager:
+    """Plain attention on CPUs, whose fused kernel is slow to train at our sizes; no-op on CUDA."""
+    return sdpa_kernel(SDPBackend.MATH) if device().type == "cpu" else nullcontext()
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (all devices)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

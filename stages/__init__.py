@@ -1,0 +1,1 @@
+"""One module per DVC stage: read the paths and the params section, call the library, write."""

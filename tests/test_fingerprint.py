@@ -1,0 +1,62 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pipeline
+from pipeline import fingerprint, runtime
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class Spot:
+    x: int
+    y: int
+
+
+def test_equal_values_have_equal_hashes():
+    value = {"b": [1, 2.5, None, True, "é", b"\0", Path("a/b")], "a": Point(1, 2)}
+    same = {"a": Point(1, 2), "b": (1, 2.5, None, True, "é", b"\0", "a/b")}
+    assert fingerprint.of_value(value) == fingerprint.of_value(same)
+
+
+def test_different_values_differ():
+    values = [1, 1.0, "1", True, None, "", [], {}, [[]], [1], [[1]], ["1", "2"], ["12"], b"1",
+              {"a": 1}, {"a": None}, ["a", 1], Point(1, 2), Point(2, 1), Spot(1, 2)]  # fmt: skip
+    assert len({fingerprint.of_value(value) for value in values}) == len(values)
+
+
+def test_a_value_whose_text_may_be_cut_short_is_refused():
+    with pytest.raises(TypeError, match="ndarray"):
+        fingerprint.of_value([np.zeros(3)])
+
+
+def test_files_count_by_name_and_bytes(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.py").write_text("1")
+    (tmp_path / "sub" / "b.txt").write_text("2")
+    first = fingerprint.of_files([tmp_path])
+    python = fingerprint.of_files([tmp_path], "*.py")
+    assert first == fingerprint.of_files([tmp_path])
+    (tmp_path / "sub" / "b.txt").write_text("3")
+    assert first != fingerprint.of_files([tmp_path])
+    assert python == fingerprint.of_files([tmp_path], "*.py")
+    (tmp_path / "a.py").rename(tmp_path / "c.py")
+    assert python != fingerprint.of_files([tmp_path], "*.py")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent"):
+        fingerprint.of_files([tmp_path / "absent"])
+
+
+def test_code_of_a_package_is_more_than_its_init():
+    assert fingerprint.of_code(pipeline) != fingerprint.of_code(runtime)
+    root = Path(pipeline.__file__).parent
+    assert fingerprint.of_code(pipeline) == fingerprint.of_files([root], "*.py")

@@ -1,0 +1,70 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import runtime
+
+
+def test_device_is_what_the_environment_says(monkeypatch):
+    monkeypatch.setenv("OVSEG_DEVICE", "cpu")
+    assert runtime.device() == torch.device("cpu")
+
+
+@pytest.mark.parametrize("wanted", ["tpu", "cuda:x", "gpu"])
+def test_an_unknown_device_is_named(monkeypatch, wanted):
+    monkeypatch.setenv("OVSEG_DEVICE", wanted)
+    with pytest.raises(ValueError, match=f"OVSEG_DEVICE={wanted}.*allowed"):
+        runtime.device()
+
+
+def test_an_absent_device_is_named(monkeypatch):
+    monkeypatch.setenv("OVSEG_DEVICE", "cuda:99")
+    with pytest.raises(ValueError, match="OVSEG_DEVICE=cuda:99: this machine shows"):
+        runtime.device()
+
+
+def test_workers(monkeypatch):
+    monkeypatch.delenv("OVSEG_WORKERS", raising=False)
+    assert runtime.workers() >= 1
+    monkeypatch.setenv("OVSEG_WORKERS", "3")
+    assert runtime.workers() == 3
+    for wrong in ("0", "-1", "two", "1.5"):
+        monkeypatch.setenv("OVSEG_WORKERS", wrong)
+        with pytest.raises(ValueError, match="whole number"):
+            runtime.workers()
+
+
+def test_engine(monkeypatch):
+    monkeypatch.delenv("OVSEG_ENGINE", raising=False)
+    assert runtime.engine() == "local"
+    monkeypatch.setenv("OVSEG_ENGINE", "ray")
+    assert runtime.engine() == "ray"
+    monkeypatch.setenv("OVSEG_ENGINE", "spark")
+    with pytest.raises(ValueError, match="OVSEG_ENGINE=spark.*local, ray"):
+        runtime.engine()
+
+
+def test_autocast_computes_products_in_bfloat16_unless_disabled():
+    a = torch.ones(2, 2)
+    with runtime.autocast(torch.device("cpu")):
+        assert (a @ a).dtype == torch.bfloat16
+    with runtime.autocast(torch.device("cpu"), enabled=False):
+        assert (a @ a).dtype == torch.float32
+
+
+def test_math_attention_gives_the_same_attention():
+    q = torch.randn(1, 2, 5, 8, generator=torch.Generator().manual_seed(0))
+    attend = torch.nn.functional.scaled_dot_product_attention
+    with runtime.math_attention():
+        got = attend(q, q, q)
+    torch.testing.assert_close(got, attend(q, q, q))
+
+
+def test_a_seed_repeats_all_generators():
+    def draw():
+        runtime.seed_everything(7)
+        return random.random(), np.random.rand(), torch.rand(1).item()
+
+    assert draw() == draw()

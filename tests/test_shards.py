@@ -1,0 +1,134 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.records import NounRecord, Reject, read_parquet, write_parquet
+from pipeline.shards import collect_rejects, read_shards, run_shards, total_counts
+
+
+def make_nouns(items, folder):
+    """One noun record per item; odd items are rejected."""
+    kept = [NounRecord(i, i, f"noun {i}", "x", 0) for i in items if i % 2 == 0]
+    rejects = [Reject("test", str(i), "odd", "") for i in items if i % 2]
+    write_parquet(folder / "part.parquet", kept, NounRecord)
+    write_parquet(folder / "rejects.parquet", rejects, Reject)
+    return {"nouns": len(kept), "rejected": {"odd": len(rejects)}}
+
+
+class Counting:
+    def __init__(self, fail_at=None):
+        self.calls, self.fail_at = [], fail_at
+
+    def __call__(self, items, folder):
+        if self.fail_at in items:
+            (folder / "part.parquet").write_bytes(b"half")
+            raise RuntimeError("killed")
+        self.calls.append(list(items))
+        return make_nouns(items, folder)
+
+
+def run(out, items=range(10), make=make_nouns, stamp="a", **options):
+    return run_shards(out, list(items), 3, make, {"params": stamp}, "testing", **options)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_items_are_cut_into_shards_with_a_manifest_each(tmp_path):
+    shards = run(tmp_path)
+    assert [s.index for s in shards] == [0, 1, 2, 3]
+    assert total_counts(shards) == {"nouns": 5, "rejected": {"odd": 5}}
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
+        [f"{stem}-{i:05d}.parquet" for stem in ("part", "rejects") for i in range(4)] + ["manifest"]
+    )
+    manifest = json.loads((tmp_path / "manifest" / "00003.json").read_text())
+    assert manifest["counts"] == {"nouns": 0, "rejected": {"odd": 1}}
+    assert set(manifest["files"]) == {"part-00003.parquet", "rejects-00003.parquet"}
+    assert [r.image_id for r in read_shards(tmp_path, "part", NounRecord)] == [0, 2, 4, 6, 8]
+
+
+def test_a_second_run_makes_nothing_and_counts_the_same(tmp_path):
+    first, make = run(tmp_path), Counting()
+    before = contents(tmp_path)
+    second = run(tmp_path, make=make)
+    assert make.calls == [] and all(s.kept for s in second)
+    assert total_counts(first) == total_counts(second)
+    assert contents(tmp_path) == before
+
+
+def test_a_killed_run_resumes_to_the_bytes_of_an_uninterrupted_one(tmp_path):
+    with pytest.raises(RuntimeError, match="killed"):
+        run(tmp_path / "killed", make=Counting(fail_at=7))
+    assert not list((tmp_path / "killed").glob(".making-*"))
+    make = Counting()
+    run(tmp_path / "killed", make=make)
+    assert make.calls == [[6, 7, 8], [9]]
+    run(tmp_path / "whole")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def test_what_a_power_cut_leaves_is_made_again(tmp_path):
+    run(tmp_path / "cut")
+    run(tmp_path / "whole")
+    (tmp_path / "cut" / "manifest" / "00000.json").unlink()  # files are there, manifest is not
+    (tmp_path / "cut" / "manifest" / "00001.json").write_text("{")
+    (tmp_path / "cut" / "part-00002.parquet").write_bytes(b"short")
+    (tmp_path / "cut" / ".making-00003").mkdir()
+    make = Counting()
+    run(tmp_path / "cut", make=make)
+    assert make.calls == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def test_another_fingerprint_makes_everything_again(tmp_path):
+    run(tmp_path)
+    make = Counting()
+    run(tmp_path, make=make, stamp="b")
+    assert len(make.calls) == 4
+
+
+def test_only_shards_with_other_items_are_made_again_and_extra_ones_go(tmp_path):
+    run(tmp_path)
+    make = Counting()
+    run(tmp_path, items=[0, 1, 2, 3, 4, 6], make=make)
+    assert make.calls == [[3, 4, 6]]
+    assert len(list(tmp_path.glob("part-*.parquet"))) == 2
+    assert len(list((tmp_path / "manifest").iterdir())) == 2
+
+
+def test_other_files_in_the_folder_stay(tmp_path):
+    (tmp_path / "metrics.json").write_text("{}")
+    (tmp_path / "rejects.parquet").write_text("")
+    run(tmp_path)
+    assert (tmp_path / "metrics.json").exists() and (tmp_path / "rejects.parquet").exists()
+
+
+def test_no_items_leave_an_empty_readable_folder(tmp_path):
+    assert run(tmp_path, items=[]) == []
+    assert total_counts([]) == {}
+    assert collect_rejects(tmp_path) == {}
+    assert list(read_shards(tmp_path, "part", NounRecord)) == []
+
+
+def test_processes_make_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("OVSEG_WORKERS", "2")
+    shards = run(tmp_path / "many", processes=True)
+    assert [s.index for s in shards] == [0, 1, 2, 3]
+    run(tmp_path / "one")
+    assert contents(tmp_path / "many") == contents(tmp_path / "one")
+
+
+def test_rejects_are_joined_and_counted_by_reason(tmp_path):
+    run(tmp_path)
+    assert collect_rejects(tmp_path) == {"odd": 5}
+    rejects = read_parquet(tmp_path / "rejects.parquet", Reject)
+    assert [r.item for r in rejects] == ["1", "3", "5", "7", "9"]
+
+
+def test_user_errors(tmp_path):
+    with pytest.raises(ValueError, match="shard_size = 0"):
+        run_shards(tmp_path, [1], 0, make_nouns, {}, "testing")
+    with pytest.raises(FileNotFoundError, match="no manifest folder"):
+        list(read_shards(tmp_path / "absent", "part", NounRecord))
