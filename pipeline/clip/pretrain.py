@@ -1,0 +1,150 @@
+"""Trains the miniature CLIP that the embedded default starts from.
+
+The recipe of CLIP (Radford et al., 2021) on object-centred pictures of the OpenMoji world: an
+image tower and a text tower, symmetric contrastive loss, learned temperature. It takes about a
+quarter of an hour on two cores, so its result is shipped and this runs only as a frozen DVC stage.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import open_clip
+import torch
+from torch.nn import functional as F
+
+from pipeline import runtime
+from pipeline.progress import track
+from pipeline.world.natural import NaturalPicture, draw_natural
+from pipeline.world.vocabulary import NOUNS
+
+PICTURE_PX = 64
+MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+MODEL_CFG = {
+    "embed_dim": 128,
+    "quick_gelu": False,
+    "vision_cfg": {
+        "image_size": 48, "patch_size": 8, "width": 192, "head_width": 48, "layers": 4,
+    },
+    "text_cfg": {
+        "context_length": 32, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 2,
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PretrainRecipe:
+    """pictures: how many are drawn (each is seen several times); batch: pictures a step, all of
+    different nouns so that no negative is false; learning_rate: peak, cosine to 0 after `warmup`
+    steps; seed: of the pictures and of the training."""
+
+    pictures: int
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup: int
+    seed: int
+
+
+def draw_pictures(count: int, seed: int) -> list[NaturalPicture]:
+    """`count` pictures, nouns in turn, the same for any number of processes."""
+    spans = [(start, min(start + 500, count), seed) for start in range(0, count, 500)]
+    with ProcessPoolExecutor(runtime.workers()) as pool:
+        chunks = pool.map(_draw_span, spans)
+        return [p for chunk in track(chunks, len(spans), "drawing pictures") for p in chunk]
+
+
+def _draw_span(span: tuple[int, int, int]) -> list[NaturalPicture]:
+    start, stop, seed = span
+    cv2.setNumThreads(1)
+    return [
+        draw_natural(np.random.default_rng([seed, i]), PICTURE_PX, NOUNS[i % len(NOUNS)])
+        for i in range(start, stop)
+    ]
+
+
+def augment(pictures: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
+    """Random square crops of at least 72% of the side; half of them scaled down to 20 to 48 px
+    and up again, as small objects are. uint8 (B, 3, P, P) -> float32 (B, 3, size, size), 0..1."""
+    cropped = []
+    for picture in pictures:
+        side = int(rng.integers(int(0.72 * PICTURE_PX), PICTURE_PX + 1))
+        top, left = rng.integers(0, PICTURE_PX - side + 1, size=2)
+        crop = picture[None, :, top : top + side, left : left + side].float()
+        if rng.random() < 0.5:
+            small = min(int(rng.integers(20, 49)), side)
+            crop = F.interpolate(crop, (small, small), mode="bilinear", antialias=True)
+        cropped.append(F.interpolate(crop, (size, size), mode="bicubic", align_corners=False))
+    images = torch.cat(cropped)
+    flip = torch.from_numpy(rng.random(len(images)) < 0.5)
+    return torch.where(flip[:, None, None, None], images.flip(-1), images).clamp(0, 255) / 255
+
+
+def batches(nouns: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Endless index arrays (batch,) in which every noun stands at most once."""
+    members = {noun: np.flatnonzero(nouns == noun) for noun in np.unique(nouns)}
+    if batch > len(members):
+        raise ValueError(
+            f"a batch of {batch} pictures of different nouns needs as many nouns, there are "
+            f"{len(members)}: lower the batch size"
+        )
+    names = np.array(sorted(members))
+    while True:
+        chosen = rng.choice(names, size=batch, replace=False)
+        yield np.array([rng.choice(members[noun]) for noun in chosen])
+
+
+def pretrain(
+    recipe: PretrainRecipe, log: Callable[[int, float], None] = lambda step, loss: None
+) -> open_clip.CLIP:
+    """Train from scratch; `log` is told (step, loss) every 50 steps. Returns the model, float32."""
+    pictures = draw_pictures(recipe.pictures, recipe.seed)
+    images = torch.from_numpy(np.stack([p.image for p in pictures])).permute(0, 3, 1, 2)
+    nouns = np.array([p.noun for p in pictures])
+    context = MODEL_CFG["text_cfg"]["context_length"]
+    tokens = open_clip.SimpleTokenizer(context_length=context)([p.caption for p in pictures])
+    runtime.seed_everything(recipe.seed)
+    rng = np.random.default_rng(recipe.seed)
+    device = runtime.device()
+    clip = open_clip.CLIP(**MODEL_CFG).to(device)
+    optimizer = torch.optim.AdamW(
+        clip.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    mean = torch.tensor(MEAN).view(3, 1, 1)
+    std = torch.tensor(STD).view(3, 1, 1)
+    labels = torch.arange(recipe.batch, device=device)
+    chooser = batches(nouns, recipe.batch, rng)
+    for step in track(range(recipe.steps), recipe.steps, "training the miniature CLIP"):
+        chosen = torch.from_numpy(next(chooser))
+        rate = _learning_rate(step, recipe)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        pixels = (augment(images[chosen], clip.visual.image_size[0], rng) - mean) / std
+        with runtime.autocast(device), runtime.math_attention():
+            image_features = clip.encode_image(pixels.to(device), normalize=True)
+            text_features = clip.encode_text(tokens[chosen].to(device), normalize=True)
+        logits = clip.logit_scale.exp() * image_features.float() @ text_features.float().T
+        loss = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            clip.logit_scale.clamp_(0, float(np.log(100)))
+        if step % 50 == 0:
+            log(step, loss.item())
+    with torch.no_grad():  # rows of tokens that no caption used carry nothing: zero compresses well
+        unused = torch.ones(clip.token_embedding.num_embeddings, dtype=torch.bool, device=device)
+        unused[tokens.unique().to(device)] = False
+        clip.token_embedding.weight[unused] = 0
+    return clip.cpu().eval()
+
+
+def _learning_rate(step: int, recipe: PretrainRecipe) -> float:
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return recipe.learning_rate * 0.5 * (1 + float(np.cos(np.pi * done)))
