@@ -1,0 +1,121 @@
+"""MaskFormer's training losses on every decoder layer (paper section 3.1; convention 8).
+
+Cross entropy over K classes and no object, sigmoid focal and dice losses of the matched masks at
+the padded ground-truth resolution, the mask losses divided by the number of ground-truth masks in
+the batch. A picture without ground truth only adds to the cross entropy.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from detectron2.utils import comm
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.segmenter.maskformer import LayerOutput, SegmenterOutput
+from pipeline.segmenter.matcher import (
+    FOCAL_ALPHA,
+    FOCAL_GAMMA,
+    LossWeights,
+    Target,
+    match,
+    pad,
+)
+
+Matches = Sequence[tuple[Tensor, Tensor]]
+
+
+def losses(
+    output: SegmenterOutput, targets: Sequence[Target], weights: LossWeights
+) -> dict[str, Tensor]:
+    """Unweighted losses: `loss_ce`, `loss_mask`, `loss_dice` of the last decoder layer and the
+    same with suffix `_0`, `_1`, ... of the earlier ones (those in `output.aux`)."""
+    count = mask_count(targets, output.pred_masks.device)
+    result = {}
+    layers = {"": output} | {f"_{i}": layer for i, layer in enumerate(output.aux)}
+    for suffix, layer in layers.items():
+        matches = match(layer.pred_logits, layer.pred_masks, targets, output.padded_hw, weights)
+        result[f"loss_ce{suffix}"] = class_loss(
+            layer.pred_logits, targets, matches, weights.no_object
+        )
+        focal, dice = mask_losses(layer, targets, matches, output.padded_hw)
+        result[f"loss_mask{suffix}"] = focal / count
+        result[f"loss_dice{suffix}"] = dice / count
+    return result
+
+
+def weighted(raw: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
+    """The losses times their weights; their sum is what is minimised."""
+    factor = {"ce": weights.classes, "mask": weights.mask, "dice": weights.dice}
+    return {name: value * factor[name.split("_")[1]] for name, value in raw.items()}
+
+
+def mask_count(targets: Sequence[Target], device: torch.device) -> Tensor:
+    """Ground-truth masks per process, averaged over the processes, at least 1; scalar float."""
+    count = torch.tensor(float(sum(len(target.labels) for target in targets)), device=device)
+    if comm.get_world_size() > 1:
+        torch.distributed.all_reduce(count)
+    return (count / comm.get_world_size()).clamp(min=1)
+
+
+def class_loss(
+    pred_logits: Tensor, targets: Sequence[Target], matches: Matches, no_object: float
+) -> Tensor:
+    """Weighted cross entropy over all queries of (B,Q,K+1); unmatched queries are class K."""
+    nothing = pred_logits.shape[-1] - 1
+    truth = torch.full(pred_logits.shape[:2], nothing, device=pred_logits.device)
+    for row, target, (query, index) in zip(truth, targets, matches, strict=True):
+        row[query] = target.labels.to(row.device)[index]
+    weight = torch.ones(nothing + 1, device=pred_logits.device)
+    weight[nothing] = no_object
+    return F.cross_entropy(pred_logits.float().transpose(1, 2), truth, weight)
+
+
+def mask_losses(
+    layer: LayerOutput, targets: Sequence[Target], matches: Matches, padded_hw: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Sums of focal and of dice loss over all matched masks of the batch.
+
+    Predictions are enlarged to `padded_hw`. Without any match both are 0 and still carry
+    (zero) gradients, so that distributed training does not wait for a missing one.
+    """
+    chosen = [masks[query] for masks, (query, _) in zip(layer.pred_masks, matches, strict=True)]
+    pixels = F.interpolate(
+        torch.cat(chosen)[:, None].float(), padded_hw, mode="bilinear", align_corners=False
+    ).flatten(1)
+    truth, counted = [], []
+    for target, (_, index) in zip(targets, matches, strict=True):
+        truth.append(pad(target.masks[index.to(target.masks.device)], padded_hw))
+        shown = torch.ones_like(target.masks.new_empty(padded_hw), dtype=torch.bool)
+        if target.counted is not None:
+            shown = pad(target.counted[None], padded_hw)[0]
+        counted.append(shown.expand(len(index), *padded_hw))
+    truth = torch.cat(truth).to(pixels).flatten(1)
+    if all(target.counted is None for target in targets):
+        return focal_loss(pixels, truth).sum(), dice_loss(pixels, truth).sum()
+    weight = torch.cat(counted).to(pixels).flatten(1)
+    return focal_loss(pixels, truth, weight).sum(), dice_loss(pixels, truth, weight).sum()
+
+
+def focal_loss(pixels: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Sigmoid focal loss, mean over pixels: logits (M,P), truth (M,P) in {0,1} -> (M,).
+
+    weight: (M,P) in {0,1}, pixels that count; None counts all.
+    """
+    probability = pixels.sigmoid()
+    entropy = F.binary_cross_entropy_with_logits(pixels, truth, reduction="none")
+    miss = probability * (1 - truth) + (1 - probability) * truth
+    balance = FOCAL_ALPHA * truth + (1 - FOCAL_ALPHA) * (1 - truth)
+    loss = balance * miss**FOCAL_GAMMA * entropy
+    if weight is None:
+        return loss.mean(1)
+    return (loss * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def dice_loss(pixels: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
+    """1 - (2 |p t| + 1) / (|p| + |t| + 1): logits (M,P), truth (M,P) in {0,1} -> (M,) in [0,1]."""
+    probability = pixels.sigmoid()
+    if weight is not None:
+        probability, truth = probability * weight, truth * weight
+    overlap = 2 * (probability * truth).sum(1)
+    return 1 - (overlap + 1) / (probability.sum(1) + truth.sum(1) + 1)

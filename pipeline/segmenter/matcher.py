@@ -1,0 +1,114 @@
+"""Which query answers for which ground-truth mask: Hungarian matching, as in DETR and MaskFormer.
+
+Cost of a pair = class_weight * (-probability of the class) + mask_weight * focal + dice_weight *
+dice, the masks compared at the prediction's size (ground truth reduced by nearest neighbours).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+from torch.nn import functional as F
+
+FOCAL_ALPHA = 0.25
+FOCAL_GAMMA = 2
+
+
+@dataclass(frozen=True)
+class Target:
+    """Ground truth of one picture, N >= 0 masks.
+
+    labels: (N,) int64, index into the text features. masks: (N,H,W) bool, in the picture's size or
+    padded. counted: (H,W) bool, pixels that mask losses look at; None = all, padding included, as
+    in the original.
+    """
+
+    labels: Tensor
+    masks: Tensor
+    counted: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the losses, which are also those of the matching costs."""
+
+    classes: float = 1.0
+    mask: float = 20.0
+    dice: float = 1.0
+    no_object: float = 0.1  # of the no-object column inside the cross entropy
+
+
+@torch.no_grad()
+def match(
+    pred_logits: Tensor,
+    pred_masks: Tensor,
+    targets: Sequence[Target],
+    padded_hw: tuple[int, int],
+    weights: LossWeights,
+) -> list[tuple[Tensor, Tensor]]:
+    """Best one-to-one assignment per picture.
+
+    pred_logits (B,Q,K+1), pred_masks (B,Q,h,w) logits, one target per picture. Returns for each
+    picture (query, mask), two int64 tensors of length min(Q,N), queries ascending; empty without
+    ground truth. ValueError when a prediction is not finite.
+    """
+    size = pred_masks.shape[-2:]
+    matches = []
+    for logits, masks, target in zip(pred_logits, pred_masks, targets, strict=True):
+        truth = _reduced(pad(target.masks, padded_hw), size)
+        counted = None
+        if target.counted is not None:
+            counted = _reduced(pad(target.counted[None], padded_hw), size)[0]
+        probability = logits.float().softmax(-1)
+        pixels = masks.float().flatten(1)
+        cost = (
+            -weights.classes * probability[:, target.labels]
+            + weights.mask * focal_cost(pixels, truth, counted)
+            + weights.dice * dice_cost(pixels, truth, counted)
+        )
+        if not torch.isfinite(cost).all():
+            raise ValueError(
+                "the segmenter predicts numbers that are not finite: lower segmenter.lr or "
+                "segmenter.clip_gradient"
+            )
+        pairs = linear_sum_assignment(cost.cpu().numpy())
+        matches.append(tuple(torch.as_tensor(part, dtype=torch.int64) for part in pairs))
+    return matches
+
+
+def pad(masks: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """(N,H,W) -> (N,*size_hw), zeros (False) at the bottom and right."""
+    height, width = masks.shape[-2:]
+    assert height <= size_hw[0] and width <= size_hw[1], (masks.shape, size_hw)
+    return F.pad(masks, (0, size_hw[1] - width, 0, size_hw[0] - height))
+
+
+def _reduced(masks: Tensor, size: torch.Size) -> Tensor:
+    """(N,H,W) bool -> (N,h*w) float by nearest neighbours; N may be 0."""
+    return F.interpolate(masks[:, None].float(), size, mode="nearest").flatten(1)
+
+
+def focal_cost(pixels: Tensor, truth: Tensor, counted: Tensor | None = None) -> Tensor:
+    """Mean sigmoid focal loss of every pair: logits (Q,P), truth (N,P) in {0,1} -> (Q,N).
+
+    counted: (P,) weights in {0,1}; None counts every pixel.
+    """
+    probability = pixels.sigmoid()
+    on = FOCAL_ALPHA * (1 - probability) ** FOCAL_GAMMA * F.softplus(-pixels)
+    off = (1 - FOCAL_ALPHA) * probability**FOCAL_GAMMA * F.softplus(pixels)
+    count = pixels.shape[1]
+    if counted is not None:
+        on, off, count = on * counted, off * counted, counted.sum().clamp(min=1)
+    return (on @ truth.T + off @ (1 - truth).T) / count
+
+
+def dice_cost(pixels: Tensor, truth: Tensor, counted: Tensor | None = None) -> Tensor:
+    """Dice loss of every pair: logits (Q,P), truth (N,P) in {0,1} -> (Q,N) in [0,1]."""
+    probability = pixels.sigmoid()
+    if counted is not None:
+        probability, truth = probability * counted, truth * counted
+    overlap = 2 * probability @ truth.T
+    total = probability.sum(1)[:, None] + truth.sum(1)[None]
+    return 1 - (overlap + 1) / (total + 1)
