@@ -1,0 +1,193 @@
+"""One look at a few pictures gives the class probabilities of every variant.
+
+The segmenter runs once per picture, each CLIP once per region; regions of all pictures of a
+batch go through CLIP together. Everything else is arithmetic on (queries x classes) tables.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.clip.regions import Regions
+from pipeline.clip.tower import MaskClip
+from pipeline.evaluation import variants as branch
+from pipeline.evaluation.oracles import majority_names, paint_classes, present_classes
+from pipeline.evaluation.settings import EvaluationSettings
+from pipeline.evaluation.variants import Variant
+from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, cuts_alike, region_logits
+from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
+from pipeline.ovseg.segmenter_branch import Proposals, propose, resize_for_test
+from pipeline.ovseg.text_bank import TextBank, same_text_tower
+from pipeline.segmenter.maskformer import MaskFormer
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with its ground truth."""
+
+    index: int
+    """Position in the evaluation set."""
+    image: np.ndarray
+    """uint8 RGB `(H, W, 3)`."""
+    truth: np.ndarray
+    """int32 `(H, W)`: class id or the ignore label."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What was seen in one picture."""
+
+    masks: Tensor
+    """float32 `(Q, h, w)` in 0..1, at the size the segmenter saw."""
+    probabilities: dict[Variant, Tensor]
+    """`(Q, K)` per variant; with the masks they make up its label map."""
+    labels: dict[Variant, np.ndarray]
+    """int32 `(H, W)` of the variants that have no use for the masks."""
+
+
+class Looker:
+    """The models, ready to look at pictures of one evaluation set.
+
+    clips: name to CLIP, all compared in the same pass. segmenter_clip: the CLIP whose text
+    features the segmenter was trained with.
+    """
+
+    def __init__(
+        self,
+        segmenter: MaskFormer,
+        segmenter_clip: MaskClip,
+        clips: dict[str, MaskClip],
+        classes: list[str],
+        ignore_label: int,
+        settings: EvaluationSettings,
+    ) -> None:
+        self.segmenter = segmenter.eval()
+        self.clips = {name: clip.eval() for name, clip in clips.items()}
+        self.ignore_label = ignore_label
+        self.settings = settings
+        self._text, *texts = _text_features([segmenter_clip, *clips.values()], classes, settings)
+        self._texts = dict(zip(clips, texts, strict=True))
+        self._groups = _groups_alike(self.clips)
+
+    @torch.inference_mode()
+    def __call__(self, pictures: list[Picture]) -> list[View]:
+        """Look at a batch of pictures."""
+        settings = self.settings
+        images = [
+            resize_for_test(picture.image, settings.short_side, settings.long_side)
+            for picture in pictures
+        ]
+        proposals = propose(self.segmenter, images, self._text)
+        views = [
+            View(found.masks, self._without_clip(found, picture), {})
+            for found, picture in zip(proposals, pictures, strict=True)
+        ]
+        for threshold in settings.thresholds:
+            self._add_clip_branches(views, images, proposals, threshold)
+        self._add_oracle_masks(views, pictures)
+        return views
+
+    def _without_clip(self, found: Proposals, picture: Picture) -> dict[Variant, Tensor]:
+        threshold = self.settings.threshold
+        return {
+            Variant(branch.SEGMENTER): found.classes,
+            Variant(branch.ORACLE_NAMES, threshold=threshold): majority_names(
+                found.masks, picture.truth, found.classes.shape[1], self.ignore_label, threshold
+            ),
+        }
+
+    def _add_clip_branches(
+        self,
+        views: list[View],
+        images: list[np.ndarray],
+        proposals: list[Proposals],
+        threshold: float,
+    ) -> None:
+        style = self._style(threshold)
+        for group in self._groups:
+            cutter = self.clips[group[0]]
+            regions = [
+                cut_regions(cutter, image, found.masks, style)
+                for image, found in zip(images, proposals, strict=True)
+            ]
+            for name in group:
+                logits = self._logits(name, regions)
+                for seen in zip(views, proposals, regions, logits, strict=True):
+                    self._add_clip(name, threshold, *seen)
+
+    def _add_clip(
+        self,
+        name: str,
+        threshold: float,
+        view: View,
+        found: Proposals,
+        cut: Regions,
+        logits: Tensor,
+    ) -> None:
+        named = clip_probabilities(logits, cut.valid)
+        if threshold == self.settings.threshold:
+            alone = clip_alone(named, cut.valid)
+            view.probabilities[Variant(branch.CLIP, name, threshold)] = alone
+        for weight in self.settings.weights:
+            variant = Variant(branch.ENSEMBLE, name, threshold, weight)
+            view.probabilities[variant] = ensemble(found.classes, named, weight)
+
+    def _add_oracle_masks(self, views: list[View], pictures: list[Picture]) -> None:
+        """Each true class region of a picture is one mask for CLIP, at the picture's own size."""
+        style = self._style(0.5)
+        present = [present_classes(picture.truth, self.ignore_label) for picture in pictures]
+        for group in self._groups:
+            regions = [
+                self._cut_truth(self.clips[group[0]], picture, class_id, style)
+                for picture, ids in zip(pictures, present, strict=True)
+                for class_id in ids
+            ]
+            for name in group:
+                named = iter(self._logits(name, regions) if regions else [])
+                for view, picture, ids in zip(views, pictures, present, strict=True):
+                    renamed = {class_id: int(next(named).argmax()) for class_id in ids}
+                    painted = paint_classes(picture.truth, renamed)
+                    view.labels[Variant(branch.ORACLE_MASKS, name)] = painted
+
+    def _cut_truth(
+        self, clip: MaskClip, picture: Picture, class_id: int, style: RegionStyle
+    ) -> Regions:
+        mask = torch.from_numpy(picture.truth == class_id)[None].to(self._text.device).float()
+        return cut_regions(clip, picture.image, mask, style)
+
+    def _style(self, threshold: float) -> RegionStyle:
+        settings = self.settings
+        return RegionStyle(threshold, settings.fill, settings.expand, settings.matting)
+
+    def _logits(self, name: str, regions: list[Regions]) -> list[Tensor]:
+        settings = self.settings
+        return region_logits(
+            self.clips[name],
+            regions,
+            self._texts[name],
+            settings.crop_batch,
+            bfloat16=settings.bfloat16,
+        )
+
+
+def _groups_alike(clips: dict[str, MaskClip]) -> list[list[str]]:
+    """Names of CLIPs that want their regions cut alike, so that each region is cut once."""
+    groups: list[list[str]] = []
+    for name, clip in clips.items():
+        alike = [group for group in groups if cuts_alike(clips[group[0]], clip)]
+        alike[0].append(name) if alike else groups.append([name])
+    return groups
+
+
+def _text_features(
+    clips: list[MaskClip], classes: list[str], settings: EvaluationSettings
+) -> list[Tensor]:
+    """`(K, D)` of each CLIP; CLIPs with the same text tower share the work."""
+    features: list[Tensor] = []
+    for i, clip in enumerate(clips):
+        twin = next((j for j in range(i) if same_text_tower(clips[j], clip)), None)
+        known = None if twin is None else features[twin]
+        features.append(TextBank(clip, settings.templates)(classes) if known is None else known)
+    return features

@@ -1,0 +1,112 @@
+"""Evaluating every variant on a set in one pass over its pictures (paper section 4).
+
+Memory is flat in the number of pictures and in their size: a batch of pictures is held at a
+time, label maps are made and counted in bands of rows, and what is kept is one confusion matrix
+per variant.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from pipeline.data.images import read_image
+from pipeline.data.sets import EvalSet, read_label
+from pipeline.evaluation.confusion import confusion_matrix, empty_confusion
+from pipeline.evaluation.look import Looker, Picture, View
+from pipeline.evaluation.variants import Variant
+from pipeline.ovseg.semantic import best_class, mask_bands
+from pipeline.progress import track
+from pipeline.records import Reject
+
+STAGE = "evaluate"
+
+
+@dataclass
+class Evaluation:
+    """What one pass over a set counted."""
+
+    confusions: dict[Variant, np.ndarray] = field(default_factory=dict)
+    """int64 `(K, K + 1)` per variant, see `pipeline.evaluation.confusion`."""
+    images: int = 0
+    """Pictures counted."""
+    rejects: list[Reject] = field(default_factory=list)
+    """Pictures left out, with the reason."""
+
+
+def evaluate(
+    looker: Looker,
+    eval_set: EvalSet,
+    on_view: Callable[[Picture, View], None] | None = None,
+) -> Evaluation:
+    """Look at every picture of the set once and count all variants.
+
+    on_view: called for every picture, in the order of the set. A picture that cannot be read, or
+    whose label map does not fit it, becomes a reject; ValueError where none is left.
+    """
+    result = Evaluation()
+    pictures = readable_pictures(eval_set, result.rejects)
+    while batch := list(islice(pictures, looker.settings.image_batch)):
+        for picture, view in zip(batch, looker(batch), strict=True):
+            count(result.confusions, picture, view, len(eval_set.classes), eval_set.ignore_label)
+            result.images += 1
+            if on_view:
+                on_view(picture, view)
+    if not result.images:
+        why = result.rejects[0].detail if result.rejects else "the set lists no pictures"
+        raise ValueError(f"{eval_set.name}: no picture could be evaluated; first reason: {why}")
+    return result
+
+
+def readable_pictures(eval_set: EvalSet, rejects: list[Reject]) -> Iterator[Picture]:
+    """The set's pictures with their truth; the others are appended to `rejects`."""
+    images = track(eval_set.images, len(eval_set.images), f"{STAGE} {eval_set.name}")
+    for index, entry in enumerate(images):
+        try:
+            image = read_image(eval_set.root / entry.path)
+        except (ValueError, FileNotFoundError) as error:
+            rejects.append(Reject(STAGE, entry.path, "unreadable picture", str(error)))
+            continue
+        try:
+            truth = read_label(
+                eval_set.root / entry.label_path, eval_set.label_map, eval_set.ignore_label
+            )
+        except (ValueError, FileNotFoundError) as error:
+            rejects.append(Reject(STAGE, entry.label_path, "unreadable label map", str(error)))
+            continue
+        if fault := _misfit(image, truth, len(eval_set.classes), eval_set.ignore_label):
+            rejects.append(Reject(STAGE, entry.label_path, *fault))
+            continue
+        yield Picture(index, image, truth)
+
+
+def count(
+    confusions: dict[Variant, np.ndarray],
+    picture: Picture,
+    view: View,
+    classes: int,
+    ignore_label: int,
+) -> None:
+    """Add one picture to the confusion matrices of all its variants."""
+    for variant in (*view.probabilities, *view.labels):
+        confusions.setdefault(variant, empty_confusion(classes))
+    for variant, labels in view.labels.items():
+        confusions[variant] += confusion_matrix(labels, picture.truth, classes, ignore_label)
+    for rows, masks in mask_bands(view.masks, picture.truth.shape, classes):
+        truth = picture.truth[rows]
+        for variant, probabilities in view.probabilities.items():
+            labels = best_class(probabilities, masks).cpu().numpy()
+            confusions[variant] += confusion_matrix(labels, truth, classes, ignore_label)
+
+
+def _misfit(
+    image: np.ndarray, truth: np.ndarray, classes: int, ignore_label: int
+) -> tuple[str, str] | None:
+    """(reason, detail) where a label map cannot belong to the picture or to the class list."""
+    if image.shape[:2] != truth.shape:
+        return "size mismatch", f"picture {image.shape[:2]}, label map {truth.shape}"
+    wrong = np.unique(truth[(truth != ignore_label) & ((truth < 0) | (truth >= classes))])
+    if wrong.size:
+        return "unknown label", f"labels {wrong.tolist()[:10]}, expected 0..{classes - 1}"
+    return None

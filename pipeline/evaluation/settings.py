@@ -1,0 +1,59 @@
+"""What an evaluation depends on, besides the models and the data."""
+
+from dataclasses import dataclass
+
+from pipeline.clip.text import VILD_TEMPLATES
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """Defaults are the paper's for Swin-B + ViT-L/14 on ADE20K, except the size of the picture."""
+
+    weight: float = 0.7
+    """CLIP's weight in the ensemble, 0..1."""
+    threshold: float = 0.4
+    """Mask probability above which a pixel is shown to CLIP, 0..1."""
+    sweep_weights: tuple[float, ...] = ()
+    """Further ensemble weights to evaluate, 0..1 each."""
+    sweep_thresholds: tuple[float, ...] = ()
+    """Further thresholds; each costs another pass of every CLIP."""
+    fill: str = "mean"
+    expand: float = 1.0
+    matting: bool = False
+    """How masks are cut out, see `pipeline.ovseg.clip_branch.RegionStyle`."""
+    short_side: int | None = None
+    long_side: int | None = None
+    """Size pictures are resized to for the segmenter, pixels; None keeps their own."""
+    templates: tuple[str, ...] = VILD_TEMPLATES
+    """Prompt templates around the class names, averaged."""
+    image_batch: int = 8
+    """Pictures looked at together. Changes speed and memory, results by less than 1e-5."""
+    crop_batch: int = 64
+    """Regions in one pass of CLIP. As above."""
+    bfloat16: bool = False
+    """Run the CLIP image tower in bfloat16: faster on some machines, slightly other numbers."""
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "threshold"):
+            _check_share(name, getattr(self, name))
+        for name in ("sweep_weights", "sweep_thresholds"):
+            for value in getattr(self, name):
+                _check_share(name, value)
+        for name in ("image_batch", "crop_batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """All thresholds regions are cut at, sorted, each once."""
+        return tuple(sorted({self.threshold, *self.sweep_thresholds}))
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """All ensemble weights, sorted, each once; the main one among them."""
+        return tuple(sorted({self.weight, *self.sweep_weights}))
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name} is {value}; expected 0 to 1")

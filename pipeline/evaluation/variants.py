@@ -1,0 +1,52 @@
+"""Which predictions are compared: every way of combining masks and names, as one flat list."""
+
+from dataclasses import dataclass
+
+SEGMENTER = "segmenter"
+"""The segmenter's masks and its own class scores."""
+CLIP = "clip"
+"""The segmenter's masks, named by CLIP alone; masks CLIP cannot see are left out."""
+ENSEMBLE = "ensemble"
+"""Both opinions, multiplied."""
+ORACLE_MASKS = "oracle_masks"
+"""Ground-truth masks, named by CLIP: what better names alone could still win."""
+ORACLE_NAMES = "oracle_names"
+"""The segmenter's masks, each named by its majority in the ground truth: what better masks
+alone could still win."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One prediction per picture. Fields that do not matter to a branch are at their default."""
+
+    branch: str
+    clip: str = ""
+    """Name of the CLIP; empty where none takes part."""
+    threshold: float = 0.0
+    """Mask threshold for CLIP's regions and for the oracle's majority, 0..1."""
+    weight: float = 0.0
+    """CLIP's weight in the ensemble, 0..1."""
+
+
+def main_variants(clips: list[str], threshold: float, weight: float) -> list[Variant]:
+    """The predictions that make up the results table."""
+    variants = [Variant(SEGMENTER), Variant(ORACLE_NAMES, threshold=threshold)]
+    for clip in clips:
+        variants += [
+            Variant(ORACLE_MASKS, clip),
+            Variant(CLIP, clip, threshold),
+            Variant(ENSEMBLE, clip, threshold, weight),
+        ]
+    return variants
+
+
+def sweep_variants(
+    clips: list[str], thresholds: tuple[float, ...], weights: tuple[float, ...]
+) -> list[Variant]:
+    """The ensemble of every CLIP at every threshold and weight of the grid."""
+    return [
+        Variant(ENSEMBLE, clip, threshold, weight)
+        for clip in clips
+        for threshold in thresholds
+        for weight in weights
+    ]

@@ -1,0 +1,10 @@
+"""The two-branch model: masks from a MaskFormer, names from a mask-adapted CLIP.
+
+    from pipeline.ovseg import OVSeg
+    model = OVSeg.load("data")
+    result = model.segment(image, ["dog", "grass"])
+"""
+
+from pipeline.ovseg.model import OVSeg
+
+__all__ = ["OVSeg"]

@@ -1,0 +1,79 @@
+"""Second branch: CLIP looks at each mask, cut out on a flat background, and names it."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.clip.regions import Regions, prepare_regions
+from pipeline.clip.tower import MaskClip
+from pipeline.ovseg.ensemble import cosine_logits
+from pipeline.runtime import autocast
+
+
+@dataclass(frozen=True)
+class RegionStyle:
+    """How a mask becomes a picture for CLIP."""
+
+    threshold: float = 0.4
+    """A pixel belongs to the mask where its probability is above this, 0..1."""
+    fill: str = "mean"
+    """Background: "mean" (CLIP's mean colour), "zero" (black) or "preserve" (as it is)."""
+    expand: float = 1.0
+    """Factor on the sides of the tight box."""
+    matting: bool = False
+    """Blend by the mask's probability instead of cutting at the threshold."""
+
+
+def cut_regions(clip: MaskClip, image: np.ndarray, masks: Tensor, style: RegionStyle) -> Regions:
+    """Cut `masks` (Q, h, w) in 0..1 out of a uint8 RGB picture `(h, w, 3)`, at `clip`'s size."""
+    assert image.shape[:2] == tuple(masks.shape[1:]), (image.shape, masks.shape)
+    return prepare_regions(
+        torch.from_numpy(image).to(masks.device).permute(2, 0, 1),
+        masks,
+        style.threshold,
+        clip.image_size,
+        clip.mean,
+        clip.std,
+        fill=style.fill,
+        expand=style.expand,
+        matting=style.matting,
+    )
+
+
+def cuts_alike(a: MaskClip, b: MaskClip) -> bool:
+    """True where both CLIPs want regions of the same size and normalisation."""
+    return (
+        a.image_size == b.image_size and torch.equal(a.mean, b.mean) and torch.equal(a.std, b.std)
+    )
+
+
+@torch.inference_mode()
+def region_logits(
+    clip: MaskClip,
+    regions: list[Regions],
+    text_features: Tensor,
+    batch: int = 32,
+    prompts: bool = True,
+    bfloat16: bool = False,
+) -> list[Tensor]:
+    """CLIP's opinion of every valid region of several pictures: for each, `(V, K)` logits.
+
+    The regions of all pictures go through the tower together, `batch` at a time. The tower's
+    mask prompts are used where it has some, unless `prompts` is False. A picture without a
+    valid region gets `(0, K)`.
+    """
+    images = torch.cat([region.images for region in regions])
+    masks = torch.cat([region.masks for region in regions])
+    with_prompts = prompts and clip.prompts is not None
+    features = []
+    for start in range(0, len(images), batch):
+        part = slice(start, start + batch)
+        with autocast(images.device) if bfloat16 else nullcontext():
+            features.append(clip.encode_image(images[part], masks[part] if with_prompts else None))
+    if not features:
+        return [text_features.new_zeros((0, len(text_features))) for _ in regions]
+    logits = cosine_logits(torch.cat(features), text_features)
+    return list(logits.split([len(region.images) for region in regions]))

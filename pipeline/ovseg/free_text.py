@@ -1,0 +1,51 @@
+"""Segmenting by a few names typed by a person, as the paper's demo does.
+
+A person names what they want to find, not everything in the picture. So each name takes one
+query only, the valid one that CLIP scores highest for it; masks are cut at the threshold; and
+what no chosen mask covers stays unnamed. CLIP alone decides: the segmenter's class scores need a
+full vocabulary to be compared with.
+"""
+
+import torch
+from torch import Tensor
+
+OTHERS = "others"
+"""The class that a single name is compared with; it takes no query of its own."""
+
+
+def checked_names(names: list[str]) -> list[str]:
+    """The names to score: stripped, with "others" beside a single one.
+
+    Raises ValueError for no name, an empty name, or a name given twice.
+    """
+    clean = [name.strip() for name in names]
+    if not clean or not all(clean):
+        raise ValueError(f"class names are {names}; expected at least one, none of them empty")
+    if len(clean) == 1:
+        clean.append(OTHERS)
+    twice = sorted({name for name in clean if clean.count(name) > 1})
+    if twice:
+        raise ValueError(f"class names given twice: {', '.join(twice)}; name each class once")
+    return clean
+
+
+def chosen_queries(clip: Tensor, valid: Tensor, named: int) -> Tensor:
+    """The queries that the first `named` classes take: `(Q,)` bool.
+
+    clip: `(Q, K)` CLIP probabilities, valid: `(Q,)` bool. A query may win several classes; with
+    no valid query nothing is chosen.
+    """
+    chosen = torch.zeros_like(valid)
+    if valid.any():
+        scores = clip[:, :named].masked_fill(~valid[:, None], -1)
+        chosen[scores.argmax(dim=0)] = True
+    return chosen
+
+
+def free_text_evidence(
+    clip: Tensor, valid: Tensor, masks: Tensor, threshold: float, named: int
+) -> tuple[Tensor, Tensor]:
+    """What the semantic map is made of: class probabilities `(Q, K)`, 0 for queries not chosen
+    (a chosen one keeps its scores for all classes), and masks `(Q, h, w)` cut to 0 or 1."""
+    chosen = chosen_queries(clip, valid, named)
+    return clip * chosen[:, None], (masks > threshold).float()

@@ -1,0 +1,182 @@
+"""OVSeg: any class names in, a labelled picture out (paper figure 2).
+
+One look at a picture (`OVSeg.look`) runs the segmenter once and CLIP once, and holds all that
+every way of combining the two needs: segmenter only, CLIP only, ensemble at any weight, and the
+free-text demo.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.clip.store import load_clip
+from pipeline.clip.text import VILD_TEMPLATES
+from pipeline.clip.tower import MaskClip
+from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
+from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
+from pipeline.ovseg.free_text import OTHERS, checked_names, free_text_evidence
+from pipeline.ovseg.result import Segmentation
+from pipeline.ovseg.segmenter_branch import propose, resize_for_test
+from pipeline.ovseg.semantic import label_map, semantic_scores
+from pipeline.ovseg.text_bank import TextBank
+from pipeline.runtime import device as runtime_device
+from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.store import load_segmenter
+
+Mode = Literal["ensemble", "clip", "segmenter", "free-text"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Both branches' view of one picture: Q masks, K names, at the size (h, w) of the look."""
+
+    masks: Tensor
+    """float32 `(Q, h, w)`, 0..1."""
+    segmenter: Tensor
+    """float32 `(Q, K)`: the segmenter's class probabilities."""
+    valid: Tensor
+    """bool `(Q,)`: masks with a pixel above the threshold, which CLIP could look at."""
+    clip: Tensor
+    """float32 `(Q, K)`: CLIP's class probabilities, 1 where not valid."""
+
+
+class OVSeg:
+    """A segmenter and a mask-adapted CLIP.
+
+    segmenter_clip: the CLIP whose text features the segmenter was trained with, where its text
+    tower is another than `clip`'s.
+    weight: of CLIP in the ensemble, 0..1. style: how masks are cut out for CLIP.
+    short_side, long_side: size pictures are resized to first; None keeps their own.
+    prompts: use the mask prompts where `clip` has some. crop_batch: regions in one CLIP pass.
+    """
+
+    def __init__(
+        self,
+        segmenter: MaskFormer,
+        clip: MaskClip,
+        segmenter_clip: MaskClip | None = None,
+        *,
+        weight: float = 0.7,
+        style: RegionStyle = RegionStyle(),  # noqa: B008 - frozen
+        short_side: int | None = None,
+        long_side: int | None = None,
+        templates: tuple[str, ...] = VILD_TEMPLATES,
+        prompts: bool = True,
+        crop_batch: int = 32,
+    ) -> None:
+        self.segmenter = segmenter.eval()
+        self.clip = clip.eval()
+        self.weight = weight
+        self.style = style
+        self.short_side = short_side
+        self.long_side = long_side
+        self.prompts = prompts
+        self.crop_batch = crop_batch
+        self._clip_text = TextBank(clip, templates)
+        self._segmenter_text = (
+            TextBank(segmenter_clip, templates) if segmenter_clip else self._clip_text
+        )
+
+    @classmethod
+    def load(
+        cls,
+        root: str | Path = "data",
+        clip: str = "finetune/second",
+        device: torch.device | None = None,
+        **options,
+    ) -> "OVSeg":
+        """The model that the pipeline left under `root`.
+
+        clip: which CLIP, as a folder under `root`: "base_clip", "finetune/first",
+        "finetune/second". options: as for `OVSeg`.
+        Raises FileNotFoundError naming the missing folder.
+        """
+        root = Path(root)
+        place = device or runtime_device()
+        segmenter = load_segmenter(root / "segmenter", place)
+        return cls(segmenter, load_clip(root / clip, place), **options)
+
+    @torch.inference_mode()
+    def look(self, image: np.ndarray, names: list[str]) -> Evidence:
+        """Run both branches on a uint8 RGB picture `(H, W, 3)`; any number of names."""
+        image = resize_for_test(checked_image(image), self.short_side, self.long_side)
+        [proposals] = propose(self.segmenter, [image], self._segmenter_text(names))
+        regions = cut_regions(self.clip, image, proposals.masks, self.style)
+        [logits] = region_logits(
+            self.clip, [regions], self._clip_text(names), self.crop_batch, self.prompts
+        )
+        return Evidence(
+            masks=proposals.masks,
+            segmenter=proposals.classes,
+            valid=regions.valid,
+            clip=clip_probabilities(logits, regions.valid),
+        )
+
+    def combine(self, evidence: Evidence, mode: Mode, named: int) -> tuple[Tensor, Tensor]:
+        """Class probabilities `(Q, K)` and masks `(Q, h, w)` whose products make up the map.
+
+        named: the number of leading names that may take a query in mode "free-text".
+        """
+        if mode == "segmenter":
+            return evidence.segmenter, evidence.masks
+        if mode == "clip":
+            return clip_alone(evidence.clip, evidence.valid), evidence.masks
+        if mode == "ensemble":
+            return ensemble(evidence.segmenter, evidence.clip, self.weight), evidence.masks
+        if mode == "free-text":
+            return free_text_evidence(
+                evidence.clip, evidence.valid, evidence.masks, self.style.threshold, named
+            )
+        raise ValueError(f"mode is {mode!r}; expected one of {', '.join(get_args(Mode))}")
+
+    @torch.inference_mode()
+    def scores(
+        self,
+        image: np.ndarray,
+        names: list[str],
+        mode: Mode = "ensemble",
+        output_hw: tuple[int, int] | None = None,
+    ) -> Tensor:
+        """The semantic map: float32 `(K, H, W)`, at the picture's size unless told otherwise."""
+        names = checked_names(names)
+        evidence = self.look(image, names)
+        classes, masks = self.combine(evidence, mode, _claimants(names))
+        return semantic_scores(classes, masks, output_hw or image.shape[:2])
+
+    @torch.inference_mode()
+    def segment(
+        self, image: np.ndarray, names: list[str], mode: Mode = "ensemble"
+    ) -> Segmentation:
+        """Label every pixel of a uint8 RGB picture `(H, W, 3)` with one of `names`.
+
+        A single name is compared with "others". In mode "free-text" only what a chosen mask
+        covers is labelled. Raises ValueError for a picture or names that are not as said.
+        """
+        names = checked_names(names)
+        evidence = self.look(image, names)
+        classes, masks = self.combine(evidence, mode, _claimants(names))
+        labels = label_map(classes, masks, image.shape[:2])
+        return Segmentation(
+            names=tuple(names),
+            labels=labels.cpu().numpy().astype(np.int32),
+            scores=classes.amax(dim=0).cpu().numpy(),
+        )
+
+
+def checked_image(image: np.ndarray) -> np.ndarray:
+    """`image` as it is, if uint8 `(H, W, 3)` with at least one pixel; else ValueError."""
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or array.size == 0:
+        raise ValueError(
+            f"picture is {array.dtype} {array.shape}; expected uint8 RGB (height, width, 3), "
+            "for example numpy.array(PIL.Image.open(path).convert('RGB'))"
+        )
+    return array
+
+
+def _claimants(names: list[str]) -> int:
+    return len(names) - 1 if len(names) == 2 and names[-1] == OTHERS else len(names)

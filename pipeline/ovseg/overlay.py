@@ -1,0 +1,87 @@
+"""Label maps as pictures a person can read: classes in colour, named where they lie."""
+
+import colorsys
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from pipeline.ovseg.lettering import font, write
+
+MIN_SIDE = 320
+"""Smaller pictures are enlarged to this width in pixels, or names would not fit on them."""
+NAMED_SHARE = 0.01
+"""Regions below this share of the picture are coloured, but carry no name of their own."""
+
+
+def distinct_colours(count: int) -> np.ndarray:
+    """`(count, 3)` uint8 RGB: neighbours differ much, the first dozen are easy to tell apart."""
+    shades = [(0.85, 0.95), (0.55, 0.75), (1.0, 0.6)]
+    colours = []
+    for i in range(count):
+        hue = (0.58 + i * 0.618034) % 1.0  # the golden ratio spreads any number of hues
+        saturation, value = shades[i % len(shades)]
+        colours.append([round(255 * c) for c in colorsys.hsv_to_rgb(hue, saturation, value)])
+    return np.array(colours, dtype=np.uint8).reshape(count, 3)
+
+
+def enlarged(image: np.ndarray, labels: np.ndarray | None = None) -> tuple:
+    """Picture `(H, W, 3)` and labels `(H, W)`, both enlarged so that the width is at least
+    `MIN_SIDE`; labels keep hard edges."""
+    height, width = image.shape[:2]
+    factor = -(-MIN_SIDE // width)
+    size = (width * factor, height * factor)
+    big = np.array(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    if labels is None:
+        return big, None
+    return big, labels.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def paint(
+    image: np.ndarray,
+    labels: np.ndarray,
+    names: dict[int, str],
+    colours: dict[int, np.ndarray],
+    opacity: float = 0.55,
+) -> np.ndarray:
+    """Colour every class of `labels` over a uint8 RGB picture and write its name on it.
+
+    labels: `(H, W)` integers; ids that are not in `colours` (ignored, unnamed) stay grey.
+    Returns uint8 `(H, W, 3)`, enlarged as by `enlarged`.
+    """
+    picture, labels = enlarged(image, labels)
+    grey = picture.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    canvas = 0.5 * grey + 40.0
+    for class_id, colour in colours.items():
+        here = labels == class_id
+        canvas[here] = (1 - opacity) * picture[here] + opacity * colour
+    canvas[_borders(labels)] = 255.0
+    drawn = Image.fromarray(canvas.clip(0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(drawn)
+    for class_id in colours:
+        spot = _middle_of_largest_part(labels == class_id)
+        if spot is not None:
+            write(draw, spot, names[class_id], font(14), centred=True)
+    return np.array(drawn)
+
+
+def _borders(labels: np.ndarray) -> np.ndarray:
+    """Pixels whose right or lower neighbour has another label: bool `(H, W)`."""
+    edge = np.zeros(labels.shape, dtype=bool)
+    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    edge[:-1] |= labels[:-1] != labels[1:]
+    return edge
+
+
+def _middle_of_largest_part(mask: np.ndarray) -> tuple[int, int] | None:
+    """(x, y) farthest from the edge of the largest connected part; None where it is too small."""
+    parts, count = ndimage.label(mask)
+    if count == 0:
+        return None
+    areas = np.bincount(parts.ravel())[1:]
+    if areas.max() < NAMED_SHARE * mask.size:
+        return None
+    inside = np.pad(parts == 1 + int(areas.argmax()), 1)
+    depth = ndimage.distance_transform_edt(inside)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(x), int(y)

@@ -1,0 +1,46 @@
+"""Class names to text features, each name encoded once."""
+
+import torch
+from torch import Tensor
+
+from pipeline.clip.text import class_features
+from pipeline.clip.tower import MaskClip
+
+
+class TextBank:
+    """Remembers the text feature of every name it was asked for.
+
+    A name costs one pass through the text tower per template, which for ViT-L/14 on a CPU is
+    0.4 s a name: too much to repeat for every picture.
+    """
+
+    def __init__(self, clip: MaskClip, templates: tuple[str, ...]) -> None:
+        self._clip = clip
+        self._templates = templates
+        self._known: dict[str, Tensor] = {}
+
+    @torch.inference_mode()
+    def __call__(self, names: list[str]) -> Tensor:
+        """`(K, D)` float32, unit norm, one row per name in the order asked for."""
+        new = [name for name in dict.fromkeys(names) if name not in self._known]
+        if new:
+            features = class_features(self._clip, new, self._templates)
+            self._known.update(zip(new, features, strict=True))
+        return torch.stack([self._known[name] for name in names])
+
+
+def same_text_tower(a: MaskClip, b: MaskClip) -> bool:
+    """True where both CLIPs encode text with equal weights, so that one bank serves both."""
+    left, right = _text_weights(a), _text_weights(b)
+    return left.keys() == right.keys() and all(
+        left[key].shape == right[key].shape and torch.equal(left[key], right[key]) for key in left
+    )
+
+
+def _text_weights(clip: MaskClip) -> dict[str, Tensor]:
+    """Every weight of the CLIP but the image tower and the unused temperature."""
+    return {
+        key: value
+        for key, value in clip.clip.state_dict().items()
+        if not key.startswith("visual.") and key != "logit_scale"
+    }

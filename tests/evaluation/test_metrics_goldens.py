@@ -1,0 +1,101 @@
+"""Our metrics against the numbers of the original's evaluator and of detectron2's own."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.evaluation import SemSegEvaluator
+from PIL import Image
+
+from pipeline.evaluation.confusion import confusion_matrix
+from pipeline.evaluation.metrics import class_accuracy, class_iou, segmentation_metrics
+from tests.goldens import arrays, describing
+
+SHARED_KEYS = {"fwiou": "fwIoU", "pixel_accuracy": "pACC", "mean_accuracy": "mACC"}
+
+
+def check(metrics: dict, key: str, expected: float | None) -> None:
+    assert metrics[key] == (None if expected is None else pytest.approx(expected, abs=1e-9)), key
+
+
+@pytest.mark.parametrize(("name", "golden"), describing("results_percent", "ignore_label"))
+def test_metrics_equal_the_goldens(name, golden):
+    data, classes = arrays(name), golden["classes"]
+    for case, results in golden["results_percent"].items():
+        confusion = confusion_matrix(
+            data[f"{case}.pred"], data[f"{case}.gt"], len(classes), golden["ignore_label"]
+        )
+        with_ignored = np.array(results["confusion_rows_pred_cols_gt_last_is_ignore"])
+        assert (confusion[:, :-1] == with_ignored[:-1, :-1].T).all(), case
+
+        splits = results["evaluation_set"] or {}
+        for split, seen in [(None, None), *splits.items()]:
+            metrics = segmentation_metrics(confusion, seen)
+            for definition, source in (("legacy", "generalized"), ("current", "detectron2")):
+                expected = results[source]
+                check(metrics, f"miou_{definition}", expected["mIoU"])
+                for ours, theirs in SHARED_KEYS.items():
+                    check(metrics, ours, expected[theirs])
+                for i, label in enumerate(classes):
+                    for ours, theirs in ((class_iou, "IoU"), (class_accuracy, "ACC")):
+                        value, wanted = ours(confusion)[i], expected[f"{theirs}-{label}"]
+                        assert value == pytest.approx(
+                            np.nan if wanted is None else wanted, abs=1e-9, nan_ok=True
+                        )
+            if split:
+                expected = results["generalized"]
+                check(metrics, "miou_seen_legacy", expected[f"mIoU-{split}"])
+                check(metrics, "miou_unseen_legacy", expected[f"mIoU-un{split}"])
+                check(metrics, "pixel_accuracy_seen", expected[f"pAcc-{split}"])
+                check(metrics, "pixel_accuracy_unseen", expected[f"pAcc-un{split}"])
+                check(metrics, "hiou_legacy", expected[f"hIoU-{split}"])
+
+
+@pytest.fixture
+def catalogued(tmp_path):
+    """Three label maps of five classes on disk, registered in detectron2's catalogs."""
+    random = np.random.default_rng(0)
+    truths = random.choice([0, 1, 2, 4, 255], size=(3, 20, 30)).astype(np.uint8)
+    records = []
+    for i, truth in enumerate(truths):
+        Image.fromarray(truth).save(tmp_path / f"{i}.png")
+        records.append(
+            {"file_name": f"{i}.jpg", "sem_seg_file_name": str(tmp_path / f"{i}.png")}
+        )
+    name = f"ovseg-test-{tmp_path.name}"
+    DatasetCatalog.register(name, lambda: records)
+    MetadataCatalog.get(name).set(stuff_classes=list("abcde"), ignore_label=255)
+    yield name, records, truths
+    DatasetCatalog.remove(name)
+    MetadataCatalog.remove(name)
+
+
+def read(path: str, dtype: type) -> np.ndarray:
+    return np.asarray(Image.open(path)).astype(dtype)
+
+
+def test_metrics_equal_detectron2s_evaluator_on_the_same_predictions(catalogued):
+    name, records, truths = catalogued
+    scores = torch.from_numpy(np.random.default_rng(1).random((3, 5, 20, 30), dtype=np.float32))
+    for truth, score in zip(truths, scores, strict=True):  # right for half of the pixels
+        for label in range(5):
+            score[label][torch.from_numpy(truth == label)] += 0.5
+    # detectron2's own reader needs numpy 1
+    evaluator = SemSegEvaluator(name, distributed=False, sem_seg_loading_fn=read)
+    evaluator.reset()
+    evaluator.process(records, [{"sem_seg": score} for score in scores])
+    theirs = json.loads(json.dumps(evaluator.evaluate()["sem_seg"]))
+
+    ours = sum(
+        confusion_matrix(score.argmax(dim=0).numpy(), truth, 5, 255)
+        for truth, score in zip(truths, scores, strict=True)
+    )
+    metrics = segmentation_metrics(ours)
+    assert metrics["miou_current"] == pytest.approx(theirs["mIoU"], abs=1e-9)
+    assert metrics["miou_legacy"] == pytest.approx(theirs["mIoU"] * 4 / 5, abs=1e-9)
+    for key, their_key in SHARED_KEYS.items():
+        assert metrics[key] == pytest.approx(theirs[their_key], abs=1e-9)
+    for i, label in enumerate("abcde"):
+        assert class_iou(ours)[i] == pytest.approx(theirs[f"IoU-{label}"], abs=1e-9, nan_ok=True)
