@@ -1,0 +1,1 @@
+"""Reading data sets as downloaded: pictures, captions, label maps, benchmarks, own folders."""

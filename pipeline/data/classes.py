@@ -1,0 +1,49 @@
+"""Class lists of the benchmarks, and their synonyms.
+
+`classes/<list>.tsv`, tab-separated, one class a line in class-id order, `#` starts a comment:
+
+    stored value    name    note
+
+The stored value is what the benchmark's own label files hold, so the list is the label map too.
+The name is what the benchmark's users expect, as a whole: "door, door frame" goes into a prompt
+with its comma, as in the original. `synonyms` splits it for those who would rather average.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.data.labels import LabelMap
+
+FOLDER = Path(__file__).parent / "classes"
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """names: by class id; stored: value of each class in the label files; notes: third column."""
+
+    names: list[str]
+    stored: list[int]
+    notes: list[str]
+
+    @property
+    def label_map(self) -> LabelMap:
+        return {value: class_id for class_id, value in enumerate(self.stored)}
+
+
+def load_class_list(name: str) -> ClassList:
+    """A class list of this package: ade150, ade847, cocostuff, context59, context459, voc20."""
+    rows = [
+        (line.split("\t") + [""])[:3]
+        for line in (FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    ]
+    return ClassList(
+        names=[row[1] for row in rows],
+        stored=[int(row[0]) for row in rows],
+        notes=[row[2] for row in rows],
+    )
+
+
+def synonyms(name: str) -> list[str]:
+    """The names in a comma-separated class name: "door, door frame" -> ["door", "door frame"]."""
+    return [part.strip() for part in name.split(",") if part.strip()]

@@ -1,0 +1,150 @@
+"""The COCO 2017 folder, as downloaded: pictures, captions, COCO-Stuff label maps.
+
+    train2017/ val2017/                         pictures, 000000000139.jpg
+    annotations/captions_<split>.json           five captions a picture
+    stuffthingmaps/<split>/000000000139.png     COCO-Stuff: category id - 1, 255 = unlabelled
+
+Thing ids run to 90 with gaps and stuff ids from 92 to 182, so the maps hold 0..181 of which 171 are
+used; `classes/cocostuff.tsv` maps them to 0..170 and marks the 15 unseen classes of the zero-shot
+protocol (SPNet, ZS3Net). The embedded OpenMoji world is a folder of the same layout.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.dataset import read_dataset
+from pipeline.data.index import index_picture, read_headers
+from pipeline.records import Caption, ImageRecord, Reject
+
+__all__ = ["SOURCE", "coco_paths", "read_captions", "read_coco", "read_dataset"]
+
+SOURCE = "https://cocodataset.org/#download"
+STUFF_SOURCE = "https://github.com/nightrome/cocostuff (stuffthingmaps_trainval2017.zip)"
+_EXTENSIONS = (".jpg", ".jpeg", ".png")
+
+
+def coco_paths(root: str | Path, split: str) -> dict[str, Path]:
+    """Where the parts of a split ("train2017", "val2017") lie: images, captions, labels."""
+    root = Path(root)
+    return {
+        "images": root / split,
+        "captions": root / "annotations" / f"captions_{split}.json",
+        "labels": root / "stuffthingmaps" / split,
+    }
+
+
+def read_coco(
+    root: str | Path, split: str, stage: str = "dataset"
+) -> tuple[list[ImageRecord], list[Reject]]:
+    """Index a split of a COCO folder, looking at every file's header but decoding no pixels.
+
+    A picture is indexed when its file is there, its size is the annotated one, and it has a caption
+    or a label map. Whatever is missing or contradictory is listed with its reason; of a kept
+    picture, the rejected part (a caption, the label map) alone is left out.
+
+    Returns:
+        records in order of image id, paths relative to `root`; rejects in order of image id.
+
+    Raises:
+        FileNotFoundError: no picture folder or captions file; says what is expected and its source.
+        ValueError: the captions file is not COCO captions; says which entry is wrong.
+    """
+    root, paths = Path(root), coco_paths(root, split)
+    if not paths["images"].is_dir():
+        raise FileNotFoundError(
+            f"{paths['images']}: no picture folder; expected COCO's {split}/ with .jpg files "
+            f"under {root}, from {SOURCE}"
+        )
+    sizes, captions, rejects = read_captions(paths["captions"], stage)
+    files = _files_by_id(paths["images"], stage, rejects)
+    labels = _files_by_id(paths["labels"], stage, rejects) if paths["labels"].is_dir() else {}
+    for image_id in sorted(set(sizes) - set(files)):
+        rejects.append(
+            Reject(stage, str(image_id), "picture missing", f"not in {paths['images'].name}/")
+        )
+
+    def index(image_id: int) -> tuple[ImageRecord | None, list[Reject]]:
+        return index_picture(
+            root,
+            image_id,
+            f"{split}/{files[image_id]}",
+            f"stuffthingmaps/{split}/{labels[image_id]}" if image_id in labels else None,
+            captions.get(image_id, ()),
+            stage,
+            sizes.get(image_id),
+        )
+
+    records = []
+    for _, (record, refused) in read_headers(sorted(files), index, f"reading {split}"):
+        rejects.extend(refused)
+        if record is not None:
+            records.append(record)
+    return records, rejects
+
+
+def read_captions(
+    path: Path, stage: str = "dataset"
+) -> tuple[dict[int, tuple[int, int]], dict[int, list[Caption]], list[Reject]]:
+    """Parse a COCO captions file.
+
+    Returns:
+        image id -> (height, width); image id -> captions in file order; rejected captions.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path}: no captions; expected annotations_trainval2017.zip unpacked there, "
+            f"from {SOURCE}"
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not JSON ({error})") from error
+    if not isinstance(document, dict) or not {"images", "annotations"} <= set(document):
+        raise ValueError(f'{path}: expected COCO captions with keys "images" and "annotations"')
+    sizes: dict[int, tuple[int, int]] = {}
+    for index, image in enumerate(document["images"]):
+        image_id, height, width = _fields(path, "images", index, image, "id", "height", "width")
+        sizes[int(image_id)] = (int(height), int(width))
+    captions: dict[int, list[Caption]] = {}
+    rejects = []
+    for index, entry in enumerate(document["annotations"]):
+        fields = _fields(path, "annotations", index, entry, "image_id", "id", "caption")
+        image_id, caption_id, text = int(fields[0]), int(fields[1]), str(fields[2]).strip()
+        if image_id not in sizes:
+            detail = f"image {image_id} is not in the file's images"
+            rejects.append(Reject(stage, f"caption {caption_id}", "caption without image", detail))
+        elif not text:
+            detail = f"of image {image_id}"
+            rejects.append(Reject(stage, f"caption {caption_id}", "empty caption", detail))
+        else:
+            captions.setdefault(image_id, []).append(Caption(caption_id, text))
+    return sizes, captions, rejects
+
+
+def _fields(path: Path, key: str, index: int, entry: Any, *names: str) -> list[Any]:
+    try:
+        return [entry[name] for name in names]
+    except (KeyError, TypeError):
+        raise ValueError(
+            f'{path}: "{key}"[{index}] is {json.dumps(entry)[:120]}; expected the keys '
+            f"{', '.join(names)}"
+        ) from None
+
+
+def _files_by_id(folder: Path, stage: str, rejects: list[Reject]) -> dict[int, str]:
+    """Image id -> file name, by the number that COCO file names are."""
+    found: dict[int, str] = {}
+    for name in sorted(_names(folder)):
+        stem = Path(name).stem
+        if stem.isdecimal():
+            found.setdefault(int(stem), name)
+        else:
+            detail = "expected a number such as 000000000139"
+            rejects.append(Reject(stage, f"{folder.name}/{name}", "name is no image id", detail))
+    return found
+
+
+def _names(folder: Path) -> Iterable[str]:
+    return (p.name for p in folder.iterdir() if p.suffix.lower() in _EXTENSIONS)

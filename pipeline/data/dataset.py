@@ -1,0 +1,111 @@
+"""The data-set folder: what the `dataset` stage writes and every later stage reads.
+
+    dataset.json     name, root, classes [{"id", "name", "seen"}], ignore_label, label_map
+    train.parquet    ImageRecord (pipeline/records.py): captioned pictures to learn from
+    val.parquet      ImageRecord: held-out pictures
+    sets/<set>.json  evaluation sets (pipeline/data/sets.py)
+
+The root is absolute, or relative to dataset.json when the pictures lie in the folder; the paths in
+the Parquet files are relative to the root. `label_map` turns the values stored in the label PNGs
+into class ids; null means they are class ids already.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.atomic import write_text
+from pipeline.data.labels import LabelMap, read_label
+from pipeline.records import ImageRecord, read_parquet, write_parquet
+
+SPLITS = ("train", "val")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The closed set the segmenter is trained on, and where its pictures are."""
+
+    name: str
+    root: Path  # absolute
+    classes: list[str]  # closed set; index = class id
+    seen: list[bool]  # per class: False for the unseen half of a zero-shot split
+    ignore_label: int = 255
+    label_map: LabelMap | None = None
+
+    def __post_init__(self) -> None:
+        assert len(self.classes) == len(self.seen), (len(self.classes), len(self.seen))
+
+    def read_label(self, record: ImageRecord) -> np.ndarray | None:
+        """Class ids of a picture, int32 (H, W), or None where it has no label map."""
+        if record.label_path is None:
+            return None
+        return read_label(self.root / record.label_path, self.label_map, self.ignore_label)
+
+
+def write_dataset(
+    folder: str | Path,
+    dataset: Dataset,
+    train: list[ImageRecord],
+    val: list[ImageRecord],
+    root: str | None = None,
+) -> None:
+    """Write dataset.json, train.parquet and val.parquet.
+
+    Args:
+        root: what to write as root instead of the absolute path, e.g. "coco" for pictures inside
+            the folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, records in zip(SPLITS, (train, val), strict=True):
+        write_parquet(folder / f"{split}.parquet", records, ImageRecord)
+    document = {
+        "name": dataset.name,
+        "root": root if root is not None else str(dataset.root),
+        "classes": [
+            {"id": index, "name": name, "seen": seen}
+            for index, (name, seen) in enumerate(zip(dataset.classes, dataset.seen, strict=True))
+        ],
+        "ignore_label": dataset.ignore_label,
+        "label_map": dataset.label_map,
+    }
+    write_text(folder / "dataset.json", json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+
+def read_dataset(folder: str | Path) -> Dataset:
+    """Read dataset.json. FileNotFoundError or ValueError say what is wrong and what to do."""
+    path = Path(folder) / "dataset.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path}: no data set here; the dataset stage writes it (dvc repro dataset)"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+    try:
+        classes = document["classes"]
+        if [entry["id"] for entry in classes] != list(range(len(classes))):
+            raise ValueError("class ids are not 0, 1, 2, ... in order")
+        label_map = document["label_map"]
+        return Dataset(
+            name=document["name"],
+            root=(path.parent / document["root"]).resolve(),
+            classes=[entry["name"] for entry in classes],
+            seen=[bool(entry["seen"]) for entry in classes],
+            ignore_label=int(document["ignore_label"]),
+            label_map=None if label_map is None else {int(k): int(v) for k, v in label_map.items()},
+        )
+    except KeyError as error:
+        raise ValueError(f"{path}: key {error} is missing") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def read_split(folder: str | Path, split: str) -> list[ImageRecord]:
+    """The pictures of "train" or "val", in image-id order."""
+    if split not in SPLITS:
+        raise ValueError(f"split {split!r}; there are {', '.join(SPLITS)}")
+    return read_parquet(Path(folder) / f"{split}.parquet", ImageRecord)

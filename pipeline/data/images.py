@@ -1,0 +1,87 @@
+"""Decoding pictures to what every model here reads: upright 8-bit RGB.
+
+Real folders hold grayscale, CMYK, palette and 16-bit files, files with an EXIF orientation (the
+camera was turned; the pixels were not) and files cut short by a download. All of them either become
+`uint8 (H, W, 3)` or raise a `ValueError` that names the file.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+_EXIF_ORIENTATION = 0x0112
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_DECODE_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+
+def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
+    """Decode a picture.
+
+    Args:
+        path: any format Pillow reads.
+        upright: apply the EXIF orientation. False gives the stored pixels.
+
+    Returns:
+        uint8 (H, W, 3), RGB, 0..255. Alpha is dropped, 16-bit grayscale is scaled to 8 bits.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is not a picture or is cut short; the message names it.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            orientation = _orientation(image) if upright else 1
+            image.load()
+            rgb = _to_rgb(image)
+            if orientation in _TRANSPOSE:
+                rgb = rgb.transpose(_TRANSPOSE[orientation])
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such picture") from None
+    except _DECODE_ERRORS as error:
+        raise ValueError(f"{path}: not a readable picture ({error}); download it again") from error
+    return np.array(rgb, dtype=np.uint8)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of the upright picture, from its header alone (no pixels decoded).
+
+    Raises as `read_image` does, but a file cut short after its header goes unnoticed here.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = _orientation(image) >= 5
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such picture") from None
+    except _DECODE_ERRORS as error:
+        raise ValueError(f"{path}: not a readable picture ({error}); download it again") from error
+    return (width, height) if turned else (height, width)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 (upright) when there is none or the EXIF block is broken."""
+    try:
+        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except (SyntaxError, ValueError, TypeError, OSError):
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=np.float32)
+        # 16-bit gray: 65535 is white. Pillow's own conversion would clip at 255 instead.
+        scale = 257.0 if values.max(initial=0.0) > 255 else 1.0
+        gray = np.clip(np.rint(values / scale), 0, 255).astype(np.uint8)
+        return Image.fromarray(gray).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,77 @@
+"""Making the records of a folder's pictures, by their headers: present, readable, sizes agree."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.data.images import image_size
+from pipeline.progress import track
+from pipeline.records import Caption, ImageRecord, Reject
+
+T = TypeVar("T")
+R = TypeVar("R")
+_READERS = 8  # threads reading file headers; they wait for the disk, not the processor
+
+
+def index_picture(
+    root: Path,
+    image_id: int,
+    path: str,
+    label_path: str | None,
+    captions: Sequence[Caption],
+    stage: str,
+    annotated_size: tuple[int, int] | None = None,
+) -> tuple[ImageRecord | None, list[Reject]]:
+    """The record of one picture, or the reason why there is none.
+
+    A picture is kept when it is readable, has the annotated size and has a caption or a label map.
+    A missing or unfit caption or label map of a kept picture is rejected alone.
+
+    Args:
+        root, path, label_path: the files are `root / path` and `root / label_path`.
+        annotated_size: (height, width) the annotations state for the upright picture.
+    """
+    try:
+        height, width = image_size(root / path)
+    except (FileNotFoundError, ValueError) as error:
+        return None, [Reject(stage, path, "unreadable picture", str(error))]
+    if annotated_size is not None and annotated_size != (height, width):
+        detail = f"is {width} x {height}, annotated {annotated_size[1]} x {annotated_size[0]}"
+        return None, [Reject(stage, path, "size differs from annotation", detail)]
+    rejects = []
+    if label_path is None:
+        rejects.append(Reject(stage, path, "no label map", ""))
+    else:
+        fault = _label_fault(root / label_path, (height, width))
+        if fault is not None:
+            rejects.append(Reject(stage, label_path, *fault))
+            label_path = None
+    if not captions:
+        rejects.append(Reject(stage, path, "no caption", ""))
+        if label_path is None:
+            return None, rejects
+    return ImageRecord(image_id, path, width, height, list(captions), label_path), rejects
+
+
+def read_headers(
+    items: Sequence[T], read: Callable[[T], R], description: str
+) -> Iterator[tuple[T, R]]:
+    """(item, read(item)) for every item, in order, by threads and with progress."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        results = zip(items, pool.map(read, items), strict=True)
+        yield from track(results, len(items), description)
+
+
+def _label_fault(path: Path, size: tuple[int, int]) -> tuple[str, str] | None:
+    """Reason and detail why a label map does not fit its picture, None when it does."""
+    try:
+        height, width = image_size(path)
+    except (FileNotFoundError, ValueError) as error:
+        return "unreadable label map", str(error)
+    if (height, width) != size:
+        return (
+            "label map size differs",
+            f"label map {width} x {height}, picture {size[1]} x {size[0]}",
+        )
+    return None

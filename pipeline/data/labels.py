@@ -1,0 +1,86 @@
+"""Label maps: single-channel PNGs of class ids, and the table from stored to contiguous ids.
+
+Every data set stores its own numbers (COCO-Stuff 0..181 with gaps, ADE20K 1..150 with 0 for
+"nothing", VOC 1..20). A label map, `{stored: contiguous}`, turns them into 0..K-1; whatever it does
+not list becomes the ignore label, which no loss and no metric counts.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline.atomic import replacing
+
+LabelMap = dict[int, int]
+
+_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L")
+
+
+def read_label(
+    path: str | Path, label_map: LabelMap | None = None, ignore_label: int = 255
+) -> np.ndarray:
+    """Decode a label PNG (8-bit gray or palette, or 16-bit gray).
+
+    Args:
+        path: the PNG. Of a palette picture the indices count, not the colours.
+        label_map: stored value -> class id; values it does not list become `ignore_label`.
+            None leaves the stored values as they are.
+        ignore_label: the value of pixels that do not count.
+
+    Returns:
+        int32 (H, W) of class ids in 0..K-1, or `ignore_label`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not readable, or a colour picture; the message names the file.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            image.load()
+            mode = image.mode
+            stored = np.asarray(image) if mode in _MODES else None
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such label map") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{path}: not a readable label map ({error})") from error
+    if stored is None:
+        raise ValueError(
+            f"{path}: a {mode} picture; a label map is one channel of class ids "
+            "(8-bit gray, palette or 16-bit gray PNG), not colours"
+        )
+    return apply_label_map(stored.astype(np.int32), label_map, ignore_label)
+
+
+def apply_label_map(
+    stored: np.ndarray, label_map: LabelMap | None, ignore_label: int
+) -> np.ndarray:
+    """Stored values, integer (H, W) >= 0 -> class ids, int32 (H, W)."""
+    if label_map is None:
+        return stored.astype(np.int32, copy=False)
+    top = max(int(stored.max(initial=0)), max(label_map, default=0))
+    table = np.full(top + 1, ignore_label, dtype=np.int32)
+    for value, class_id in label_map.items():
+        table[value] = class_id
+    return table[stored]
+
+
+def write_label(path: str | Path, label: np.ndarray, ignore_label: int = 255) -> None:
+    """Write class ids as an 8-bit PNG, or 16-bit where an id does not fit, by rename.
+
+    Args:
+        label: integer (H, W), ids in 0..K-1 or `ignore_label`, all in 0..65535.
+        ignore_label: only decides the depth together with the ids, so that all files of a set
+            with ignore label 65535 are 16-bit.
+
+    Raises:
+        ValueError: a value outside 0..65535.
+    """
+    path = Path(path)
+    low, high = int(label.min(initial=0)), max(int(label.max(initial=0)), ignore_label)
+    if low < 0 or high > 65535:
+        raise ValueError(f"{path}: label values {low}..{high} do not fit a PNG (0..65535)")
+    depth = np.uint8 if high <= 255 else np.uint16
+    with replacing(path) as partial:
+        Image.fromarray(label.astype(depth)).save(partial, format="PNG")

@@ -1,0 +1,118 @@
+"""An evaluation set: pictures, their label maps and the class names, as one JSON file.
+
+`sets/<set>.json` in the data-set folder:
+
+    {"name": "ade150", "root": "/data/ADEChallengeData2016", "classes": ["wall", ...],
+     "ignore_label": 255, "label_map": {"1": 0, ...} or null, "seen": [0, 2, ...] or null,
+     "label_root": "../labels/ade847" or null,
+     "images": [{"image_id": "ADE_val_00000001", "path": "images/validation/ADE_val_00000001.jpg",
+                 "label_path": "annotations/validation/ADE_val_00000001.png",
+                 "width": 683, "height": 512}, ...]}
+
+Paths are relative to the root, and the root is absolute or relative to the JSON file, so a cluster
+may mount the data elsewhere. `label_root` is there when label maps were converted and so lie apart
+from the official pictures; a loaded set has it joined in, so that `root / label_path` is the file
+in every case. Stored label values that `label_map` does not list are ignored.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.atomic import write_text
+from pipeline.data.labels import LabelMap, read_label
+
+__all__ = ["EvalImage", "EvalSet", "load_eval_set", "read_label", "save_eval_set"]
+
+
+@dataclass(frozen=True)
+class EvalImage:
+    """One picture with its label map."""
+
+    image_id: int | str  # as the benchmark names it
+    path: str  # relative to the set's root
+    label_path: str  # relative to the set's root (absolute after loading with a label_root)
+    width: int  # pixels, of the label map and of the upright picture
+    height: int
+
+
+@dataclass(frozen=True)
+class EvalSet:
+    """Everything `evaluate` needs to know of a benchmark."""
+
+    name: str
+    root: Path  # absolute
+    classes: list[str]  # index = class id in the mapped labels
+    images: list[EvalImage]
+    ignore_label: int = 255
+    label_map: LabelMap | None = None  # stored value -> class id; None: stored values are ids
+    seen: list[int] | None = None  # class ids trained on; None: no split
+    label_root: Path | None = None  # where label maps lie if not under root; None once joined in
+
+    def __post_init__(self) -> None:
+        assert not 0 <= self.ignore_label < len(self.classes), (
+            f"{self.name}: ignore label {self.ignore_label} is also a class id"
+        )
+
+
+def save_eval_set(
+    path: str | Path, eval_set: EvalSet, root: str | None = None, label_root: str | None = None
+) -> None:
+    """Write the JSON, by rename.
+
+    Args:
+        path: the JSON file.
+        eval_set: what to write.
+        root: what to write as root instead of the absolute path (say "../coco" when the pictures
+            lie beside the JSON and move with it).
+        label_root: likewise for label maps that do not lie under the root.
+    """
+    document = asdict(eval_set)
+    document["root"] = root if root is not None else str(eval_set.root)
+    if label_root is not None or eval_set.label_root is not None:
+        document["label_root"] = label_root if label_root is not None else str(eval_set.label_root)
+    write_text(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+
+def load_eval_set(path: str | Path) -> EvalSet:
+    """Read the JSON. FileNotFoundError or ValueError name the file and what is wrong with it."""
+    path = Path(path)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path}: no such evaluation set; the dataset stage writes it (dvc repro dataset)"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+    _check_keys(path, document)
+    label_map = document["label_map"]
+    try:
+        images = [EvalImage(**image) for image in document["images"]]
+        if document.get("label_root") is not None:
+            labels = (path.parent / document.get("label_root")).resolve()
+            images = [replace(i, label_path=str(labels / i.label_path)) for i in images]
+        if label_map is not None:
+            label_map = {int(stored): int(class_id) for stored, class_id in label_map.items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path}: not an evaluation set ({error})") from error
+    return EvalSet(
+        name=document["name"],
+        root=(path.parent / document["root"]).resolve(),
+        classes=list(document["classes"]),
+        images=images,
+        ignore_label=int(document["ignore_label"]),
+        label_map=label_map,
+        seen=document["seen"],
+    )
+
+
+def _check_keys(path: Path, document: Any) -> None:
+    expected = {f.name for f in fields(EvalSet)}
+    found = {"label_root", *document} if isinstance(document, dict) else set()
+    if found != expected:
+        raise ValueError(
+            f"{path}: not an evaluation set; missing keys {sorted(expected - found)}, "
+            f"unknown keys {sorted(found - expected)}"
+        )

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from pipeline.data.labels import apply_label_map, read_label, write_label
+
+
+def test_values_without_a_map_stay(tmp_path):
+    values = np.array([[0, 7, 255]], np.uint8)
+    write_label(tmp_path / "a.png", values)
+    found = read_label(tmp_path / "a.png")
+    assert found.dtype == np.int32
+    assert found.tolist() == [[0, 7, 255]]
+
+
+def test_unlisted_values_are_ignored(tmp_path):
+    write_label(tmp_path / "a.png", np.array([[0, 1, 2, 255]]))
+    assert read_label(tmp_path / "a.png", {1: 0, 2: 1, 300: 2}, 255).tolist() == [[255, 0, 1, 255]]
+    assert read_label(tmp_path / "a.png", {}, 65535).tolist() == [[65535] * 4]
+
+
+def test_palette_indices_count_not_colours(tmp_path):
+    picture = Image.fromarray(np.array([[3, 1]], np.uint8), mode="P")
+    picture.putpalette([0, 0, 0, 9, 9, 9, 50, 0, 0, 0, 70, 0])
+    picture.save(tmp_path / "a.png")
+    assert read_label(tmp_path / "a.png").tolist() == [[3, 1]]
+
+
+def test_sixteen_bits_where_needed(tmp_path):
+    write_label(tmp_path / "deep.png", np.array([[846, 65535]]), 65535)
+    write_label(tmp_path / "flat.png", np.array([[0, 255]]), 255)
+    assert read_label(tmp_path / "deep.png").tolist() == [[846, 65535]]
+    with Image.open(tmp_path / "flat.png") as flat, Image.open(tmp_path / "deep.png") as deep:
+        assert (flat.mode, deep.mode) == ("L", "I;16")
+
+
+def test_colour_picture_is_refused(tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="a.png: a RGB picture; a label map is one channel"):
+        read_label(tmp_path / "a.png")
+
+
+def test_faults_name_the_file(tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG")
+    with pytest.raises(ValueError, match="bad.png: not a readable label map"):
+        read_label(tmp_path / "bad.png")
+    with pytest.raises(FileNotFoundError, match="no.png: no such label map"):
+        read_label(tmp_path / "no.png")
+    with pytest.raises(ValueError, match="values -1..255 do not fit"):
+        write_label(tmp_path / "a.png", np.array([[-1, 0]]))
+
+
+@given(
+    arrays(np.int32, (3, 4), elements=st.integers(0, 300)),
+    st.dictionaries(st.integers(0, 300), st.integers(0, 50), max_size=20),
+)
+def test_table_equals_pixelwise_lookup(stored, label_map):
+    expected = [[label_map.get(int(v), 255) for v in row] for row in stored]
+    assert apply_label_map(stored, label_map, 255).tolist() == expected
+
+
+def test_empty_label_map_picture():
+    assert apply_label_map(np.zeros((0, 3), np.int32), {1: 0}, 255).shape == (0, 3)
