@@ -90,7 +90,7 @@ class Looker:
         return views
 
     def _without_clip(self, found: Proposals, picture: Picture) -> dict[Variant, Tensor]:
-        threshold = self.settings.threshold
+        threshold = self.settings.mask_threshold
         return {
             Variant(branch.SEGMENTER): found.classes,
             Variant(branch.ORACLE_NAMES, threshold=threshold): majority_names(
@@ -105,7 +105,7 @@ class Looker:
         proposals: list[Proposals],
         threshold: float,
     ) -> None:
-        style = self._style(threshold)
+        style = self.settings.style(threshold)
         for group in self._groups:
             cutter = self.clips[group[0]]
             regions = [
@@ -127,7 +127,7 @@ class Looker:
         logits: Tensor,
     ) -> None:
         named = clip_probabilities(logits, cut.valid)
-        if threshold == self.settings.threshold:
+        if threshold == self.settings.mask_threshold:
             alone = clip_alone(named, cut.valid)
             view.probabilities[Variant(branch.CLIP, name, threshold)] = alone
         for weight in self.settings.weights:
@@ -136,7 +136,7 @@ class Looker:
 
     def _add_oracle_masks(self, views: list[View], pictures: list[Picture]) -> None:
         """Each true class region of a picture is one mask for CLIP, at the picture's own size."""
-        style = self._style(0.5)
+        style = self.settings.style(0.5)
         present = [present_classes(picture.truth, self.ignore_label) for picture in pictures]
         for group in self._groups:
             regions = [
@@ -156,10 +156,6 @@ class Looker:
     ) -> Regions:
         mask = torch.from_numpy(picture.truth == class_id)[None].to(self._text.device).float()
         return cut_regions(clip, picture.image, mask, style)
-
-    def _style(self, threshold: float) -> RegionStyle:
-        settings = self.settings
-        return RegionStyle(threshold, settings.fill, settings.expand, settings.matting)
 
     def _logits(self, name: str, regions: list[Regions]) -> list[Tensor]:
         settings = self.settings

@@ -1,4 +1,4 @@
-"""An evaluation as files: metrics.json, per-class table, plots data, rejects.
+"""An evaluation as files, all in one folder.
 
     metrics.json  set, segmenter, oracle_names, and per CLIP: clip, ensemble, oracle_masks (each
                   with the metrics of `pipeline.evaluation.metrics`, percent) and best_of_sweep
@@ -7,6 +7,8 @@
     sweep.csv     ensemble weight against mIoU (legacy) of every CLIP at the main threshold
     grid.csv      the whole grid of threshold and weight, long format
     rejects.parquet
+
+CSV files are made for `dvc plots` and for spreadsheets.
 """
 
 import csv
@@ -36,7 +38,7 @@ def write_report(
     settings: EvaluationSettings,
 ) -> dict:
     """Write all files but the overlays into `folder`; returns what metrics.json holds."""
-    main = main_variants(clips, settings.threshold, settings.weight)
+    main = main_variants(clips, settings.mask_threshold, settings.ensemble_weight)
     metrics = nested_metrics(evaluation, eval_set, clips, settings)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     write_csv(folder / "classes.csv", class_rows(evaluation, eval_set, main))
@@ -63,7 +65,7 @@ def nested_metrics(
             "classes_in_truth": int((pixels > 0).sum()),
         }
     }
-    for variant in main_variants(clips, settings.threshold, settings.weight):
+    for variant in main_variants(clips, settings.mask_threshold, settings.ensemble_weight):
         place = metrics.setdefault(variant.clip, {}) if variant.clip else metrics
         place[variant.branch] = _score(evaluation, eval_set, variant)
     for clip in clips:
@@ -106,7 +108,9 @@ def sweep_rows(
     return [
         {"weight": weight}
         | {
-            clip: scores[Variant(branch.ENSEMBLE, clip, settings.threshold, weight)]["miou_legacy"]
+            clip: scores[Variant(branch.ENSEMBLE, clip, settings.mask_threshold, weight)][
+                "miou_legacy"
+            ]
             for clip in clips
         }
         for weight in settings.weights

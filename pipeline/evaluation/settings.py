@@ -2,25 +2,26 @@
 
 from dataclasses import dataclass
 
-from pipeline.clip.text import VILD_TEMPLATES
+from pipeline.clip.templates import VILD_TEMPLATES
+from pipeline.ovseg.clip_branch import RegionStyle, region_style
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
     """Defaults are the paper's for Swin-B + ViT-L/14 on ADE20K, except the size of the picture."""
 
-    weight: float = 0.7
+    ensemble_weight: float = 0.7
     """CLIP's weight in the ensemble, 0..1."""
-    threshold: float = 0.4
+    mask_threshold: float = 0.4
     """Mask probability above which a pixel is shown to CLIP, 0..1."""
     sweep_weights: tuple[float, ...] = ()
     """Further ensemble weights to evaluate, 0..1 each."""
     sweep_thresholds: tuple[float, ...] = ()
     """Further thresholds; each costs another pass of every CLIP."""
+    region: str = "crop_and_mask"
     fill: str = "mean"
     expand: float = 1.0
-    matting: bool = False
-    """How masks are cut out, see `pipeline.ovseg.clip_branch.RegionStyle`."""
+    """How masks are cut out, see `pipeline.ovseg.clip_branch.region_style`."""
     short_side: int | None = None
     long_side: int | None = None
     """Size pictures are resized to for the segmenter, pixels; None keeps their own."""
@@ -34,7 +35,7 @@ class EvaluationSettings:
     """Run the CLIP image tower in bfloat16: faster on some machines, slightly other numbers."""
 
     def __post_init__(self) -> None:
-        for name in ("weight", "threshold"):
+        for name in ("ensemble_weight", "mask_threshold"):
             _check_share(name, getattr(self, name))
         for name in ("sweep_weights", "sweep_thresholds"):
             for value in getattr(self, name):
@@ -46,12 +47,16 @@ class EvaluationSettings:
     @property
     def thresholds(self) -> tuple[float, ...]:
         """All thresholds regions are cut at, sorted, each once."""
-        return tuple(sorted({self.threshold, *self.sweep_thresholds}))
+        return tuple(sorted({self.mask_threshold, *self.sweep_thresholds}))
 
     @property
     def weights(self) -> tuple[float, ...]:
         """All ensemble weights, sorted, each once; the main one among them."""
-        return tuple(sorted({self.weight, *self.sweep_weights}))
+        return tuple(sorted({self.ensemble_weight, *self.sweep_weights}))
+
+    def style(self, threshold: float) -> RegionStyle:
+        """How masks are cut out at this threshold."""
+        return region_style(self.region, self.fill, self.expand, threshold)
 
 
 def _check_share(name: str, value: float) -> None:

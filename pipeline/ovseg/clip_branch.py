@@ -12,6 +12,9 @@ from pipeline.clip.tower import MaskClip
 from pipeline.ovseg.ensemble import cosine_logits
 from pipeline.runtime import autocast
 
+WHOLE_PICTURE = 1e6
+"""A box expanded by this factor and clamped is the picture."""
+
 
 @dataclass(frozen=True)
 class RegionStyle:
@@ -25,6 +28,22 @@ class RegionStyle:
     """Factor on the sides of the tight box."""
     matting: bool = False
     """Blend by the mask's probability instead of cutting at the threshold."""
+
+
+def region_style(region: str, fill: str, expand: float, threshold: float) -> RegionStyle:
+    """The three regions that table "region" compares (ZegFormer's ablation).
+
+    region: "crop" (the box with its background), "mask" (the whole picture, background filled) or
+    "crop_and_mask" (the box, background filled). `expand` acts on the box, `fill` on the filled.
+    Raises ValueError for another region.
+    """
+    if region == "crop":
+        return RegionStyle(threshold, "preserve", expand)
+    if region == "mask":
+        return RegionStyle(threshold, fill, WHOLE_PICTURE)
+    if region == "crop_and_mask":
+        return RegionStyle(threshold, fill, expand)
+    raise ValueError(f"region is {region!r}; expected crop, mask or crop_and_mask")
 
 
 def cut_regions(clip: MaskClip, image: np.ndarray, masks: Tensor, style: RegionStyle) -> Regions:

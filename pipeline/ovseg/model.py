@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline.clip.store import load_clip
-from pipeline.clip.text import VILD_TEMPLATES
+from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.clip.tower import MaskClip
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
@@ -148,9 +148,7 @@ class OVSeg:
         return semantic_scores(classes, masks, output_hw or image.shape[:2])
 
     @torch.inference_mode()
-    def segment(
-        self, image: np.ndarray, names: list[str], mode: Mode = "ensemble"
-    ) -> Segmentation:
+    def segment(self, image: np.ndarray, names: list[str], mode: Mode = "ensemble") -> Segmentation:
         """Label every pixel of a uint8 RGB picture `(H, W, 3)` with one of `names`.
 
         A single name is compared with "others". In mode "free-text" only what a chosen mask

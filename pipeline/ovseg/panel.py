@@ -32,9 +32,7 @@ def sheet(image: np.ndarray, columns: list[Column], names: list[str], shown: lis
     palette = dict(zip(shown, distinct_colours(len(shown)), strict=True))
     texts = {class_id: names[class_id] for class_id in shown}
     pictures = [
-        enlarged(image)[0]
-        if column.labels is None
-        else paint(image, column.labels, texts, palette)
+        enlarged(image)[0] if column.labels is None else paint(image, column.labels, texts, palette)
         for column in columns
     ]
     height, width = pictures[0].shape[:2]

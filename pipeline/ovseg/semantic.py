@@ -28,8 +28,7 @@ def label_map(class_probabilities: Tensor, masks: Tensor, output_hw: tuple[int, 
     """The best class of each pixel: int64 `(H, W)`, -1 where no class has a score above 0."""
     classes = class_probabilities.shape[1]
     bands = [
-        best_class(class_probabilities, band)
-        for _, band in mask_bands(masks, output_hw, classes)
+        best_class(class_probabilities, band) for _, band in mask_bands(masks, output_hw, classes)
     ]
     return torch.cat(bands)
 
@@ -50,14 +49,13 @@ def best_class(class_probabilities: Tensor, masks: Tensor) -> Tensor:
 
     A tie goes to the lower class id, so the result depends on no kernel.
     """
-    queries, height, width = masks.shape
-    scores = masks.reshape(queries, -1).T @ class_probabilities  # (h*w, K)
+    scores = masks.flatten(1).T @ class_probabilities  # (h*w, K)
     if scores.device.type == "cpu":  # numpy's arg-max is several times faster there
         label = torch.from_numpy(scores.numpy().argmax(axis=1))
     else:
         label = scores.argmax(dim=1)
     best = scores.gather(1, label[:, None])[:, 0]
-    return label.masked_fill(best <= 0, -1).reshape(height, width)
+    return label.masked_fill(best <= 0, -1).reshape(masks.shape[1:])
 
 
 def resize_rows(masks: Tensor, output_hw: tuple[int, int], start: int, stop: int) -> Tensor:

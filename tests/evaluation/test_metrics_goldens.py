@@ -61,9 +61,7 @@ def catalogued(tmp_path):
     records = []
     for i, truth in enumerate(truths):
         Image.fromarray(truth).save(tmp_path / f"{i}.png")
-        records.append(
-            {"file_name": f"{i}.jpg", "sem_seg_file_name": str(tmp_path / f"{i}.png")}
-        )
+        records.append({"file_name": f"{i}.jpg", "sem_seg_file_name": str(tmp_path / f"{i}.png")})
     name = f"ovseg-test-{tmp_path.name}"
     DatasetCatalog.register(name, lambda: records)
     MetadataCatalog.get(name).set(stuff_classes=list("abcde"), ignore_label=255)

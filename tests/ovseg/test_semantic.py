@@ -1,0 +1,55 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from pipeline.ovseg import semantic
+from pipeline.ovseg.semantic import best_class, label_map, resize_rows, semantic_scores
+
+sides = st.integers(1, 40)
+
+
+@settings(deadline=None)
+@given(sides, sides, sides, sides, st.data())
+def test_any_band_equals_that_part_of_the_whole_resized(h, w, height, width, data):
+    masks = torch.rand(2, h, w)
+    start = data.draw(st.integers(0, height - 1))
+    stop = data.draw(st.integers(start + 1, height))
+    whole = F.interpolate(masks[None], (height, width), mode="bilinear", align_corners=False)[0]
+    band = resize_rows(masks, (height, width), start, stop)
+    torch.testing.assert_close(band, whole[:, start:stop], atol=1e-5, rtol=0)
+
+
+def test_resizing_masks_equals_resizing_the_scores():
+    classes, masks = torch.rand(5, 7), torch.rand(5, 12, 9)
+    scores = torch.einsum("qk,qhw->khw", classes, masks)
+    resized = F.interpolate(scores[None], (20, 31), mode="bilinear", align_corners=False)[0]
+    torch.testing.assert_close(semantic_scores(classes, masks, (20, 31)), resized)
+
+
+def test_labels_worked_by_hand():
+    masks = torch.tensor([[[1.0, 0.4, 0.0]], [[0.0, 0.6, 0.0]]])
+    classes = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+    # middle pixel: class 0 = .9*.4 + .2*.6 = .48, class 1 = .1*.4 + .8*.6 = .52
+    assert best_class(classes, masks).tolist() == [[0, 1, -1]]
+
+
+def test_a_tie_goes_to_the_lower_class():
+    assert best_class(torch.full((1, 3), 0.5), torch.ones(1, 1, 1)).item() == 0
+
+
+def test_bands_do_not_change_the_labels(monkeypatch):
+    classes, masks = torch.rand(6, 50), torch.rand(6, 17, 13)
+    whole = label_map(classes, masks, (41, 29))
+    monkeypatch.setattr(semantic, "BAND_BYTES", 1)  # one row at a time
+    assert torch.equal(label_map(classes, masks, (41, 29)), whole)
+    expected = semantic_scores(classes, masks, (41, 29)).argmax(dim=0)
+    assert (whole == expected).float().mean() > 0.999
+
+
+@pytest.mark.parametrize("queries", [0, 1])
+def test_no_mask_names_nothing(queries):
+    labels = label_map(torch.zeros(queries, 3), torch.ones(queries, 4, 5), (4, 5))
+    assert labels.shape == (4, 5)
+    assert (labels == -1).all()
