@@ -1,0 +1,154 @@
+"""Training samples: one mask per class present in a picture (MaskFormer on semantic labels).
+
+Pictures are scaled, cropped, flipped and recoloured with detectron2's augmentations, as the
+original trains. Every draw has its own random numbers, decided by the seed and the position in
+the run alone, so that a resumed run sees what an uninterrupted one would have seen.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from detectron2.data import transforms as T
+from detectron2.projects.point_rend.color_augmentation import ColorAugSSDTransform
+from torch import Tensor
+
+from pipeline.data.dataset import Dataset
+from pipeline.data.images import read_image
+from pipeline.records import ImageRecord, Reject
+from pipeline.segmenter.matcher import Target
+
+STAGE = "segmenter"
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a picture becomes a training crop."""
+
+    crop: int  # side of the square crop in pixels; smaller pictures stay smaller
+    short_side: tuple[int, int]  # shortest side before cropping, drawn from this closed range
+    long_side: int  # longest side allowed after scaling, pixels
+    flip: bool  # mirror every second draw
+    colour: bool  # SSD's brightness, contrast, saturation and hue changes
+    most_of_one_class: float = 1.0  # crops with more than this share of one class are redrawn
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """image: (3,H,W) uint8 RGB; target: its masks; rejects: pictures skipped on the way to it."""
+
+    image: Tensor
+    target: Target
+    rejects: tuple[Reject, ...] = ()
+
+
+class TrainingSet(torch.utils.data.Dataset):
+    """Indexed by `(index, draw)`: which picture, and which draw of the whole run it is."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        records: Sequence[ImageRecord],
+        class_ids: Sequence[int],
+        augmentation: Augmentation,
+        seed: int,
+        count_ignored: bool,
+    ) -> None:
+        """
+        class_ids: the trained classes; their order is that of the text features. All other label
+            values are ignored pixels.
+        count_ignored: ignored pixels are background to every mask, as in the original; otherwise
+            the mask losses do not look at them.
+        """
+        self.dataset = dataset
+        self.records = [record for record in records if record.label_path is not None]
+        if not self.records:
+            raise ValueError(
+                f"{dataset.root}: none of {len(records)} training pictures has a label map; "
+                "the segmenter needs stuffthingmaps (see the dataset stage)"
+            )
+        self.class_ids = class_ids
+        self.augmentation = augmentation
+        self.seed = seed
+        self.count_ignored = count_ignored
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, place: tuple[int, int]) -> TrainingSample:
+        """The augmented picture; an unreadable one is replaced by the next that can be read."""
+        index, draw = place
+        rejects = []
+        for step in range(len(self.records)):
+            record = self.records[(index + step) % len(self.records)]
+            try:
+                image = read_image(self.dataset.root / record.path)
+                label = self.dataset.read_label(record)
+                if label.shape != image.shape[:2]:
+                    raise ValueError(f"label map {label.shape}, picture {image.shape[:2]}")
+            except (ValueError, FileNotFoundError) as error:
+                rejects.append(Reject(STAGE, record.path, "unreadable", str(error)))
+                continue
+            with seeded(self.seed, draw):
+                image, label = augment(image, label, self.augmentation, self.dataset.ignore_label)
+            return TrainingSample(
+                torch.from_numpy(image.transpose(2, 0, 1).copy()),
+                to_target(torch.from_numpy(label), self.class_ids, self.count_ignored),
+                tuple(rejects),
+            )
+        raise ValueError(
+            f"{self.dataset.root}: none of {len(self.records)} training pictures can be read, "
+            f"the last because {rejects[-1].detail}"
+        )
+
+
+def augment(
+    image: np.ndarray, label: np.ndarray, how: Augmentation, ignore_label: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(H,W,3) uint8 and (H,W) int labels -> a crop of both, at most (crop, crop).
+
+    Draws from NumPy's and Python's global generators, as detectron2's augmentations do.
+    """
+    steps: list = [
+        T.ResizeShortestEdge(how.short_side, how.long_side, "range"),
+        T.RandomCrop_CategoryAreaConstraint(
+            "absolute", (how.crop, how.crop), how.most_of_one_class, ignore_label
+        ),
+    ]
+    if how.colour:
+        steps.append(ColorAugSSDTransform(img_format="RGB"))
+    if how.flip:
+        steps.append(T.RandomFlip())
+    drawn = T.AugInput(image, sem_seg=label.astype(np.float32))  # int cannot be resized there
+    T.AugmentationList(steps)(drawn)
+    return drawn.image, drawn.sem_seg.astype(np.int64)
+
+
+def to_target(label: Tensor, class_ids: Sequence[int], count_ignored: bool) -> Target:
+    """Label map (H,W) int64 -> one mask per trained class that is present, in class order."""
+    present = set(label.unique().tolist())
+    found = [(place, value) for place, value in enumerate(class_ids) if value in present]
+    values = torch.tensor([value for _, value in found], dtype=label.dtype)
+    masks = label[None] == values[:, None, None]
+    return Target(
+        labels=torch.tensor([place for place, _ in found], dtype=torch.int64),
+        masks=masks,
+        counted=None if count_ignored else masks.any(0),
+    )
+
+
+@contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """Inside, NumPy's and Python's global generators follow from `numbers`; then they go on."""
+    state = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    numpy_before, python_before = np.random.get_state(), random.getstate()
+    np.random.seed(state)
+    random.seed(state)
+    try:
+        yield
+    finally:
+        np.random.set_state(numpy_before)
+        random.setstate(python_before)

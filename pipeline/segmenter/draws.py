@@ -1,0 +1,44 @@
+"""Which pictures make up which batch: shuffled passes, known for every step in advance."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+class Draws(Sampler[list[tuple[int, int]]]):
+    """Batches of `(index, draw)` for steps `start` to `stop` of a run.
+
+    The draws of a run are numbered 0, 1, ...; each pass over the data has its own permutation,
+    decided by the seed. Step s takes the draws s*batch to (s+1)*batch, of which each of `world`
+    processes gets its share, whatever `start` is.
+    """
+
+    def __init__(
+        self, size: int, batch: int, seed: int, start: int, stop: int, rank: int, world: int
+    ) -> None:
+        """size: number of pictures; batch: of all processes together."""
+        if batch % world:
+            raise ValueError(
+                f"segmenter.training.batch_size = {batch} cannot be split over {world} processes"
+            )
+        self.size, self.batch, self.seed = size, batch, seed
+        self.start, self.stop = start, stop
+        self.rank, self.world = rank, world
+
+    def __len__(self) -> int:
+        return max(0, self.stop - self.start)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        share = self.batch // self.world
+        current, order = -1, np.empty(0)
+        for step in range(self.start, self.stop):
+            first = step * self.batch + self.rank * share
+            batch = []
+            for draw in range(first, first + share):
+                turn, place = divmod(draw, self.size)
+                if turn != current:
+                    current, order = turn, np.random.default_rng((self.seed, turn))
+                    order = order.permutation(self.size)
+                batch.append((int(order[place]), draw))
+            yield batch

@@ -1,0 +1,62 @@
+"""AdamW as MaskFormer is trained with it, its schedule and its gradient clipping.
+
+No weight decay on norms, embeddings and position tables; a learning rate of its own for the
+backbone; poly schedule (power 0.9) with linear warm-up; the gradient of the whole model is
+clipped to one norm (paper section 4.1).
+"""
+
+import torch
+from detectron2.engine import HookBase
+from detectron2.projects.deeplab.lr_scheduler import WarmupPolyLR
+from torch import nn
+
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
+UNDECAYED = ("relative_position_bias_table", "absolute_pos_embed")
+WARMUP_FACTOR = 1e-3
+
+
+def adamw(
+    model: nn.Module,
+    learning_rate: float,
+    backbone_factor: float,
+    weight_decay: float,
+) -> torch.optim.AdamW:
+    """AdamW over the parameters of `model` that are trained.
+
+    backbone_factor: learning rate of everything under `backbone.` relative to the rest.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for module_name, module in model.named_modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if not parameter.requires_grad:
+                continue
+            undecayed = isinstance(module, NORMS + (nn.Embedding,)) or name in UNDECAYED
+            inside = "backbone" in module_name.split(".")
+            rate = learning_rate * (backbone_factor if inside else 1.0)
+            key = (rate, 0.0 if undecayed else weight_decay)
+            groups.setdefault(key, []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "lr": rate, "weight_decay": decay}
+            for (rate, decay), parameters in groups.items()
+        ]
+    )
+
+
+def poly_schedule(
+    optimizer: torch.optim.Optimizer, steps: int, warmup: int, power: float = 0.9
+) -> WarmupPolyLR:
+    """Linear warm-up over `warmup` steps times (1 - step / steps) ** power."""
+    return WarmupPolyLR(
+        optimizer, steps, warmup_factor=WARMUP_FACTOR, warmup_iters=warmup, power=power
+    )
+
+
+class ClipGradient(HookBase):
+    """Scales the gradient of all trained parameters down to `norm` before each update."""
+
+    def __init__(self, parameters: list[nn.Parameter], norm: float) -> None:
+        self.parameters, self.norm = parameters, norm
+
+    def after_backward(self) -> None:
+        nn.utils.clip_grad_norm_(self.parameters, self.norm)

@@ -1,0 +1,82 @@
+"""The segmenter as files: `segmenter.json` (architecture) and `segmenter.safetensors` (weights).
+
+The state-dict keys are those of the released checkpoints without their CLIP.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pipeline.atomic import replacing, write_text
+from pipeline.segmenter.config import SegmenterConfig
+from pipeline.segmenter.maskformer import MaskFormer
+
+CONFIG = "segmenter.json"
+WEIGHTS = "segmenter.safetensors"
+
+
+def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
+    """Write `segmenter.json` and `segmenter.safetensors` into `folder`, each whole or not at all.
+
+    Only what has learned or counted is stored, in float32; buffers follow from the architecture
+    except batch-norm statistics, which are stored.
+    """
+    folder = Path(folder)
+    state = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file(state, temporary)
+    document = model.config.model_dump(mode="json")
+    write_text(folder / CONFIG, json.dumps(document, indent=1) + "\n")
+
+
+def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> MaskFormer:
+    """The segmenter in `folder`, in evaluation mode.
+
+    FileNotFoundError when a file is missing; ValueError when a file is broken or the weights are
+    not those of the architecture.
+    """
+    folder = Path(folder)
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder / name}: not found, expected a segmenter; run the stage `segmenter` or "
+                "`ovseg import`"
+            )
+    try:
+        config = SegmenterConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise ValueError(f"{folder / CONFIG}: not a segmenter's architecture: {error}") from error
+    try:
+        state = load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise ValueError(f"{folder / WEIGHTS}: not a readable safetensors file: {error}") from error
+    model = MaskFormer(config)
+    check_fit(model, state, str(folder / WEIGHTS))
+    model.load_state_dict(state)
+    return model.to(device).eval()
+
+
+def check_fit(model: MaskFormer, state: dict[str, Tensor], source: str) -> None:
+    """ValueError unless `state` has exactly the keys and shapes of `model`; names what differs."""
+    own = model.state_dict()
+    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    wrong = [
+        f"{key} is {tuple(state[key].shape)}, expected {tuple(own[key].shape)}"
+        for key in sorted(own.keys() & state.keys())
+        if own[key].shape != state[key].shape
+    ]
+    faults = {"missing": missing, "not in this architecture": extra, "wrong shape": wrong}
+    if any(faults.values()):
+        text = "; ".join(
+            f"{what}: {', '.join(keys[:5])}{f' and {len(keys) - 5} more' if len(keys) > 5 else ''}"
+            for what, keys in faults.items()
+            if keys
+        )
+        raise ValueError(f"{source}: the weights do not fit the architecture: {text}")

@@ -1,0 +1,130 @@
+"""Training the segmenter on the closed set (paper section 4.1), on detectron2's trainer.
+
+Runs in one process, or in several under torchrun (see `pipeline.segmenter.distributed`). A run
+that was killed goes on from its last checkpoint and ends with the same weights and curves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from weakref import proxy
+
+import torch
+from detectron2.engine import hooks
+from detectron2.utils import comm
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from pipeline.records import Reject
+from pipeline.segmenter.data import TrainingSample, TrainingSet
+from pipeline.segmenter.draws import Draws
+from pipeline.segmenter.hooks import Curves, SafeCheckpointer, SeedStep, ShowProgress
+from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.matcher import LossWeights
+from pipeline.segmenter.optimiser import ClipGradient, adamw, poly_schedule
+from pipeline.segmenter.trainer import LossModel, SegmenterTrainer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast to train."""
+
+    steps: int
+    batch_size: int  # of all processes together
+    learning_rate: float
+    backbone_factor: float  # learning rate of the backbone relative to the rest
+    weight_decay: float
+    warmup_steps: int
+    clip_gradient: float  # norm of the whole gradient
+    weights: LossWeights
+    seed: int
+    mixed_precision: bool = True  # bfloat16 autocast
+    checkpoint_steps: int = 1000
+    curve_steps: int = 20
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """losses: weighted means over the last `curve_steps`; rejects: pictures left out."""
+
+    losses: dict[str, float]
+    rejects: list[Reject]
+
+
+def train(
+    segmenter: MaskFormer,
+    data: TrainingSet,
+    text_features: Tensor,
+    recipe: Recipe,
+    checkpoints: Path,
+    curves: Path | None = None,
+    loader_workers: int = 0,
+) -> TrainingResult:
+    """Train `segmenter` in place, on the device it is on.
+
+    text_features: (K,D) unit norm, one row per trained class in the order of `data.class_ids`.
+    checkpoints: folder for this run alone; a checkpoint found there is resumed from.
+    curves: folder for dvclive; None writes none.
+    """
+    assert len(text_features) == len(data.class_ids), (text_features.shape, len(data.class_ids))
+    device = next(segmenter.parameters()).device
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    optimizer = adamw(segmenter, recipe.learning_rate, recipe.backbone_factor, recipe.weight_decay)
+    model = LossModel(segmenter, text_features.to(device), recipe.weights, recipe.mixed_precision)
+    if comm.get_world_size() > 1:
+        model = DistributedDataParallel(
+            model, device_ids=[device] if device.type == "cuda" else None
+        )
+    trainer = SegmenterTrainer(model, data_loader=None, optimizer=optimizer)
+    recorder = Curves(curves, recipe.curve_steps)
+    checkpointer = SafeCheckpointer(
+        segmenter,
+        str(checkpoints),
+        save_to_disk=comm.is_main_process(),
+        trainer=proxy(trainer),
+    )
+    trainer.register_hooks(
+        [
+            SeedStep(recipe.seed),
+            ClipGradient(list(segmenter.parameters()), recipe.clip_gradient),
+            hooks.LRScheduler(
+                optimizer, poly_schedule(optimizer, recipe.steps, recipe.warmup_steps)
+            ),
+            recorder,
+            hooks.PeriodicCheckpointer(checkpointer, recipe.checkpoint_steps, max_to_keep=1),
+            ShowProgress("segmenter"),
+        ]
+    )
+    start = 0
+    if checkpointer.has_checkpoint():
+        checkpointer.resume_or_load("", resume=True)
+        start = trainer.iter + 1
+    trainer.data_loader = _loader(data, recipe, start, loader_workers)
+    trainer.train(start, recipe.steps)
+    return TrainingResult(recorder.last(), sorted(trainer.rejects, key=lambda r: r.item))
+
+
+def _loader(data: TrainingSet, recipe: Recipe, start: int, workers: int) -> DataLoader:
+    draws = Draws(
+        len(data),
+        recipe.batch_size,
+        recipe.seed,
+        start,
+        recipe.steps,
+        comm.get_rank(),
+        comm.get_world_size(),
+    )
+    return DataLoader(
+        data,
+        batch_sampler=draws,
+        num_workers=workers,
+        collate_fn=_as_list,
+        pin_memory=False,
+        persistent_workers=False,
+        generator=torch.Generator().manual_seed(recipe.seed),
+    )
+
+
+def _as_list(samples: Sequence[TrainingSample]) -> list[TrainingSample]:
+    return list(samples)
