@@ -5,6 +5,7 @@ Only what decides the shape and the arithmetic of the network stands here; how i
 4.1), the embedded world overrides them through `params.yaml`.
 """
 
+from math import isqrt
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -79,7 +80,7 @@ class SegmenterConfig(_Strict):
     decoder_layers: int = Field(6, ge=1)
     dropout: float = Field(0.1, ge=0, lt=1)
     pre_norm: bool = False
-    query_kind: Literal["learned"] = "learned"
+    query_kind: Literal["learned", "anchored"] = "learned"  # anchored: see anchors.py
     queries: int = Field(100, ge=1)  # Q
     class_hidden: int = Field(1024, ge=1)
     class_layers: int = Field(2, ge=1)
@@ -90,9 +91,12 @@ class SegmenterConfig(_Strict):
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> "SegmenterConfig":
+    def _heads_and_grid_fit(self) -> "SegmenterConfig":
         if self.hidden_dim % self.heads:
+            raise ValueError(f"heads = {self.heads} does not divide hidden_dim = {self.hidden_dim}")
+        if self.query_kind == "anchored" and isqrt(self.queries) ** 2 != self.queries:
             raise ValueError(
-                f"heads = {self.heads} does not divide hidden_dim = {self.hidden_dim}"
+                f"queries = {self.queries}: anchored queries stand on a square grid, so their "
+                "number must be a square (16, 25, 36, ...)"
             )
         return self

@@ -62,10 +62,16 @@ class Decoder(nn.Module):
         )
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, query: Tensor, memory: Tensor, position: Tensor) -> list[Tensor]:
-        """query (Q,B,C) embeddings; memory, position (S,B,C) -> one (B,Q,C) per layer."""
-        x = query.new_zeros(query.shape)
-        outputs = []
+    def forward(
+        self, query: Tensor, memory: Tensor, position: Tensor, start: Tensor | None
+    ) -> list[Tensor]:
+        """query (Q,B,C) embeddings; memory, position (S,B,C) -> one (B,Q,C) per layer.
+
+        start (Q,B,C): what the queries hold before the first layer, DETR's zeros where None.
+        Where it is given it already says something, so its own output comes first in the list.
+        """
+        x = query.new_zeros(query.shape) if start is None else start
+        outputs = [] if start is None else [self.norm(x).transpose(0, 1)]
         for layer in self.layers:
             x = layer(x, query, memory, position)
             outputs.append(self.norm(x).transpose(0, 1))
@@ -82,8 +88,10 @@ class Transformer(nn.Module):
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
 
-    def forward(self, memory: Tensor, query: Tensor, position: Tensor) -> list[Tensor]:
-        """memory, position (B,C,h,w); query (Q,B,C) -> one (B,Q,C) per decoder layer."""
+    def forward(
+        self, memory: Tensor, query: Tensor, position: Tensor, start: Tensor | None = None
+    ) -> list[Tensor]:
+        """memory, position (B,C,h,w); query, start (Q,B,C) -> see `Decoder.forward`."""
         flat = memory.flatten(2).permute(2, 0, 1)
         place = position.flatten(2).permute(2, 0, 1)
-        return self.decoder(query, flat, place)
+        return self.decoder(query, flat, place, start)

@@ -13,6 +13,7 @@ from fvcore.nn import weight_init
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipeline.segmenter.anchors import Anchors
 from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.decoder import Decoder, Transformer
 from pipeline.segmenter.pixel_decoder import PixelDecoder
@@ -60,6 +61,7 @@ class Predictor(nn.Module):
             )
         )
         self.query_embed = nn.Embedding(config.queries, hidden)
+        self.anchors = Anchors(config) if config.query_kind == "anchored" else None
         if memory_channels != hidden or config.enforce_input_proj:
             self.input_proj = Conv2d(memory_channels, hidden, kernel_size=1)
             weight_init.c2_xavier_fill(self.input_proj)
@@ -69,12 +71,17 @@ class Predictor(nn.Module):
         self.class_embed = MLP(hidden, config.class_hidden, config.clip_dim, config.class_layers)
 
     def forward(self, memory: Tensor, mask_features: Tensor) -> list[QueryOutput]:
-        """memory (B,C,h,w) of `res5`; mask_features (B,E,H,W) -> one output per decoder layer."""
+        """memory (B,C,h,w), mask_features (B,E,H,W) -> one output per decoder layer, with anchored
+        queries one more in front: what the anchors say by themselves."""
         memory = self.input_proj(memory)
         batch, dim, height, width = memory.shape
         position = sine_position(height, width, dim, memory.device).to(memory.dtype)
         query = self.query_embed.weight[:, None].expand(-1, batch, -1)
-        layers = self.transformer(memory, query, position.expand(batch, -1, -1, -1))
+        start = None
+        if self.anchors is not None:
+            query = query + self.anchors.position[:, None]
+            start = self.anchors(mask_features)
+        layers = self.transformer(memory, query, position.expand(batch, -1, -1, -1), start)
         return [
             QueryOutput(
                 self.class_embed(x),
