@@ -106,10 +106,16 @@ def pretrain(
     nouns = np.array([p.noun for p in pictures])
     context = MODEL_CFG["text_cfg"]["context_length"]
     tokens = open_clip.SimpleTokenizer(context_length=context)([p.caption for p in pictures])
+    # Captions use a few hundred of the 49,408 tokens. Training an embedding of just those saves a
+    # third of every step; sorted, so that the end of the text keeps the highest number.
+    vocabulary, tokens = tokens.unique(sorted=True, return_inverse=True)
     runtime.seed_everything(recipe.seed)
+    torch.set_flush_denormal(True)  # moments of rare tokens decay to denormals, which crawl on CPUs
     rng = np.random.default_rng(recipe.seed)
     device = runtime.device()
-    clip = open_clip.CLIP(**MODEL_CFG).to(device)
+    clip = open_clip.CLIP(**MODEL_CFG)
+    clip.token_embedding = _rows(clip.token_embedding, vocabulary)
+    clip = clip.to(device)
     optimizer = torch.optim.AdamW(
         clip.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
@@ -136,11 +142,16 @@ def pretrain(
             clip.logit_scale.clamp_(0, float(np.log(100)))
         if step % 50 == 0:
             log(step, loss.item())
-    with torch.no_grad():  # rows of tokens that no caption used carry nothing: zero compresses well
-        unused = torch.ones(clip.token_embedding.num_embeddings, dtype=torch.bool, device=device)
-        unused[tokens.unique().to(device)] = False
-        clip.token_embedding.weight[unused] = 0
-    return clip.cpu().eval()
+    clip = clip.cpu().eval()
+    full = torch.zeros(MODEL_CFG["text_cfg"]["vocab_size"], clip.token_embedding.embedding_dim)
+    full[vocabulary] = clip.token_embedding.weight.detach()  # unused rows: zero, compress well
+    clip.token_embedding = torch.nn.Embedding.from_pretrained(full, freeze=False)
+    return clip
+
+
+def _rows(embedding: torch.nn.Embedding, rows: torch.Tensor) -> torch.nn.Embedding:
+    """An embedding of only these rows, values kept."""
+    return torch.nn.Embedding.from_pretrained(embedding.weight.detach()[rows], freeze=False)
 
 
 def _learning_rate(step: int, recipe: PretrainRecipe) -> float:
