@@ -1,0 +1,123 @@
+"""Masks cut out of a picture, as CLIP's input (paper, section 3.1).
+
+A mask's tight box is cropped, its background filled, the crop normalised and then resized to
+CLIP's square without regard to its shape. Inference cuts proposals out of a whole picture
+(`prepare_regions`), training cuts stored pairs (`region_of_crop`): the same arithmetic.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Fill = Literal["mean", "zero", "preserve"]
+FILLS = ("mean", "zero", "preserve")
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The cut-out masks of one picture: Q masks, of which V have a foreground pixel.
+
+    valid: (Q,) bool
+    boxes_xyxy: (V, 4) int64, the crops in pixels, x2 and y2 exclusive
+    images: (V, 3, S, S) float32, normalised
+    masks: (V, S, S) bool; with matting float32 in 0..1
+    """
+
+    valid: Tensor
+    boxes_xyxy: Tensor
+    images: Tensor
+    masks: Tensor
+
+
+def masks_to_boxes(masks: Tensor) -> Tensor:
+    """Tight boxes `(V, 4)` int64 xyxy (x2, y2 exclusive) of bool masks `(V, H, W)`.
+
+    A mask without a pixel gets (0, 0, 0, 0).
+    """
+    spans = []
+    for hit in (masks.any(dim=1), masks.any(dim=2)):  # columns (V, W), then rows (V, H)
+        hit = hit.to(torch.uint8)  # arg-max finds the first of equal values
+        first, last = hit.argmax(dim=1), hit.shape[1] - hit.flip(1).argmax(dim=1)
+        spans.append(torch.stack([first, last], dim=1) * hit.amax(dim=1, keepdim=True))
+    columns, rows = spans
+    return torch.stack([columns[:, 0], rows[:, 0], columns[:, 1], rows[:, 1]], dim=1).long()
+
+
+def expand_boxes(boxes_xyxy: Tensor, ratio: float, height: int, width: int) -> Tensor:
+    """Boxes `(V, 4)` scaled about their centres, cut to whole pixels toward 0, kept inside.
+
+    ratio: at least 1, else a small box could lose its last pixel.
+    """
+    if ratio < 1:
+        raise ValueError(f"expand = {ratio}: boxes can only grow, allowed: 1.0 or more")
+    boxes = boxes_xyxy.double()
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    halves = (boxes[:, 2:] - boxes[:, :2]) * (ratio / 2)
+    grown = torch.cat([centres - halves, centres + halves], dim=1).trunc().long()
+    limit = torch.tensor([width, height, width, height], device=grown.device)
+    return torch.minimum(grown.clamp(min=0), limit)
+
+
+def prepare_regions(
+    image: Tensor,
+    probs: Tensor,
+    threshold: float,
+    size: int,
+    mean: Tensor,
+    std: Tensor,
+    fill: Fill = "mean",
+    expand: float = 1.0,
+    matting: bool = False,
+) -> Regions:
+    """Cut every valid mask out of one picture.
+
+    image: (3, H, W) RGB, uint8 or float, 0..255. probs: (Q, H, W), 0..1 or bool.
+    threshold: a pixel is foreground where its probability is strictly above.
+    size: side S of CLIP's picture in pixels. mean, std: (3,), of pixels in 0..1.
+    fill: what stands in the background: CLIP's mean colour, black, or the picture itself.
+    expand: factor on the sides of the tight box. matting: blend by probability, not by mask.
+    No valid mask gives empty tensors. ValueError when sizes or options do not fit.
+    """
+    if tuple(image.shape[-2:]) != tuple(probs.shape[-2:]):
+        raise ValueError(
+            f"picture of {tuple(image.shape[-2:])} and masks of {tuple(probs.shape[-2:])} pixels "
+            "(height, width): expected the same size"
+        )
+    masks = probs if probs.dtype == torch.bool else probs > threshold
+    valid = masks.flatten(1).any(dim=1) if masks.numel() else masks.new_zeros(len(masks))
+    masks, alphas = masks[valid], probs[valid] if matting else None
+    boxes = expand_boxes(masks_to_boxes(masks), expand, *image.shape[-2:])
+    count = len(boxes)
+    images = torch.empty(count, 3, size, size, device=image.device)
+    region_masks = torch.empty(
+        count, size, size, device=image.device, dtype=torch.float32 if matting else torch.bool
+    )
+    for i, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
+        alpha = (masks if alphas is None else alphas)[i, y1:y2, x1:x2]
+        images[i], region_masks[i] = region_of_crop(
+            image[:, y1:y2, x1:x2], alpha, size, mean, std, fill
+        )
+    return Regions(valid, boxes, images, region_masks)
+
+
+def region_of_crop(
+    crop: Tensor, mask: Tensor, size: int, mean: Tensor, std: Tensor, fill: Fill = "mean"
+) -> tuple[Tensor, Tensor]:
+    """One crop `(3, h, w)` RGB 0..255 and its mask `(h, w)` bool or float 0..1, as CLIP takes it.
+
+    Returns the picture `(3, S, S)` float32, filled, normalised and resized (bicubic without
+    antialiasing), and the mask `(S, S)` in its own dtype, resized by nearest.
+    """
+    pixels = crop.float()
+    if fill in ("mean", "zero"):
+        alpha = mask.float()
+        colour = mean.view(3, 1, 1) * 255 if fill == "mean" else pixels.new_zeros(3, 1, 1)
+        pixels = pixels * alpha + (1 - alpha) * colour
+    elif fill != "preserve":
+        raise ValueError(f"fill = {fill!r}: allowed: {', '.join(FILLS)}")
+    pixels = (pixels / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+    image = F.interpolate(pixels[None], (size, size), mode="bicubic", align_corners=False)[0]
+    return image, F.interpolate(mask[None, None].float(), (size, size))[0, 0].to(mask.dtype)

@@ -1,0 +1,140 @@
+"""CLIP on disk: the folder that `base_clip` and both `finetune` stages write.
+
+clip.json            open_clip's model configuration, provenance, mean, std, prompt depth
+clip.safetensors     open_clip's state dict: `open_clip.create_model(name, pretrained=FILE)`
+                     loads it
+prompts.safetensors  only with mask prompts: visual.mask_embedding (depth, N patches, width)
+"""
+
+import json
+from copy import deepcopy
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from pipeline.atomic import replacing, write_text
+from pipeline.clip.tower import MaskClip
+
+MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+CONFIG, WEIGHTS, PROMPTS = "clip.json", "clip.safetensors", "prompts.safetensors"
+PROMPT_KEY = "visual.mask_embedding"
+
+
+def build_from_config(
+    model_cfg: dict[str, Any],
+    mean: tuple[float, float, float] = MEAN,
+    std: tuple[float, float, float] = STD,
+    name: str = "random weights",
+) -> MaskClip:
+    """A CLIP of this open_clip configuration, without prompts, weights drawn from torch's RNG."""
+    arguments = deepcopy(model_cfg)
+    text_cfg = arguments.get("text_cfg", {})
+    if "multimodal_cfg" in arguments:
+        raise ValueError("CoCa models are not supported: choose a CLIP without multimodal_cfg")
+    custom_text = arguments.pop("custom_text", False) or "hf_model_name" in text_cfg
+    build = open_clip.CustomTextCLIP if custom_text else open_clip.CLIP
+    if "hf_model_name" in text_cfg:
+        text_cfg["hf_model_pretrained"] = False
+    tokenizer = _tokenizer(text_cfg.get("context_length", 77), text_cfg.get("hf_tokenizer_name"))
+    return MaskClip(build(**arguments), model_cfg, tokenizer, tuple(mean), tuple(std), name)
+
+
+def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> None:
+    """Write `clip` to `folder`; every file is replaced whole.
+
+    half: store the weights as float16 (half the size; the file is still loaded as float32).
+    """
+    folder = Path(folder)
+    weights = {key: value.detach().cpu() for key, value in clip.clip.state_dict().items()}
+    if half:
+        weights = {key: v.half() if v.is_floating_point() else v for key, v in weights.items()}
+    save_tensors(folder / WEIGHTS, weights)
+    if clip.prompts is None:
+        (folder / PROMPTS).unlink(missing_ok=True)
+    else:
+        save_tensors(folder / PROMPTS, {PROMPT_KEY: clip.prompts.detach().cpu()})
+    config = {
+        "name": name,
+        "model_cfg": clip.model_cfg,
+        "mean": [round(value, 8) for value in clip.mean.tolist()],
+        "std": [round(value, 8) for value in clip.std.tolist()],
+        "prompt_depth": clip.prompt_depth,
+    }
+    write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+
+
+def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
+    """Read a CLIP folder: float32, in evaluation mode, on `device`.
+
+    FileNotFoundError names a missing file; ValueError a file that does not fit.
+    """
+    folder = Path(folder)
+    for file in (CONFIG, WEIGHTS):
+        if not (folder / file).is_file():
+            raise FileNotFoundError(
+                f"{folder / file}: not there, expected a CLIP folder ({CONFIG}, {WEIGHTS}) as the "
+                "stages base_clip and finetune write it; run `dvc repro` up to that stage"
+            )
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        clip = build_from_config(config["model_cfg"], config["mean"], config["std"], config["name"])
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{folder / CONFIG}: not a CLIP configuration ({error!r}), expected the keys "
+            "model_cfg, name, mean, std, prompt_depth"
+        ) from error
+    fit_weights(clip.clip, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
+    if config["prompt_depth"]:
+        if not (folder / PROMPTS).is_file():
+            raise FileNotFoundError(
+                f"{folder / PROMPTS}: not there, though {CONFIG} says prompt_depth "
+                f"{config['prompt_depth']}"
+            )
+        clip.set_prompts(load_file(folder / PROMPTS)[PROMPT_KEY])
+    return clip.to(device).eval()
+
+
+def fit_weights(model: torch.nn.Module, weights: dict[str, Tensor], source: str) -> None:
+    """Load a state dict strictly, in the model's own dtype.
+
+    ValueError names what is missing, left over or of another shape.
+    """
+    own = model.state_dict()
+    missing = [key for key in own if key not in weights]
+    unknown = [key for key in weights if key not in own]
+    shapes = [
+        f"{key} {tuple(weights[key].shape)} where {tuple(own[key].shape)} is expected"
+        for key in own
+        if key in weights and weights[key].shape != own[key].shape
+    ]
+    if missing or unknown or shapes:
+        raise ValueError(
+            f"{source}: weights do not fit the model. Missing: {_some(missing)}. "
+            f"Unknown: {_some(unknown)}. Other shape: {_some(shapes)}."
+        )
+    model.load_state_dict(weights)
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """A safetensors file, replaced whole."""
+    data = save({key: value.contiguous() for key, value in tensors.items()}, {"format": "pt"})
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _some(items: list[str]) -> str:
+    shown = ", ".join(items[:5]) or "none"
+    return shown if len(items) <= 5 else f"{shown} and {len(items) - 5} more"
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(context_length: int, hf_name: str | None) -> SimpleTokenizer | HFTokenizer:
+    if hf_name:
+        return HFTokenizer(hf_name, context_length=context_length)
+    return SimpleTokenizer(context_length=context_length)

@@ -1,0 +1,167 @@
+"""CLIP with mask prompts: one tower for ordinary pictures and for masked crops (paper, 3.3).
+
+A crop cut out along a mask leaves patches that show nothing but fill. Mask prompt tuning puts a
+learned token P[d, i] in the place of such a patch token i, at the input of the first `depth`
+blocks. CLIP's own weights stay as they are, so without masks the tower is exactly CLIP's.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from open_clip.transformer import VisionTransformer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+PROMPT_STD = 0.02
+
+
+class MaskClip(nn.Module):
+    """An open_clip model, how its input is made, and its mask prompts where it has some.
+
+    clip: the open_clip CLIP; its image tower is a square VisionTransformer
+    model_cfg: the open_clip configuration that builds `clip`
+    tokenizer: open_clip's; sentences -> (B, context) long
+    mean, std: (3,) float32, RGB, of pixels in 0..1
+    prompts: (depth, N, width) float32 or None; N = (image_size // patch_size)^2, row-major
+    name: where the weights came from, for people
+    """
+
+    def __init__(
+        self,
+        clip: nn.Module,
+        model_cfg: dict[str, Any],
+        tokenizer: Callable[[list[str]], Tensor],
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+        name: str = "",
+    ) -> None:
+        super().__init__()
+        visual = clip.visual
+        if not isinstance(visual, VisionTransformer):
+            raise ValueError(
+                f"the image tower is a {type(visual).__name__}: mask prompts replace patch tokens, "
+                "which takes an open_clip VisionTransformer (ViT-B-16, ViT-L-14 ...)"
+            )
+        if len({*visual.image_size}) != 1 or len({*visual.patch_size}) != 1:
+            raise ValueError(
+                f"the image tower takes {visual.image_size} pixels in patches of "
+                f"{visual.patch_size}: only squares are supported"
+            )
+        self.clip = clip
+        self.model_cfg = model_cfg
+        self.tokenizer = tokenizer
+        self.name = name
+        self.image_size: int = visual.image_size[0]
+        self.patch_size: int = visual.patch_size[0]
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32))
+        self.prompts: nn.Parameter | None = None
+
+    @property
+    def layers(self) -> int:
+        """Blocks of the image tower: the greatest prompt depth."""
+        return len(self.clip.visual.transformer.resblocks)
+
+    @property
+    def prompt_shape(self) -> tuple[int, int]:
+        """(N patches, width): shape of the prompts of one depth."""
+        visual = self.clip.visual
+        return visual.grid_size[0] * visual.grid_size[1], visual.conv1.out_channels
+
+    @property
+    def prompt_depth(self) -> int:
+        return 0 if self.prompts is None else len(self.prompts)
+
+    def set_prompts(self, prompts: Tensor | None) -> None:
+        """Take these prompts `(depth, N, width)`; None or depth 0 means none.
+
+        ValueError when the shape does not fit the tower.
+        """
+        if prompts is None or len(prompts) == 0:
+            self.prompts = None
+            return
+        if tuple(prompts.shape[1:]) != self.prompt_shape or len(prompts) > self.layers:
+            raise ValueError(
+                f"mask prompts of shape {tuple(prompts.shape)} do not fit this CLIP: expected "
+                f"(depth, {self.prompt_shape[0]}, {self.prompt_shape[1]}) with depth at most "
+                f"{self.layers}"
+            )
+        self.prompts = nn.Parameter(prompts.detach().to(self.mean.device, torch.float32).clone())
+
+    def deepen_prompts(self, depth: int, generator: torch.Generator | None = None) -> None:
+        """Bring the prompts to `depth`: those there are kept, new ones drawn from N(0, 0.02)."""
+        if not 0 <= depth <= self.layers:
+            raise ValueError(
+                f"prompt depth {depth}: this image tower has {self.layers} blocks, allowed "
+                f"0..{self.layers}"
+            )
+        fresh = torch.randn(depth, *self.prompt_shape, generator=generator) * PROMPT_STD
+        kept = min(depth, self.prompt_depth)
+        if kept:
+            fresh[:kept] = self.prompts.detach()[:kept].cpu()
+        self.set_prompts(fresh)
+
+    def forward(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
+        return self.encode_image(images, masks)
+
+    def encode_image(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
+        """Features `(B, D)`, not normalised, of normalised pictures `(B, 3, S, S)`.
+
+        masks: `(B, S, S)` or `(B, 1, S, S)`, bool or float, foreground above 0. None, or a CLIP
+        without prompts: exactly open_clip's tower. B may be 0.
+        """
+        if len(images) == 0:
+            return images.new_zeros((0, self.clip.visual.output_dim))
+        if masks is None or self.prompts is None:
+            return self.clip.encode_image(images)
+        keep = patch_mask(masks, self.patch_size)[..., None]  # (B, N, 1)
+        visual = self.clip.visual
+        tokens = visual.conv1(images).flatten(2).transpose(1, 2)  # (B, N, width)
+        tokens = torch.where(keep, tokens, self.prompts[0].to(tokens.dtype))
+        first = visual.class_embedding.to(tokens.dtype).expand(len(tokens), 1, -1)
+        x = torch.cat([first, tokens], dim=1) + visual.positional_embedding.to(tokens.dtype)
+        x = visual.ln_pre(visual.patch_dropout(x))
+        for depth, block in enumerate(visual.transformer.resblocks):
+            if 0 < depth < len(self.prompts):
+                replaced = torch.where(keep, x[:, 1:], self.prompts[depth].to(x.dtype))
+                x = torch.cat([x[:, :1], replaced], dim=1)
+            x = block(x)
+        pooled, _ = visual._pool(x)
+        return pooled if visual.proj is None else pooled @ visual.proj
+
+    def tokenize(self, texts: list[str]) -> Tensor:
+        """`(B, context)` long. Longer texts are cut, keeping the end-of-text token."""
+        return self.tokenizer(texts)
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """Features `(B, D)`, not normalised, of tokens `(B, context)`.
+
+        CLIP reads the feature at the end-of-text token and looks only backwards from there, so
+        the padding behind the longest text of the batch is left out: for class names that is
+        most of the context.
+        """
+        clip = self.clip
+        causal = getattr(clip, "attn_mask", None) is not None
+        if len(tokens) == 0 or not causal or getattr(clip, "text_pool_type", None) != "argmax":
+            return clip.encode_text(tokens)
+        ends = tokens.argmax(dim=-1)
+        used = int(ends.max()) + 1
+        dtype = clip.transformer.get_cast_dtype()
+        x = clip.token_embedding(tokens[:, :used]).to(dtype)
+        x = x + clip.positional_embedding[:used].to(dtype)
+        x = clip.ln_final(clip.transformer(x, attn_mask=clip.attn_mask[:used, :used]))
+        x = x[torch.arange(len(x), device=x.device), ends]
+        projection = clip.text_projection
+        if projection is None:
+            return x
+        return projection(x) if isinstance(projection, nn.Linear) else x @ projection
+
+
+def patch_mask(masks: Tensor, patch_size: int) -> Tensor:
+    """Patches with any foreground pixel: `(B, [1,] S, S)` bool or float -> `(B, N)` bool.
+
+    Equals ceil(avg_pool(mask, patch)) for masks in 0..1; patches in row-major order.
+    """
+    planes = masks.reshape(len(masks), 1, *masks.shape[-2:]).float()
+    return F.max_pool2d(planes, patch_size).flatten(1) > 0
