@@ -1,0 +1,266 @@
+"""params.yaml, checked: one model per section, so that a wrong or unknown parameter stops a stage
+at once with its name, its value and what is allowed.
+
+The models have no defaults: what a run depends on stands in params.yaml, where `dvc params diff`
+sees it. The comments there say what each key means.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.clip.templates import VILD_TEMPLATES
+from pipeline.param_errors import describe
+from pipeline.segmenter.config import SegmenterConfig
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Fill = Literal["mean", "zero", "preserve"]
+Templates = Literal["vild", "bare"]
+TEMPLATES: dict[str, tuple[str, ...]] = {"vild": VILD_TEMPLATES, "bare": ("{}",)}
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _need(key: str, value: str | None, why: str) -> None:
+    if not value:
+        raise ValueError(f"{key} = null: must be given when {why}")
+
+
+class DatasetParams(Section):
+    source: Literal["openmoji", "coco"]
+    root: str | None
+    seed: Natural
+    train_scenes: Count
+    val_scenes: Count
+    side: Annotated[int, Field(ge=32)]
+    min_objects: Count
+    max_objects: Count
+    closed_share: Share
+
+    @model_validator(mode="after")
+    def _fits(self) -> "DatasetParams":
+        if self.source != "openmoji":
+            _need("root", self.root, f"dataset.source is {self.source}")
+        if self.min_objects > self.max_objects:
+            raise ValueError(
+                f"min_objects = {self.min_objects} is above max_objects = {self.max_objects}"
+            )
+        return self
+
+
+class BaseClipParams(Section):
+    source: Literal["shipped", "open_clip", "checkpoint"]
+    name: str | None
+    pretrained: str | None
+    checkpoint: str | None
+
+    @model_validator(mode="after")
+    def _source_is_described(self) -> "BaseClipParams":
+        needed = {"open_clip": ("name", "pretrained"), "checkpoint": ("name", "checkpoint")}
+        for key in needed.get(self.source, ()):
+            _need(key, getattr(self, key), f"base_clip.source is {self.source}")
+        return self
+
+
+class SegmenterTraining(Section):
+    classes: Literal["all", "seen"]
+    steps: Natural
+    batch_size: Count
+    learning_rate: Positive
+    backbone_factor: NonNegative
+    weight_decay: NonNegative
+    warmup_steps: Natural
+    clip_gradient: Positive
+    class_weight: NonNegative
+    mask_weight: NonNegative
+    dice_weight: NonNegative
+    no_object_weight: NonNegative
+    count_ignored: bool
+    crop: Count
+    least_short_side: Count
+    most_short_side: Count
+    long_side: Count
+    flip: bool
+    colour: bool
+    most_of_one_class: Annotated[float, Field(gt=0, le=1)]
+    templates: Templates
+    bfloat16: bool
+    seed: Natural
+
+
+class SegmenterMeasure(Section):
+    short_side: Count | None
+    long_side: Count | None
+    mask_threshold: Annotated[float, Field(gt=0, lt=1)]
+    overlap: Annotated[float, Field(gt=0, le=1)]
+
+
+class SegmenterParams(Section):
+    source: Literal["train", "checkpoint"]
+    checkpoint: str | None
+    warm_start: str | None
+    architecture: SegmenterConfig
+    training: SegmenterTraining
+    measure: SegmenterMeasure
+
+    @model_validator(mode="after")
+    def _source_is_described(self) -> "SegmenterParams":
+        if self.source == "checkpoint":
+            _need("checkpoint", self.checkpoint, "segmenter.source is checkpoint")
+        return self
+
+
+class ProposalsParams(Section):
+    split: Literal["train", "val"]
+    queries: Count
+    mask_threshold: Annotated[float, Field(gt=0, lt=1)]
+    min_area: Count
+    short_side: Count | None
+    long_side: Count | None
+    image_batch: Count
+    shard_size: Count
+
+
+class NounsParams(Section):
+    split: Literal["train", "val"]
+    multiword: bool
+    stop_list: bool
+    min_count: Count
+    shard_size: Count
+
+
+class PairsParams(Section):
+    captions_per_image: Annotated[int, Field(ge=1, le=5)]
+    masks: Literal["proposals", "ground_truth"]
+    names: Literal["captions", "ground_truth"]
+    direction: Literal["noun_to_mask", "mask_to_noun"]
+    top_k: Count
+    min_similarity: Annotated[float, Field(ge=-1, le=1)]
+    templates: Templates
+    fill: Fill
+    expand: Annotated[float, Field(ge=1)]
+    crop_batch: Count
+    shard_size: Count
+
+
+class FinetuneStep(Section):
+    train: Literal["weights", "prompts", "both", "nothing"]
+    loss: Literal["unique_nouns", "plain"]
+    templates: Templates
+    fill: Fill
+    prompt_depth: Count
+    learning_rate: Positive
+    prompt_learning_rate: Positive
+    weight_decay: NonNegative
+    epochs: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    warmup_steps: Natural
+    min_crop: Annotated[float, Field(gt=0, le=1)]
+    bfloat16: bool
+    seed: Natural
+
+
+class FinetuneParams(Section):
+    first: FinetuneStep
+    second: FinetuneStep
+
+
+class EvaluateCommon(Section):
+    ensemble_weight: Share
+    mask_threshold: Annotated[float, Field(gt=0, lt=1)]
+    sweep_weights: list[Share]
+    sweep_thresholds: list[Annotated[float, Field(gt=0, lt=1)]]
+    fill: Fill
+    expand: Annotated[float, Field(ge=1)]
+    templates: Templates
+    short_side: Count | None
+    long_side: Count | None
+    bfloat16: bool
+    overlays: Natural
+
+
+class EvaluateParams(Section):
+    """sets: by name, each the common values with its own laid over them."""
+
+    common: EvaluateCommon
+    sets: dict[str, EvaluateCommon]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _common_to_all(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or not isinstance(content.get("sets"), dict):
+            return content
+        common = content.get("common")
+        if not isinstance(common, dict):
+            return content
+        return content | {
+            "sets": {
+                name: common | (own or {}) if isinstance(own, dict | None) else own
+                for name, own in content["sets"].items()
+            }
+        }
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    dataset: DatasetParams
+    base_clip: BaseClipParams
+    segmenter: SegmenterParams
+    proposals: ProposalsParams
+    nouns: NounsParams
+    pairs: PairsParams
+    finetune: FinetuneParams
+    evaluate: EvaluateParams
+
+
+def load_params(path: Path | str, section: str) -> Any:
+    """One section of params.yaml as its model, e.g. load_params("params.yaml", "pairs").
+
+    "finetune.first" gives a part of a section. FileNotFoundError without the file; ValueError
+    names the first wrong, missing or unknown key, its value and what is allowed.
+    """
+    path = Path(path)
+    content: Any = read_yaml(path)
+    model: Any = Params
+    for key in section.split("."):
+        if not isinstance(content, dict) or key not in content:
+            raise ValueError(f"{path}: section {section} is missing")
+        content, model = content[key], model.model_fields[key].annotation
+    return _validated(path, model, content, section.split("."))
+
+
+def load_all(path: Path | str) -> Params:
+    """Every section of params.yaml; errors as in `load_params`."""
+    return _validated(Path(path), Params, read_yaml(Path(path)), [])
+
+
+def read_yaml(path: Path) -> Any:
+    """The parsed file. FileNotFoundError or ValueError (with the line) when it cannot be read."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: not found, expected the parameters of the pipeline")
+    try:
+        return YAML(typ="safe", pure=True).load(path)  # YAML 1.2, as DVC reads it
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ValueError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _validated(path: Path, model: type[M], content: Any, prefix: list[str]) -> M:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {describe(error, model, prefix)}") from None

@@ -1,0 +1,31 @@
+"""How a stage starts: flags from the command line, and faults of the user told in one line."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import tyro
+
+HERE = Path(__file__).resolve().parents[1]
+OURS = (HERE / "pipeline", HERE / "stages")
+
+
+def run_stage(main: Callable[..., None]) -> None:
+    """Call `main` with the flags that its signature names (`--out data/pairs`).
+
+    A ValueError or FileNotFoundError that this project raised speaks to the user: it is printed
+    without a stack trace and the exit status is 2. Anything else is a fault of the program.
+    """
+    try:
+        tyro.cli(main)
+    except (ValueError, FileNotFoundError) as error:
+        if not _raised_here(error):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _raised_here(error: Exception) -> bool:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return any(Path(last.filename).resolve().is_relative_to(folder) for folder in OURS)

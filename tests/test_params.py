@@ -1,0 +1,113 @@
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.params import load_all, load_params
+
+ROOT = Path(__file__).parents[1]
+PARAMS = ROOT / "params.yaml"
+
+
+def changed(tmp_path: Path, place: str, value) -> Path:
+    """A copy of params.yaml with the value at a dotted place replaced, or removed with `...`."""
+    content = YAML(typ="safe", pure=True).load(PARAMS)
+    *parents, key = place.split(".")
+    node = content
+    for parent in parents:
+        node = node[parent]
+    if value is ...:
+        del node[key]
+    else:
+        node[key] = value
+    path = tmp_path / "params.yaml"
+    YAML(typ="safe", pure=True).dump(content, path)
+    return path
+
+
+def test_the_shipped_parameters_are_valid():
+    params = load_all(PARAMS)
+    assert load_params(PARAMS, "pairs") == params.pairs
+    assert load_params(PARAMS, "finetune.second") == params.finetune.second
+
+
+def test_every_parameter_is_explained():
+    for number, line in enumerate(PARAMS.read_text().splitlines(), 1):
+        if re.match(r"\s+[a-z_]+: *[^ #{]", line):
+            assert re.search(r"  # \S", line), f"params.yaml:{number}: {line.strip()} says nothing"
+
+
+WRONG = [
+    ("pairs.captions_per_image", 9, "pairs.captions_per_image = 9: allowed 1..5"),
+    ("pairs.captions_per_image", "two", "pairs.captions_per_image = two: allowed 1..5"),
+    ("pairs.captions_per_image", True, "pairs.captions_per_image = true: allowed 1..5"),
+    ("pairs.masks", "gt", "pairs.masks = gt: allowed proposals, ground_truth"),
+    ("pairs.top_k", 0, "pairs.top_k = 0: allowed a whole number from 1"),
+    ("pairs.topk", 1, "pairs.topk: unknown parameter, allowed: captions_per_image, masks, names,"),
+    ("pairs.fill", ..., "pairs.fill is missing: allowed mean, zero, preserve"),
+    ("nouns.multiword", "yes", "nouns.multiword = yes: allowed true, false"),
+    ("proposals.short_side", 0, "proposals.short_side = 0: allowed a whole number from 1 or null"),
+    ("proposals.mask_threshold", 1, "proposals.mask_threshold = 1: allowed a number above 0 below"),
+    ("finetune.second.train", None, "finetune.second.train = null: allowed weights, prompts, both"),
+    ("finetune.first", 3, "finetune.first = 3: allowed the keys train, loss"),
+    ("evaluate.sets.world-open", {"w": 1}, "evaluate.sets.world-open.w: unknown parameter"),
+    ("evaluate.common.sweep_weights", [0, 2], "sweep_weights[1] = 2: allowed 0..1"),
+    ("segmenter.architecture.backbone.depth", 19, "backbone.depth = 19: allowed 18, 34, 50"),
+    ("segmenter.architecture.backbone.kind", "vit", "segmenter.architecture.backbone"),
+    ("segmenter.architecture.heads", 3, "segmenter.architecture: heads = 3 does not divide"),
+    ("base_clip.source", "open_clip", "base_clip: name = null: must be given when"),
+    ("dataset.source", "coco", "dataset: root = null: must be given when dataset.source is coco"),
+    ("dataset.min_objects", 99, "dataset: min_objects = 99 is above max_objects"),
+    ("segmenter.source", "checkpoint", "segmenter: checkpoint = null: must be given"),
+    ("pears", {}, "pears: unknown parameter, allowed: dataset, base_clip"),
+]
+
+
+@pytest.mark.parametrize("place, value, message", WRONG, ids=[f"{p}={v}" for p, v, _ in WRONG])
+def test_a_wrong_parameter_is_named_with_its_value_and_what_is_allowed(
+    tmp_path, place, value, message
+):
+    path = changed(tmp_path, place, value)
+    with pytest.raises(ValueError) as error:
+        load_all(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_section_alone_gives_the_same_message_and_ignores_the_others(tmp_path):
+    path = changed(tmp_path, "pairs.captions_per_image", 9)
+    with pytest.raises(
+        ValueError, match=r"params.yaml: pairs.captions_per_image = 9: allowed 1..5"
+    ):
+        load_params(path, "pairs")
+    load_params(path, "nouns")
+
+
+def test_small_numbers_in_scientific_notation_are_numbers(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.read_text().replace("learning_rate: 1.0e-4", "learning_rate: 5e-6"))
+    assert load_params(path, "finetune.first").learning_rate == 5e-6
+
+
+def test_a_set_takes_the_common_values_and_its_own(tmp_path):
+    path = changed(tmp_path, "evaluate.sets.world-open", {"ensemble_weight": 0.45})
+    sets = load_params(path, "evaluate").sets
+    assert sets["world-open"].ensemble_weight == 0.45
+    assert sets["world-open"].fill == sets["world-closed"].fill
+    assert sets["world-closed"].ensemble_weight == 0.7
+    path = changed(tmp_path, "evaluate.sets.world-open", None)
+    assert load_params(path, "evaluate").sets["world-open"].ensemble_weight == 0.7
+
+
+def test_an_unreadable_file_is_named(tmp_path):
+    path = tmp_path / "params.yaml"
+    with pytest.raises(FileNotFoundError, match="params.yaml: not found"):
+        load_params(path, "pairs")
+    path.write_text("pairs:\n  top_k: [1\n")
+    with pytest.raises(ValueError, match="params.yaml:.*not YAML"):
+        load_params(path, "pairs")
+    path.write_text("[]")
+    with pytest.raises(ValueError, match="section pairs is missing"):
+        load_params(path, "pairs")
