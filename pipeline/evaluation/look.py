@@ -18,7 +18,7 @@ from pipeline.evaluation.settings import EvaluationSettings
 from pipeline.evaluation.variants import Variant
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, cuts_alike, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
-from pipeline.ovseg.segmenter_branch import Proposals, propose, resize_for_test
+from pipeline.ovseg.segmenter_branch import Proposals, at_test_size, propose
 from pipeline.ovseg.text_bank import TextBank, same_text_tower
 from pipeline.segmenter.maskformer import MaskFormer
 
@@ -76,7 +76,7 @@ class Looker:
         """Look at a batch of pictures."""
         settings = self.settings
         images = [
-            resize_for_test(picture.image, settings.short_side, settings.long_side)
+            at_test_size(picture.image, settings.short_side, settings.long_side)
             for picture in pictures
         ]
         proposals = propose(self.segmenter, images, self._text)
@@ -101,7 +101,7 @@ class Looker:
     def _add_clip_branches(
         self,
         views: list[View],
-        images: list[np.ndarray],
+        images: list[Tensor],
         proposals: list[Proposals],
         threshold: float,
     ) -> None:
@@ -154,8 +154,8 @@ class Looker:
     def _cut_truth(
         self, clip: MaskClip, picture: Picture, class_id: int, style: RegionStyle
     ) -> Regions:
-        mask = torch.from_numpy(picture.truth == class_id)[None].to(self._text.device).float()
-        return cut_regions(clip, picture.image, mask, style)
+        mask = torch.from_numpy(picture.truth == class_id)[None].to(self._text.device)
+        return cut_regions(clip, at_test_size(picture.image, None), mask, style)
 
     def _logits(self, name: str, regions: list[Regions]) -> list[Tensor]:
         settings = self.settings

@@ -3,7 +3,6 @@
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,11 +45,11 @@ def region_style(region: str, fill: str, expand: float, threshold: float) -> Reg
     raise ValueError(f"region is {region!r}; expected crop, mask or crop_and_mask")
 
 
-def cut_regions(clip: MaskClip, image: np.ndarray, masks: Tensor, style: RegionStyle) -> Regions:
-    """Cut `masks` (Q, h, w) in 0..1 out of a uint8 RGB picture `(h, w, 3)`, at `clip`'s size."""
-    assert image.shape[:2] == tuple(masks.shape[1:]), (image.shape, masks.shape)
+def cut_regions(clip: MaskClip, image: Tensor, masks: Tensor, style: RegionStyle) -> Regions:
+    """Cut `masks` (Q, h, w), 0..1 or bool, out of a picture `(3, h, w)`, RGB 0..255, at `clip`'s
+    size."""
     return prepare_regions(
-        torch.from_numpy(image).to(masks.device).permute(2, 0, 1),
+        image.to(masks.device),
         masks,
         style.threshold,
         clip.image_size,

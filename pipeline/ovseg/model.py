@@ -7,7 +7,7 @@ free-text demo.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -19,15 +19,14 @@ from pipeline.clip.tower import MaskClip
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
 from pipeline.ovseg.free_text import OTHERS, checked_names, free_text_evidence
+from pipeline.ovseg.modes import Mode
 from pipeline.ovseg.result import Segmentation
-from pipeline.ovseg.segmenter_branch import propose, resize_for_test
+from pipeline.ovseg.segmenter_branch import at_test_size, propose
 from pipeline.ovseg.semantic import label_map, semantic_scores
 from pipeline.ovseg.text_bank import TextBank
 from pipeline.runtime import device as runtime_device
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import load_segmenter
-
-Mode = Literal["ensemble", "clip", "segmenter", "free-text"]
 
 
 @dataclass(frozen=True)
@@ -103,9 +102,9 @@ class OVSeg:
     @torch.inference_mode()
     def look(self, image: np.ndarray, names: list[str]) -> Evidence:
         """Run both branches on a uint8 RGB picture `(H, W, 3)`; any number of names."""
-        image = resize_for_test(checked_image(image), self.short_side, self.long_side)
-        [proposals] = propose(self.segmenter, [image], self._segmenter_text(names))
-        regions = cut_regions(self.clip, image, proposals.masks, self.style)
+        picture = at_test_size(checked_image(image), self.short_side, self.long_side)
+        [proposals] = propose(self.segmenter, [picture], self._segmenter_text(names))
+        regions = cut_regions(self.clip, picture, proposals.masks, self.style)
         [logits] = region_logits(
             self.clip, [regions], self._clip_text(names), self.crop_batch, self.prompts
         )
@@ -148,11 +147,14 @@ class OVSeg:
         return semantic_scores(classes, masks, output_hw or image.shape[:2])
 
     @torch.inference_mode()
-    def segment(self, image: np.ndarray, names: list[str], mode: Mode = "ensemble") -> Segmentation:
-        """Label every pixel of a uint8 RGB picture `(H, W, 3)` with one of `names`.
+    def segment(
+        self, image: np.ndarray, names: list[str], mode: Mode = "free-text"
+    ) -> Segmentation:
+        """Find `names` in a uint8 RGB picture `(H, W, 3)`.
 
-        A single name is compared with "others". In mode "free-text" only what a chosen mask
-        covers is labelled. Raises ValueError for a picture or names that are not as said.
+        Mode "free-text" gives each name its best mask and leaves the rest unnamed; the others
+        give every pixel one of the names. A single name is compared with "others". Raises
+        ValueError for a picture or names that are not as said.
         """
         names = checked_names(names)
         evidence = self.look(image, names)

@@ -44,6 +44,13 @@ class Segmentation:
             for name, count, score in zip(self.names, pixels, self.scores, strict=True)
         ]
 
+    @property
+    def order(self) -> list[int]:
+        """Indices of the names that took at least one pixel, largest area first."""
+        regions = self.regions
+        found = [i for i, region in enumerate(regions) if region.pixels]
+        return sorted(found, key=lambda i: -regions[i].pixels)
+
     def summary(self) -> dict:
         """JSON-able: picture size, unnamed pixels, and the regions, largest first."""
         height, width = self.labels.shape

@@ -6,11 +6,15 @@ from itertools import groupby
 import numpy as np
 import torch
 from detectron2.data.transforms import ResizeShortestEdge
+from PIL import Image
 from torch import Tensor
 
 from pipeline.ovseg.ensemble import segmenter_probabilities
 from pipeline.segmenter.inference import mask_probabilities
 from pipeline.segmenter.maskformer import MaskFormer
+
+UNLIMITED = 2**31
+"""A long side that no picture reaches."""
 
 
 @dataclass(frozen=True)
@@ -23,39 +27,38 @@ class Proposals:
     """float32 `(Q, K)`: probability of each class; 1 - row sum = probability of no object."""
 
 
-def resize_for_test(
-    image: np.ndarray, short_side: int | None, long_side: int | None = None
-) -> np.ndarray:
-    """The picture at the size the segmenter is tested at: uint8 `(H, W, 3)` to `(h, w, 3)`.
+def at_test_size(image: np.ndarray, short_side: int | None, long_side: int | None = None) -> Tensor:
+    """The picture as both branches see it: uint8 RGB `(H, W, 3)` to uint8 `(3, h, w)`.
 
-    The short side becomes `short_side`, less where the long side would pass `long_side`; None
-    keeps the picture's own size.
+    The short side becomes `short_side`, less where the long side would pass `long_side`; without
+    a `short_side` the picture keeps its size. Sizes and filter are detectron2's at test time.
     """
     if short_side is None:
-        return image
-    resize = ResizeShortestEdge([short_side], long_side or 2**31)
-    return resize.get_transform(image).apply_image(image)
+        return torch.from_numpy(image).permute(2, 0, 1)
+    height, width = image.shape[:2]
+    new_height, new_width = ResizeShortestEdge.get_output_shape(
+        height, width, short_side, long_side or UNLIMITED
+    )
+    size = (max(1, new_width), max(1, new_height))  # a hair-thin picture keeps a pixel
+    resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(resized)).permute(2, 0, 1)
 
 
 @torch.inference_mode()
-def propose(
-    segmenter: MaskFormer, images: list[np.ndarray], text_features: Tensor
-) -> list[Proposals]:
-    """Run the segmenter on pictures, each uint8 RGB `(h, w, 3)`.
+def propose(segmenter: MaskFormer, images: list[Tensor], text_features: Tensor) -> list[Proposals]:
+    """Run the segmenter on pictures, each RGB 0..255 `(3, h, w)`.
 
     text_features: `(K, D)` unit norm. Neighbours of one size share a forward pass; pictures of
     different sizes never do, since padding one to the other's size would change its masks.
     """
-    device = text_features.device
     found: list[Proposals] = []
     for _, group in groupby(images, key=lambda image: image.shape):
-        tensors = [torch.from_numpy(image).to(device).permute(2, 0, 1).float() for image in group]
-        output = segmenter(tensors, text_features)
-        for i, tensor in enumerate(tensors):
-            height, width = tensor.shape[1:]
+        pictures = [image.to(text_features.device) for image in group]
+        output = segmenter(pictures, text_features)
+        for i, picture in enumerate(pictures):
             found.append(
                 Proposals(
-                    masks=mask_probabilities(output, i, (height, width)),
+                    masks=mask_probabilities(output, i, tuple(picture.shape[1:])),
                     classes=segmenter_probabilities(output.pred_logits[i]),
                 )
             )

@@ -1,0 +1,27 @@
+"""The command line, `ovseg` or `python -m pipeline`: a list of small commands.
+
+Each command is a function in `pipeline/commands/`; its arguments and docstring make up its help.
+A command imports what it needs when it runs, so that help appears at once.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+
+import tyro
+
+from pipeline.commands.segment import segment
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "segment": segment,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command. What the user got wrong ends in one line and exit code 2."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="ovseg", description="Open-vocabulary segmentation.", args=arguments
+        )
+    except (ValueError, FileNotFoundError) as error:
+        print(f"ovseg: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

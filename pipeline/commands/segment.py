@@ -1,0 +1,80 @@
+"""`ovseg segment`: find what you name in a picture of your own."""
+
+import json
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from pipeline.ovseg.modes import Mode
+
+
+def segment(
+    picture: Positional[Path],
+    classes: str,
+    out: Path = Path("."),
+    model: Path = Path("data"),
+    clip: str = "finetune/second",
+    mode: Mode = "free-text",
+    weight: float = 0.7,
+    threshold: float = 0.4,
+    short_side: int | None = None,
+    long_side: int | None = None,
+) -> None:
+    """Segment a picture by names you choose.
+
+    Writes <picture>-overlay.png (classes in colour, with a legend), <picture>-labels.png (a label
+    map: the position of the class in your list, 255 where nothing was named; 16 bits and 65535
+    from 255 names on) and <picture>.json (area and score of every class).
+
+    Args:
+        picture: an image file of any common format.
+        classes: names separated by commas, such as "saturn V, blossom".
+        out: folder to write to.
+        model: folder that the pipeline wrote (segmenter/, finetune/, base_clip/).
+        clip: which CLIP inside it: finetune/second, finetune/first or base_clip.
+        mode: free-text (each name takes its best mask, the rest of the picture stays unnamed),
+            ensemble, clip or segmenter (every pixel gets one of the names).
+        weight: of CLIP in the ensemble, 0 to 1.
+        threshold: probability above which a pixel belongs to a mask, 0 to 1.
+        short_side: resize the picture's short side to this many pixels first; default: do not.
+        long_side: but keep the long side at or below this.
+    """
+    from pipeline.data.images import read_image
+    from pipeline.data.labels import write_label
+    from pipeline.ovseg import OVSeg
+    from pipeline.ovseg.clip_branch import RegionStyle
+    from pipeline.ovseg.panel import Column, save_sheet, sheet
+
+    image = read_image(picture)
+    loaded = OVSeg.load(
+        model,
+        clip,
+        weight=weight,
+        style=RegionStyle(threshold=threshold),
+        short_side=short_side,
+        long_side=long_side,
+    )
+    result = loaded.segment(image, classes.split(","), mode)
+
+    out.mkdir(parents=True, exist_ok=True)
+    names = list(result.names)
+    columns = [Column("picture", None), Column(mode, result.labels)]
+    save_sheet(sheet(image, columns, names, result.order), out / f"{picture.stem}-overlay.png")
+    unnamed = 255 if len(names) < 255 else 65535
+    labels = result.labels.copy()
+    labels[labels < 0] = unnamed
+    write_label(out / f"{picture.stem}-labels.png", labels, unnamed)
+    summary = {"picture": str(picture), "mode": mode, "names": names, "unnamed_label": unnamed}
+    text = json.dumps(summary | result.summary(), ensure_ascii=False, indent=1)
+    (out / f"{picture.stem}.json").write_text(text + "\n", encoding="utf-8")
+    _print(result, out / f"{picture.stem}-overlay.png")
+
+
+def _print(result, overlay: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("class", "share", "score", caption=f"overlay: {overlay}")
+    for region in (result.regions[i] for i in result.order):
+        table.add_row(region.name, f"{region.share:.1%}", f"{region.score:.2f}")
+    Console().print(table)
