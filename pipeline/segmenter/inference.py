@@ -1,24 +1,9 @@
-"""From a picture to mask probabilities at its own size (conventions 1 and 2 of the original)."""
+"""From the network's output to mask probabilities at a picture's size (convention 2)."""
 
-import numpy as np
-import torch
-from detectron2.data.transforms import ResizeShortestEdge, ResizeTransform
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.segmenter.maskformer import SegmenterOutput
-
-
-def to_test_size(image: np.ndarray, short_side: int, long_side: int) -> Tensor:
-    """(H,W,3) uint8 RGB -> (3,h,w) uint8: shortest side `short_side`, longest at most `long_side`.
-
-    Pillow's bilinear filter, as detectron2 resizes; at least one pixel in each direction.
-    """
-    height, width = image.shape[:2]
-    new_h, new_w = ResizeShortestEdge.get_output_shape(height, width, short_side, long_side)
-    resize = ResizeTransform(height, width, max(1, new_h), max(1, new_w), Image.BILINEAR)
-    return torch.from_numpy(resize.apply_image(image).transpose(2, 0, 1).copy())
 
 
 def mask_probabilities(

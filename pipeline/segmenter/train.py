@@ -39,7 +39,7 @@ class Recipe:
     clip_gradient: float  # norm of the whole gradient
     weights: LossWeights
     seed: int
-    mixed_precision: bool = True  # bfloat16 autocast
+    bfloat16: bool = True  # mixed precision
     checkpoint_steps: int = 1000
     curve_steps: int = 20
 
@@ -71,7 +71,7 @@ def train(
     device = next(segmenter.parameters()).device
     checkpoints.mkdir(parents=True, exist_ok=True)
     optimizer = adamw(segmenter, recipe.learning_rate, recipe.backbone_factor, recipe.weight_decay)
-    model = LossModel(segmenter, text_features.to(device), recipe.weights, recipe.mixed_precision)
+    model = LossModel(segmenter, text_features.to(device), recipe.weights, recipe.bfloat16)
     if comm.get_world_size() > 1:
         model = DistributedDataParallel(
             model, device_ids=[device] if device.type == "cuda" else None

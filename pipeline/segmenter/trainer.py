@@ -22,21 +22,21 @@ class LossModel(nn.Module):
         segmenter: MaskFormer,
         text_features: Tensor,
         weights: LossWeights,
-        mixed_precision: bool,
+        bfloat16: bool,
     ) -> None:
-        """text_features: (K,D) unit norm, frozen. mixed_precision: bfloat16 where it is safe."""
+        """text_features: (K,D) unit norm, frozen. bfloat16: mixed precision."""
         super().__init__()
         self.segmenter = segmenter
         self.register_buffer("text_features", text_features, persistent=False)
         self.weights = weights
-        self.mixed_precision = mixed_precision
+        self.bfloat16 = bfloat16
 
     def forward(self, samples: Sequence[TrainingSample]) -> dict[str, Tensor]:
         """Losses of one batch, as `pipeline.segmenter.criterion.losses` names them."""
         device = self.text_features.device
         images = [sample.image.to(device, non_blocking=True) for sample in samples]
         targets = [_on(sample.target, device) for sample in samples]
-        with autocast(device, self.mixed_precision):
+        with autocast(device, self.bfloat16):
             output = self.segmenter(images, self.text_features)
         return weighted(losses(output, targets, self.weights), self.weights)
 

@@ -29,7 +29,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     `module.`) are removed. Read without executing anything (weights_only)."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such weights file (segmenter.backbone_weights)")
+        raise FileNotFoundError(f"{path}: no such weights file (segmenter.warm_start)")
     if path.suffix == ".safetensors":
         content = load_file(path)
     else:

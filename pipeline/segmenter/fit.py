@@ -1,0 +1,119 @@
+"""From a data set and text features to a trained segmenter: one whole, resumable training run."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from detectron2.utils import comm
+from torch import Tensor
+
+import pipeline.segmenter
+from pipeline.data.dataset import Dataset
+from pipeline.fingerprint import of_code, of_file, of_value
+from pipeline.progress import report
+from pipeline.records import ImageRecord
+from pipeline.segmenter.config import SegmenterConfig
+from pipeline.segmenter.data import Augmentation, TrainingSet
+from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.train import Recipe, TrainingResult, train
+from pipeline.segmenter.warm_start import read_weights, warm_start
+
+
+@dataclass(frozen=True)
+class ClosedSet:
+    """What the segmenter learns: pictures with label maps and the trained classes.
+
+    class_ids: label values, in the order of `names` and of `text_features` (K,D) unit norm.
+    """
+
+    dataset: Dataset
+    records: Sequence[ImageRecord]
+    class_ids: Sequence[int]
+    names: Sequence[str]
+    text_features: Tensor
+
+
+def trained_classes(dataset: Dataset, which: str) -> tuple[list[int], list[str]]:
+    """Class ids and names: "all" of the closed set, or only the "seen" ones of a zero-shot split
+    (COCO-Stuff-156); the rest becomes ignored pixels. ValueError when nothing is left."""
+    assert which in ("all", "seen"), which
+    ids = [i for i, seen in enumerate(dataset.seen) if seen or which == "all"]
+    if not ids:
+        raise ValueError(
+            f"data set {dataset.name}: none of its {len(dataset.classes)} classes is marked as "
+            "seen, the segmenter has nothing to learn; set segmenter.training.classes to all"
+        )
+    return ids, [dataset.classes[i] for i in ids]
+
+
+def fit(
+    architecture: SegmenterConfig,
+    closed: ClosedSet,
+    augmentation: Augmentation,
+    count_ignored: bool,
+    recipe: Recipe,
+    start_from: Path | None,
+    out: Path,
+    device: torch.device,
+    loader_workers: int,
+) -> tuple[MaskFormer, TrainingResult]:
+    """Build and train a segmenter on `device`.
+
+    count_ignored: see `TrainingSet`. start_from: weights to begin with, None for random ones.
+    Checkpoints go to `out/checkpoints`, under a fingerprint of everything that decides the
+    result, so that only the very same run is resumed; curves to `out/curves`.
+    """
+    data = TrainingSet(
+        closed.dataset, closed.records, closed.class_ids, augmentation, recipe.seed, count_ignored
+    )
+    torch.manual_seed(recipe.seed)
+    segmenter = MaskFormer(architecture)
+    if start_from is not None:
+        taken = warm_start(segmenter, read_weights(start_from), str(start_from))
+        if comm.is_main_process():
+            report(
+                f"warm start: {len(taken.taken)} tensors from {start_from}, {len(taken.kept)} of "
+                f"the segmenter untouched, {len(taken.left_over)} of the file without a place"
+            )
+    checkpoints = (
+        out
+        / "checkpoints"
+        / comm.all_gather(
+            of_value(
+                {
+                    "architecture": architecture.model_dump(mode="json"),
+                    "augmentation": augmentation,
+                    "recipe": recipe,
+                    "count_ignored": count_ignored,
+                    "pictures": [(r.path, r.label_path) for r in data.records],
+                    "labels": closed.dataset.label_map,
+                    "class_ids": list(closed.class_ids),
+                    "text": closed.text_features.cpu().numpy().tobytes(),
+                    "start": None if start_from is None else of_file(start_from),
+                    "code": of_code(pipeline.segmenter),
+                }
+            )
+        )[0]
+    )
+    if comm.is_main_process() and checkpoints.parent.is_dir():
+        for stale in checkpoints.parent.iterdir():
+            if stale != checkpoints:
+                shutil.rmtree(stale)
+    comm.synchronize()
+    result = train(
+        segmenter.to(device),
+        data,
+        closed.text_features,
+        recipe,
+        checkpoints,
+        out / "curves",
+        loader_workers,
+    )
+    return segmenter.eval(), result
+
+
+def discard_checkpoints(out: Path) -> None:
+    """Remove what `fit` left for resuming, once its result is saved."""
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
