@@ -29,9 +29,14 @@ class ClassList:
     def label_map(self) -> LabelMap:
         return {value: class_id for class_id, value in enumerate(self.stored)}
 
+    @property
+    def seen(self) -> list[int]:
+        """Ids of the classes whose note is not "unseen"."""
+        return [class_id for class_id, note in enumerate(self.notes) if note != "unseen"]
+
 
 def load_class_list(name: str) -> ClassList:
-    """A class list of this package: ade150, ade847, cocostuff, context59, context459, voc20."""
+    """A class list of this package, by its file name without the ending."""
     rows = [
         (line.split("\t") + [""])[:3]
         for line in (FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()

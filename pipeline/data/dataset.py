@@ -5,9 +5,9 @@
     val.parquet      ImageRecord: held-out pictures
     sets/<set>.json  evaluation sets (pipeline/data/sets.py)
 
-The root is absolute, or relative to dataset.json when the pictures lie in the folder; the paths in
-the Parquet files are relative to the root. `label_map` turns the values stored in the label PNGs
-into class ids; null means they are class ids already.
+The root is absolute, relative to dataset.json (when the pictures lie in the folder) or under
+$DETECTRON2_DATASETS (pipeline/data/root.py); the paths in the Parquet files are relative to it.
+`label_map` turns the values stored in the label PNGs into class ids; null means they are ids.
 """
 
 import json
@@ -18,6 +18,7 @@ import numpy as np
 
 from pipeline.atomic import write_text
 from pipeline.data.labels import LabelMap, read_label
+from pipeline.data.root import read_root
 from pipeline.records import ImageRecord, read_parquet, write_parquet
 
 SPLITS = ("train", "val")
@@ -92,7 +93,7 @@ def read_dataset(folder: str | Path) -> Dataset:
         label_map = document["label_map"]
         return Dataset(
             name=document["name"],
-            root=(path.parent / document["root"]).resolve(),
+            root=read_root(document["root"], path.parent),
             classes=[entry["name"] for entry in classes],
             seen=[bool(entry["seen"]) for entry in classes],
             ignore_label=int(document["ignore_label"]),

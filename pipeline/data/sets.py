@@ -9,10 +9,11 @@
                  "label_path": "annotations/validation/ADE_val_00000001.png",
                  "width": 683, "height": 512}, ...]}
 
-Paths are relative to the root, and the root is absolute or relative to the JSON file, so a cluster
-may mount the data elsewhere. `label_root` is there when label maps were converted and so lie apart
-from the official pictures; a loaded set has it joined in, so that `root / label_path` is the file
-in every case. Stored label values that `label_map` does not list are ignored.
+Paths are relative to the root, and the root is absolute, relative to the JSON file or under
+$DETECTRON2_DATASETS (pipeline/data/root.py), so a cluster may mount the data elsewhere.
+`label_root` is there when label maps were converted and so lie apart from the official pictures; a
+loaded set has it joined in, so that `root / label_path` is the file in every case. Stored label
+values that `label_map` does not list are ignored.
 """
 
 import json
@@ -22,6 +23,7 @@ from typing import Any
 
 from pipeline.atomic import write_text
 from pipeline.data.labels import LabelMap, read_label
+from pipeline.data.root import read_root
 
 __all__ = ["EvalImage", "EvalSet", "load_eval_set", "read_label", "save_eval_set"]
 
@@ -99,7 +101,7 @@ def load_eval_set(path: str | Path) -> EvalSet:
         raise ValueError(f"{path}: not an evaluation set ({error})") from error
     return EvalSet(
         name=document["name"],
-        root=(path.parent / document["root"]).resolve(),
+        root=read_root(document["root"], path.parent),
         classes=list(document["classes"]),
         images=images,
         ignore_label=int(document["ignore_label"]),

@@ -1,0 +1,81 @@
+"""What every benchmark has to say of itself: what to download, where its pictures are, its classes.
+
+A benchmark is a value, not a class to inherit from: listing its pictures and decoding its label
+files are plain functions in the module named after it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something to download: where it belongs under the data root, what it holds, its source."""
+
+    path: str
+    holds: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a set that are there, by picture name; paths are relative to the data root.
+
+    `extra` gives what else decoding a label file needs, JSON-able, by picture name.
+    """
+
+    images: dict[str, str]
+    labels: dict[str, str]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> list[str]:
+        """Names with both files, in order."""
+        return sorted(set(self.images) & set(self.labels))
+
+
+Decode = Callable[[Path, Any], np.ndarray]
+"""Label file, extra -> stored values, integer (H, W). ValueError names the file and the fault."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How label files that are no label PNGs become such; cached by shard under labels/<folder>.
+
+    Two benchmarks over the same files share a folder, since stored values are kept.
+    """
+
+    folder: str
+    decode: Decode
+    short_side: int | None = None  # reduce pictures and labels whose short side is longer
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """An evaluation set as downloaded."""
+
+    name: str
+    title: str
+    official: int  # pictures in the official download
+    parts: tuple[Part, ...]
+    list_pictures: Callable[[Path], Listing]  # of a data root
+    class_list: str  # in pipeline/data/classes
+    ignore_label: int = 255
+    has_split: bool = False  # the class list says which classes are seen
+    conversion: Conversion | None = None
+
+    def missing(self, root: Path) -> list[Part]:
+        """The parts that are not under `root`."""
+        return [part for part in self.parts if not (root / part.path).exists()]
+
+
+def files_by_stem(root: Path, folder: str, suffix: str) -> dict[str, str]:
+    """Stem -> path relative to `root`, of the files in a folder; empty when it is not there."""
+    path = root / folder
+    if not path.is_dir():
+        return {}
+    return {f.stem: f"{folder}/{f.name}" for f in path.iterdir() if f.name.endswith(suffix)}

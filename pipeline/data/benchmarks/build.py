@@ -1,0 +1,143 @@
+"""From a downloaded benchmark to its evaluation set, or to the reason why it cannot be had."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.data.benchmarks import BENCHMARKS
+from pipeline.data.benchmarks.benchmark import Benchmark, Listing
+from pipeline.data.benchmarks.convert import Converted, convert
+from pipeline.data.classes import load_class_list
+from pipeline.data.images import image_size
+from pipeline.data.index import read_headers
+from pipeline.data.root import data_root, written_root
+from pipeline.data.sets import EvalImage, EvalSet, save_eval_set
+from pipeline.records import Reject, read_parquet
+
+STAGE = "dataset"
+
+
+def build_benchmark(name: str, configured_root: str | None, out: Path) -> list[Reject]:
+    """Write `sets/<name>.json` and, where needed, the converted label maps under `labels/`.
+
+    Args:
+        name: one of BENCHMARKS.
+        configured_root: data root as in params.yaml (see pipeline/data/root.py).
+        out: the data-set folder.
+
+    Returns:
+        what was left out, with reasons.
+
+    Raises:
+        ValueError: no benchmark of that name.
+        FileNotFoundError: parts are missing; the message names them, their sources and what else
+            is ready under the root.
+    """
+    if name not in BENCHMARKS:
+        raise ValueError(f"dataset.sets: no set {name!r}; there are {', '.join(BENCHMARKS)}")
+    benchmark, root = BENCHMARKS[name], data_root(configured_root)
+    listing = require(benchmark, root)
+    rejects = _one_sided(benchmark, listing)
+    out = Path(out)
+    stated = {"root": written_root(configured_root)}
+    folder = root
+    triples = [(n, listing.images[n], listing.labels[n]) for n in listing.complete]
+    label_root: Path | None = None
+    if benchmark.conversion is not None:
+        label_root = out / "labels" / benchmark.conversion.folder
+        converted = convert(root, label_root, listing, benchmark.conversion)
+        rejects += _shard_rejects(label_root)
+        triples = [(c.name, _image_of(c, listing), c.label.name) for c in converted]
+        relative = os.path.relpath(label_root, out / "sets")
+        if benchmark.conversion.short_side is None:
+            stated["label_root"] = relative
+        else:
+            folder, stated["root"], label_root = label_root, relative, None
+    images = _measured(benchmark, folder, label_root or folder, triples, rejects)
+    if not images:
+        reasons = sorted({f"{r.reason} ({r.detail})" for r in rejects})[:3]
+        raise ValueError(f"{name}: no usable picture under {root}: {'; '.join(reasons)}")
+    classes = load_class_list(benchmark.class_list)
+    eval_set = EvalSet(
+        name=name,
+        root=folder,
+        classes=classes.names,
+        images=images,
+        ignore_label=benchmark.ignore_label,
+        label_map=classes.label_map,
+        seen=classes.seen if benchmark.has_split else None,
+        label_root=label_root,
+    )
+    save_eval_set(out / "sets" / f"{name}.json", eval_set, **stated)
+    return rejects
+
+
+def require(benchmark: Benchmark, root: Path) -> Listing:
+    """The pictures of a benchmark; FileNotFoundError says what to do when there are none."""
+    missing = benchmark.missing(root)
+    listing = benchmark.list_pictures(root) if not missing else Listing({}, {})
+    if listing.complete:
+        return listing
+    wanted = missing or benchmark.parts
+    lines = [f"{root / part.path}: {part.holds}, from {part.source}" for part in wanted]
+    what = "missing" if missing else "no picture has both its files in"
+    ready = sorted(n for n, b in BENCHMARKS.items() if is_ready(b, root))
+    raise FileNotFoundError(
+        f"{benchmark.name} ({benchmark.title}) cannot be prepared; {what}:\n  "
+        + "\n  ".join(lines)
+        + f"\nReady under {root}: {', '.join(ready) or 'no evaluation set'}. Leave "
+        f"{benchmark.name} out of dataset.sets to go on; `ovseg check` lists everything."
+    )
+
+
+def is_ready(benchmark: Benchmark, root: Path) -> bool:
+    return not benchmark.missing(root) and bool(benchmark.list_pictures(root).complete)
+
+
+def _image_of(converted: Converted, listing: Listing) -> str:
+    return listing.images[converted.name] if converted.image is None else converted.image.name
+
+
+def _measured(
+    benchmark: Benchmark,
+    image_root: Path,
+    label_root: Path,
+    triples: list[tuple[str, str, str]],
+    rejects: list[Reject],
+) -> list[EvalImage]:
+    """The pictures that have the size of their label map; the others go to `rejects`."""
+
+    def sizes(triple: tuple[str, str, str]) -> tuple | Exception:
+        try:
+            return image_size(image_root / triple[1]), image_size(label_root / triple[2])
+        except (FileNotFoundError, ValueError) as error:
+            return error
+
+    images = []
+    for (name, image, label), found in read_headers(triples, sizes, f"reading {benchmark.name}"):
+        if isinstance(found, Exception):
+            rejects.append(Reject(STAGE, image, "unreadable picture or label map", str(found)))
+        elif found[0] != found[1]:
+            detail = f"picture {found[0]}, label map {found[1]} (H, W)"
+            rejects.append(Reject(STAGE, image, "label map size differs", detail))
+        else:
+            height, width = found[0]
+            images.append(EvalImage(name, image, label, width, height))
+    return images
+
+
+def _one_sided(benchmark: Benchmark, listing: Listing) -> list[Reject]:
+    def rejects(files: dict[str, str], others: Iterable[str], reason: str) -> list[Reject]:
+        return [
+            Reject(STAGE, files[n], reason, benchmark.name) for n in sorted(set(files) - {*others})
+        ]
+
+    return rejects(listing.images, listing.labels, "no label map") + rejects(
+        listing.labels, listing.images, "picture missing"
+    )
+
+
+def _shard_rejects(folder: Path) -> list[Reject]:
+    paths = sorted(p for p in folder.iterdir() if re.fullmatch(r"rejects-\d+\.parquet", p.name))
+    return [reject for path in paths for reject in read_parquet(path, Reject)]

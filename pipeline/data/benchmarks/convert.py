@@ -1,0 +1,145 @@
+"""Turning label files that need decoding into label PNGs, shard by shard, once.
+
+labels/<folder>/ holds, besides the shard manifests, `<picture>-<shard>.png` with the stored values
+of the benchmark (8- or 16-bit), and where pictures are reduced `<picture>-<shard>.jpg`.
+"""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from pipeline import fingerprint
+from pipeline.data.benchmarks import ade20k, cocostuff, pascal
+from pipeline.data.benchmarks.benchmark import Conversion, Listing
+from pipeline.data.images import read_image
+from pipeline.data.labels import write_label
+from pipeline.records import Reject, write_parquet
+from pipeline.shards import run_shards
+
+SHARD_SIZE = 50
+_QUALITY = 95  # of reduced JPEG pictures
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture to convert. Paths are relative to the data root; `size` in bytes of the label
+    file tells a new download from the old one."""
+
+    name: str
+    image: str
+    label: str
+    size: int
+    extra: Any
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Files of one converted picture in the folder; image is None when it was not reduced."""
+
+    name: str
+    image: Path | None
+    label: Path
+
+
+def convert(root: Path, out: Path, listing: Listing, conversion: Conversion) -> list[Converted]:
+    """Convert every picture that has both files; those done earlier are kept.
+
+    Args:
+        root: data root.
+        out: the folder labels/<conversion.folder>.
+
+    Returns:
+        What is there now, in order of name. `rejects-*.parquet` in `out` list the rest.
+    """
+    sources = [
+        Source(
+            name,
+            listing.images[name],
+            listing.labels[name],
+            (root / listing.labels[name]).stat().st_size,
+            listing.extra.get(name),
+        )
+        for name in listing.complete
+    ]
+    code = fingerprint.of_code(ade20k, cocostuff, pascal, sys.modules[__name__])
+    shards = run_shards(
+        out,
+        sources,
+        SHARD_SIZE,
+        partial(_convert_shard, root, conversion),
+        {"code": code, "folder": conversion.folder, "short_side": conversion.short_side},
+        f"converting labels of {conversion.folder}",
+        processes=True,
+    )
+    files = [path for shard in shards for path in shard.files]
+    images = {_name(path): path for path in files if path.suffix == ".jpg"}
+    labels = {_name(path): path for path in files if path.suffix == ".png"}
+    return [Converted(name, images.get(name), labels[name]) for name in sorted(labels)]
+
+
+def _convert_shard(
+    root: Path, conversion: Conversion, sources: Sequence[Source], folder: Path
+) -> dict[str, Any]:
+    cv2.setNumThreads(1)
+    rejects = []
+    for source in sources:
+        try:
+            _convert_one(root, conversion, source, folder)
+        except (ValueError, FileNotFoundError) as error:
+            rejects.append(Reject("dataset", source.label, "label map not converted", str(error)))
+    write_parquet(folder / "rejects.parquet", rejects, Reject)
+    return {"pictures": len(sources) - len(rejects), "rejects": len(rejects)}
+
+
+def _convert_one(root: Path, conversion: Conversion, source: Source, folder: Path) -> None:
+    label = conversion.decode(root / source.label, source.extra)
+    if conversion.short_side is not None:
+        image_file = folder / f"{source.name}.jpg"
+        if min(label.shape) <= conversion.short_side:
+            read_image(root / source.image)
+            shutil.copyfile(root / source.image, image_file)
+        else:
+            image, label = reduce(
+                _matching(root / source.image, label), label, conversion.short_side
+            )
+            Image.fromarray(image).save(image_file, quality=_QUALITY)
+    write_label(folder / f"{source.name}.png", label, ignore_label=0)
+
+
+def _matching(path: Path, label: np.ndarray) -> np.ndarray:
+    """The stored pixels, which is what the labels were drawn on, else the upright picture."""
+    for upright in (False, True):
+        image = read_image(path, upright)
+        if image.shape[:2] == label.shape:
+            return image
+    raise ValueError(f"{path}: picture {image.shape[:2]} and label map {label.shape} differ (H, W)")
+
+
+def reduce(image: np.ndarray, label: np.ndarray, short_side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Resize so that the short side has `short_side` pixels, keeping the aspect ratio.
+
+    Args:
+        image: uint8 (H, W, 3), resized bilinearly.
+        label: uint16 (H, W), resized by nearest pixel.
+    """
+    height, width = label.shape
+    scale = short_side / min(height, width)
+    size = (short_side, round(height * scale))
+    if width >= height:
+        size = (round(width * scale), short_side)
+    return (
+        cv2.resize(image, size, interpolation=cv2.INTER_LINEAR),
+        cv2.resize(label, size, interpolation=cv2.INTER_NEAREST),
+    )
+
+
+def _name(path: Path) -> str:
+    return path.stem.rpartition("-")[0]

@@ -1,0 +1,114 @@
+"""PASCAL VOC 2012 (PAS-20) and PASCAL-Context with 59 or all 459 classes (PC-59, PC-459).
+
+VOC: palette PNGs, 0 = background, 255 = void; both are ignored, as in the paper.
+
+Context: the pictures of VOC 2010 with one `.mat` each, whose matrix `LabelMap` holds 1..459 (the
+official labels.txt), 0 = unlabelled. The 59 classes are the frequent ones of the same matrix under
+the names of 59_labels.txt ("diningtable" is table, "clothes" cloth, "bedcloth" bedclothes). The
+official validation list is part of this package; `VOC2010/pascalcontext_val.txt` wins over it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.io
+
+from pipeline.data.benchmarks.benchmark import Benchmark, Conversion, Listing, Part, files_by_stem
+from pipeline.data.classes import FOLDER
+
+VOC12 = "VOCdevkit/VOC2012"
+VOC10 = "VOCdevkit/VOC2010"
+VOC12_SOURCE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
+VOC10_SOURCE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar"
+CONTEXT_SOURCE = "https://cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz"
+VOC_LIST = f"{VOC12}/ImageSets/Segmentation/val.txt"
+
+
+def list_voc(root: Path) -> Listing:
+    """The 1,449 pictures of the segmentation validation list."""
+    if not (root / VOC_LIST).is_file():
+        return Listing({}, {})
+    return _listed(
+        (root / VOC_LIST).read_text().split(),
+        files_by_stem(root, f"{VOC12}/JPEGImages", ".jpg"),
+        files_by_stem(root, f"{VOC12}/SegmentationClass", ".png"),
+    )
+
+
+def list_context(root: Path) -> Listing:
+    """The 5,104 pictures of the validation list."""
+    own = root / VOC10 / "pascalcontext_val.txt"
+    names = (own if own.is_file() else FOLDER / "context-val.txt").read_text().split()
+    return _listed(
+        names,
+        files_by_stem(root, f"{VOC10}/JPEGImages", ".jpg"),
+        files_by_stem(root, f"{VOC10}/trainval", ".mat"),
+    )
+
+
+def decode_context(path: Path, extra: Any = None) -> np.ndarray:
+    """A `.mat` -> its `LabelMap`, uint16 (H, W), 0..459."""
+    try:
+        content = scipy.io.loadmat(path, variable_names=["LabelMap"])
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # scipy raises many kinds for damaged files
+        raise ValueError(f"{path}: not a readable .mat file ({error})") from error
+    label = content.get("LabelMap")
+    if label is None or label.ndim != 2 or label.size == 0:
+        found = "none" if label is None else f"shape {label.shape}"
+        raise ValueError(f"{path}: expected a matrix LabelMap, found {found}")
+    if label.min() < 0 or label.max() > 459:
+        raise ValueError(
+            f"{path}: LabelMap holds {label.min()}..{label.max()}, expected 0..459 (labels.txt)"
+        )
+    return label.astype(np.uint16)
+
+
+def _listed(names: list[str], images: dict[str, str], labels: dict[str, str]) -> Listing:
+    return Listing(
+        images={name: images[name] for name in names if name in images},
+        labels={name: labels[name] for name in names if name in labels},
+    )
+
+
+VOC20 = Benchmark(
+    name="voc20",
+    title="PASCAL VOC 2012, 20 classes",
+    official=1449,
+    parts=(
+        Part(VOC_LIST, "the validation list", VOC12_SOURCE),
+        Part(f"{VOC12}/JPEGImages", "pictures", VOC12_SOURCE),
+        Part(f"{VOC12}/SegmentationClass", "label maps", VOC12_SOURCE),
+    ),
+    list_pictures=list_voc,
+    class_list="voc20",
+)
+
+_CONTEXT_PARTS = (
+    Part(f"{VOC10}/JPEGImages", "pictures", VOC10_SOURCE),
+    Part(f"{VOC10}/trainval", "10,103 label maps (.mat)", CONTEXT_SOURCE),
+)
+_CONTEXT_CONVERSION = Conversion("context", decode_context)
+
+CONTEXT59 = Benchmark(
+    name="pc59",
+    title="PASCAL-Context, 59 classes",
+    official=5104,
+    parts=_CONTEXT_PARTS,
+    list_pictures=list_context,
+    class_list="context59",
+    conversion=_CONTEXT_CONVERSION,
+)
+
+CONTEXT459 = Benchmark(
+    name="pc459",
+    title="PASCAL-Context, 459 classes",
+    official=5104,
+    parts=_CONTEXT_PARTS,
+    list_pictures=list_context,
+    class_list="context459",
+    ignore_label=65535,
+    conversion=_CONTEXT_CONVERSION,
+)

@@ -1,0 +1,34 @@
+"""Where the downloaded data sets lie: one root with detectron2's folder names under it.
+
+    coco/  ADEChallengeData2016/  ADE20K_2021_17_01/  VOCdevkit/VOC2010/  VOCdevkit/VOC2012/
+
+The root is `dataset.root` in params.yaml or, when that is null, the environment variable
+DETECTRON2_DATASETS (default `datasets`). In the second case files written by the dataset stage say
+"$DETECTRON2_DATASETS/..." and so hold on any machine of a cluster.
+"""
+
+import os
+from pathlib import Path
+
+VARIABLE = "DETECTRON2_DATASETS"
+
+
+def data_root(configured: str | Path | None = None) -> Path:
+    """The root, absolute. It need not exist."""
+    return Path(configured or os.environ.get(VARIABLE) or "datasets").resolve()
+
+
+def written_root(configured: str | None, folder: str = "") -> str:
+    """How a file states the root, or a folder under it: by variable when nothing is configured."""
+    if configured is None:
+        return f"${VARIABLE}/{folder}" if folder else f"${VARIABLE}"
+    return str(data_root(configured) / folder)
+
+
+def read_root(stated: str, beside: Path) -> Path:
+    """The absolute path of a root stated in a file of folder `beside`; see `written_root`."""
+    if stated == f"${VARIABLE}":
+        return data_root()
+    if stated.startswith(f"${VARIABLE}/"):
+        return data_root() / stated.removeprefix(f"${VARIABLE}/")
+    return (beside / stated).resolve()
