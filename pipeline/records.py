@@ -7,6 +7,7 @@ and have the same bytes whenever they hold the same records.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ import pyarrow.parquet as pq
 from pipeline.atomic import replacing
 
 R = TypeVar("R")
+ROW_GROUP = 16384
+"""Records written together: what a reader or writer holds in memory."""
 
 
 @dataclass(frozen=True)
@@ -164,21 +167,28 @@ def write_parquet(path: Path | str, records: Iterable[R], record_type: type[R]) 
     ValueError when a record is of another type or holds a value the schema does not allow.
     """
     schema = SCHEMAS[record_type]
-    rows = list(records)
+    rows, count = iter(records), 0
+    with replacing(Path(path)) as temporary:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            while part := list(islice(rows, ROW_GROUP)):
+                writer.write_table(_table(path, part, record_type))
+                count += len(part)
+    return count
+
+
+def _table(path: Path | str, rows: list[R], record_type: type[R]) -> pa.Table:
     for row in rows:
         if type(row) is not record_type:
             raise ValueError(
                 f"{path}: expected {record_type.__name__} records, got {type(row).__name__}"
             )
     columns = []
-    for field in schema:
+    for field in SCHEMAS[record_type]:
         values = [getattr(row, field.name) for row in rows]
         if field.name == "captions":
             values = [[asdict(caption) for caption in captions] for captions in values]
         columns.append(_column(path, record_type, field, values))
-    with replacing(Path(path)) as temporary:
-        pq.write_table(pa.Table.from_arrays(columns, schema=schema), temporary, compression="zstd")
-    return len(rows)
+    return pa.Table.from_arrays(columns, schema=SCHEMAS[record_type])
 
 
 def _column(path: Path | str, record_type: type, field: pa.Field, values: list) -> pa.Array:
@@ -216,8 +226,13 @@ def iterate_parquet(path: Path | str, record_type: type[R], batch: int = 4096) -
     with file:
         _check_schema(path, file.schema_arrow, record_type)
         for chunk in file.iter_batches(batch):
-            for row in chunk.to_pylist():
-                yield record_type(**_typed(row, record_type))
+            yield from records_of(chunk, record_type)
+
+
+def records_of(table: pa.Table | pa.RecordBatch, record_type: type[R]) -> Iterator[R]:
+    """The rows of an Arrow table with the columns of `record_type`, as records."""
+    for row in table.to_pylist():
+        yield record_type(**_typed(row, record_type))
 
 
 def _check_schema(path: Path, found: pa.Schema, record_type: type) -> None:

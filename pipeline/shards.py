@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 from pipeline import atomic, runtime
 from pipeline.fingerprint import of_file, of_value
 from pipeline.progress import counting
-from pipeline.records import Reject, iterate_parquet, read_parquet, write_parquet
+from pipeline.records import Reject, iterate_parquet, write_parquet
 
 T = TypeVar("T")
 Make = Callable[[list[T], Path], dict[str, Any]]
@@ -117,27 +117,30 @@ def total_counts(shards: Sequence[ShardInfo]) -> dict[str, Any]:
     return total
 
 
-def collect_rejects(out: Path | str) -> dict[str, int]:
-    """Join the shards' `rejects-*.parquet` into `rejects.parquet`; counts by reason, sorted."""
-    out = Path(out)
-    shards = sorted(out.glob("rejects-*.parquet"))
-    rejects = [reject for shard in shards for reject in read_parquet(shard, Reject)]
-    write_parquet(out / "rejects.parquet", rejects, Reject)
+def collect_rejects(shards: Path | str, target: Path | str) -> dict[str, int]:
+    """Join `rejects-*.parquet` of a folder of shards into one file; counts by reason, sorted."""
+    rejects = list(read_shards(shards, "rejects", Reject))
+    write_parquet(target, rejects, Reject)
     return dict(sorted(Counter(reject.reason for reject in rejects).items()))
 
 
-def read_shards(folder: Path | str, stem: str, record_type: type[T]) -> Iterator[T]:
-    """The records of `stem-00000.parquet`, `stem-00001.parquet` ... in order.
+def shard_files(folder: Path | str, stem: str, suffix: str = "parquet") -> list[Path]:
+    """The files `stem-00000.suffix`, `stem-00001.suffix` ... of a folder, in order.
 
     FileNotFoundError when `folder` was not written by run_shards.
     """
     folder = Path(folder)
     if not (folder / "manifest").is_dir():
         raise FileNotFoundError(
-            f"{folder}: no manifest folder, expected shards {stem}-*.parquet; "
+            f"{folder}: no manifest folder, expected shards {stem}-*.{suffix}; "
             "run the stage that writes them"
         )
-    for path in sorted(folder.glob(f"{stem}-*.parquet")):
+    return sorted(folder.glob(f"{stem}-*.{suffix}"))
+
+
+def read_shards(folder: Path | str, stem: str, record_type: type[T]) -> Iterator[T]:
+    """The records of all `stem-*.parquet` in order; errors as in `shard_files`."""
+    for path in shard_files(folder, stem):
         yield from iterate_parquet(path, record_type)
 
 

@@ -108,7 +108,7 @@ def test_other_files_in_the_folder_stay(tmp_path):
 def test_no_items_leave_an_empty_readable_folder(tmp_path):
     assert run(tmp_path, items=[]) == []
     assert total_counts([]) == {}
-    assert collect_rejects(tmp_path) == {}
+    assert collect_rejects(tmp_path, tmp_path / "rejects.parquet") == {}
     assert list(read_shards(tmp_path, "part", NounRecord)) == []
 
 
@@ -122,8 +122,8 @@ def test_processes_make_the_same_bytes(tmp_path, monkeypatch):
 
 def test_rejects_are_joined_and_counted_by_reason(tmp_path):
     run(tmp_path)
-    assert collect_rejects(tmp_path) == {"odd": 5}
-    rejects = read_parquet(tmp_path / "rejects.parquet", Reject)
+    assert collect_rejects(tmp_path, tmp_path / "deep" / "rejects.parquet") == {"odd": 5}
+    rejects = read_parquet(tmp_path / "deep" / "rejects.parquet", Reject)
     assert [r.item for r in rejects] == ["1", "3", "5", "7", "9"]
 
 
