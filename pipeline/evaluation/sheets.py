@@ -6,12 +6,23 @@ import numpy as np
 
 from pipeline.data.sets import EvalSet
 from pipeline.evaluation.look import Picture, View
-from pipeline.evaluation.variants import Variant
+from pipeline.evaluation.settings import EvaluationSettings
+from pipeline.evaluation.variants import ENSEMBLE, Variant
 from pipeline.ovseg.panel import Column, save_sheet, sheet
 from pipeline.ovseg.semantic import label_map
 
 LEGEND_CLASSES = 24
 """Most classes a sheet gives a colour; the smallest are left grey."""
+
+
+def ensemble_columns(clips: list[str], settings: EvaluationSettings) -> dict[str, Variant]:
+    """Columns that compare the ensembles of these CLIPs."""
+    return {
+        f"ensemble, {clip} CLIP": Variant(
+            ENSEMBLE, clip, settings.mask_threshold, settings.ensemble_weight
+        )
+        for clip in clips
+    }
 
 
 class SheetWriter:

@@ -1,0 +1,114 @@
+import csv
+import json
+
+import pytest
+
+from pipeline.evaluation.report import write_report
+from pipeline.evaluation.run import evaluate
+from pipeline.evaluation.sheets import SheetWriter, classes_to_show, ensemble_columns, spread
+from pipeline.records import Reject, read_parquet
+from tests.evaluation.small_set import add_faults, small_set
+from tests.evaluation.test_run import SETTINGS, looker
+
+CLIPS = ["base", "second"]
+
+
+def run(folder, eval_set):
+    draw = SheetWriter(folder / "overlays", eval_set, ensemble_columns(CLIPS, SETTINGS), 3)
+    evaluation = evaluate(looker(eval_set), eval_set, draw)
+    write_report(folder, evaluation, eval_set, CLIPS, SETTINGS)
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+@pytest.fixture(scope="module")
+def eval_set(tmp_path_factory):
+    return add_faults(small_set(tmp_path_factory.mktemp("pictures")))
+
+
+@pytest.fixture(scope="module")
+def files(eval_set, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    run(folder, eval_set)
+    return folder
+
+
+def rows(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_metrics_are_nested_by_clip_and_branch(files):
+    metrics = json.loads((files / "metrics.json").read_text())
+    assert metrics["set"] == {
+        "images": 5,
+        "rejected": {
+            "size mismatch": 1,
+            "unknown label": 1,
+            "unreadable label map": 1,
+            "unreadable picture": 1,
+        },
+        "classes": 5,
+        "classes_in_truth": 4,
+    }
+    assert set(metrics) == {"set", "segmenter", "oracle_names", *CLIPS}
+    for clip in CLIPS:
+        branches = {"clip", "ensemble", "oracle_masks", "best_of_sweep"}
+        assert set(metrics[clip]) == branches
+        scores = metrics[clip]["ensemble"]
+        assert 0 <= scores["miou_legacy"] <= scores["miou_current"] <= 100
+        assert {"hiou_legacy", "miou_seen_legacy", "miou_unseen_current"} <= set(scores)
+        best = metrics[clip]["best_of_sweep"]
+        assert best["miou_legacy"] >= scores["miou_legacy"]
+
+
+def test_one_line_per_class(files):
+    table = rows(files / "classes.csv")
+    assert [row["class"] for row in table] == ["cat", "dog", "grass", "sky", "road"]
+    assert [row["seen"] for row in table] == ["1", "1", "1", "0", "0"]
+    road = table[-1]
+    assert road["pixels"] == "0"
+    assert road["iou_segmenter"] == road["iou_second_ensemble"] == ""
+    assert float(table[0]["iou_oracle_names"]) >= 0
+
+
+def test_tables_for_plots(files):
+    metrics = json.loads((files / "metrics.json").read_text())
+    bars = {row["branch"]: float(row["miou_legacy"]) for row in rows(files / "branches.csv")}
+    assert bars["second ensemble"] == metrics["second"]["ensemble"]["miou_legacy"]
+    assert bars["oracle names"] == metrics["oracle_names"]["miou_legacy"]
+    sweep = {row["weight"]: row for row in rows(files / "sweep.csv")}
+    assert list(sweep) == ["0.0", "0.6", "1.0"]
+    assert float(sweep["0.6"]["base"]) == metrics["base"]["ensemble"]["miou_legacy"]
+    assert float(sweep["0.0"]["base"]) == metrics["segmenter"]["miou_legacy"]
+    assert len(rows(files / "grid.csv")) == 2 * 2 * 3  # clips, thresholds, weights
+
+
+def test_rejects_are_written(files):
+    assert len(read_parquet(files / "rejects.parquet", Reject)) == 4
+
+
+def test_a_second_run_writes_the_same_bytes(files, eval_set, tmp_path):
+    again = run(tmp_path, eval_set)
+    first = {path.relative_to(files): path.read_bytes() for path in files.rglob("*.*")}
+    assert len([path for path in first if path.suffix == ".png"]) >= 1
+    assert again == first
+
+
+def test_overlays_are_spread_over_the_set():
+    assert spread(10, 0) == set()
+    assert spread(10, 1) == {0}
+    assert spread(10, 3) == {0, 4, 9}
+    assert spread(2, 5) == {0, 1}
+    assert spread(0, 5) == set()
+
+
+def test_the_legend_shows_the_truth_first_then_what_was_only_predicted(eval_set):
+    import numpy as np
+
+    truth = np.array([[1, 1, 0, 255]])
+    assert classes_to_show(truth, [np.array([[1, 3, 3, -1]]), np.array([[2, 3, 1, 1]])], 5) == [
+        1,
+        0,
+        3,
+        2,
+    ]

@@ -1,0 +1,145 @@
+import numpy as np
+import pytest
+import torch
+
+from pipeline.clip.store import save_clip
+from pipeline.ovseg import OVSeg
+from pipeline.ovseg.clip_branch import RegionStyle
+from pipeline.ovseg.model import checked_image
+from pipeline.ovseg.segmenter_branch import at_test_size
+from pipeline.segmenter.store import save_segmenter
+from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+
+NAMES = ["cat", "dog", "grass"]
+MODES = ["ensemble", "clip", "segmenter", "free-text"]
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model(image) -> OVSeg:
+    """Untrained masks are near 0.5 everywhere: the threshold leaves a few pixels of each."""
+    model = OVSeg(tiny_segmenter(), tiny_clip(prompt_depth=2))
+    masks = model.look(image, NAMES).masks
+    style = RegionStyle(threshold=masks.quantile(0.97).item())
+    return OVSeg(model.segmenter, model.clip, style=style)
+
+
+def with_valid_masks(model: OVSeg, image: np.ndarray, count: int) -> OVSeg:
+    """The same model with the threshold at which exactly `count` masks are valid."""
+    peaks = model.look(image, NAMES).masks.amax(dim=(1, 2)).sort(descending=True).values.tolist()
+    peaks = [1.0, *peaks, 0.0]
+    threshold = (peaks[count] + peaks[count + 1]) / 2
+    return OVSeg(model.segmenter, model.clip, style=RegionStyle(threshold=threshold))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_labels_are_the_best_of_the_scores(model, image, mode):
+    result = model.segment(image, NAMES, mode)
+    scores = model.scores(image, NAMES, mode)
+    assert result.labels.shape == (50, 70)
+    assert scores.shape == (3, 50, 70)
+    named = result.labels >= 0
+    assert (scores.argmax(dim=0).numpy()[named] == result.labels[named]).all()
+    assert (scores.amax(dim=0).numpy()[~named] == 0).all()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("count", [0, 1])
+def test_no_valid_mask_and_exactly_one(model, image, mode, count):
+    few = with_valid_masks(model, image, count)
+    evidence = few.look(image, NAMES)
+    assert int(evidence.valid.sum()) == count
+    labels = few.segment(image, NAMES, mode).labels
+    if mode in ("segmenter", "ensemble"):
+        assert (labels >= 0).all()
+    if count == 0 and mode in ("clip", "free-text"):
+        assert (labels == -1).all()
+
+
+def test_without_a_valid_mask_the_ensemble_is_the_segmenter_alone(model, image):
+    blind = with_valid_masks(model, image, 0)
+    evidence = blind.look(image, NAMES)
+    classes, _ = blind.combine(evidence, "ensemble", 3)
+    assert torch.equal(classes, evidence.segmenter ** (1 - blind.weight))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_single_class_is_compared_with_others(model, image, mode):
+    result = model.segment(image, ["cat"], mode)
+    assert result.names == ("cat", "others")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_thousand_classes_and_an_endless_name(model, image, mode):
+    names = [f"thing {i}" for i in range(999)] + ["very " * 500 + "long"]
+    assert model.segment(image, names, mode).labels.max() < 1000
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("hw", [(1, 1), (1, 300), (33, 1)])
+def test_pictures_of_one_pixel_and_of_one_line(model, mode, hw):
+    image = np.full((*hw, 3), 200, dtype=np.uint8)
+    assert model.segment(image, NAMES, mode).labels.shape == hw
+
+
+def test_the_result_does_not_depend_on_the_crop_batch(model, image):
+    looks = [
+        OVSeg(model.segmenter, model.clip, style=model.style, crop_batch=size).look(image, NAMES)
+        for size in (1, 64)
+    ]
+    assert int(looks[0].valid.sum()) > 1
+    torch.testing.assert_close(looks[0].clip, looks[1].clip, atol=1e-5, rtol=0)
+
+
+def test_prompts_change_what_clip_sees_and_can_be_left_out(model, image):
+    style, bare = model.style, tiny_clip(prompt_depth=0)
+    plain = OVSeg(model.segmenter, model.clip, style=style, prompts=False).look(image, NAMES).clip
+    assert not torch.allclose(plain, model.look(image, NAMES).clip, atol=1e-3)
+    assert torch.equal(plain, OVSeg(model.segmenter, bare, style=style).look(image, NAMES).clip)
+
+
+def test_the_test_size_is_detectron2s():
+    image = np.zeros((100, 301, 3), dtype=np.uint8)
+    assert at_test_size(image, None).shape == (3, 100, 301)
+    assert at_test_size(image, 50).shape == (3, 50, 151)  # 150.5 rounds up
+    assert at_test_size(image, 50, 100).shape == (3, 33, 100)  # the long side decides
+    assert at_test_size(image[:1], 1, 10).shape == (3, 1, 10)
+
+
+def test_a_resized_look_gives_labels_at_the_pictures_own_size(model, image):
+    small = OVSeg(model.segmenter, model.clip, short_side=32, long_side=40)
+    assert small.look(image, NAMES).masks.shape[1:] == (29, 40)
+    assert small.segment(image, NAMES, "ensemble").labels.shape == (50, 70)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+)
+def test_what_is_no_picture_is_refused(bad):
+    with pytest.raises(ValueError, match="uint8 RGB"):
+        checked_image(bad)
+
+
+def test_an_unknown_mode_is_refused(model, image):
+    with pytest.raises(ValueError, match=r"'best'.*ensemble"):
+        model.segment(image, NAMES, "best")
+
+
+def test_load_reads_what_the_pipeline_wrote(model, image, tmp_path):
+    save_segmenter(tmp_path / "segmenter", model.segmenter)
+    save_clip(tmp_path / "finetune" / "second", model.clip, "test")
+    loaded = OVSeg.load(tmp_path, style=model.style)
+    expected = model.segment(image, NAMES)
+    assert (loaded.segment(image, NAMES).labels == expected.labels).all()
+    with pytest.raises(FileNotFoundError, match="base_clip"):
+        OVSeg.load(tmp_path, clip="base_clip")

@@ -1,0 +1,45 @@
+"""A whole model small enough for tests: random weights, but every real part."""
+
+import torch
+
+from pipeline.clip.store import build_from_config
+from pipeline.clip.tower import MaskClip
+from pipeline.segmenter.config import ResNetConfig, SegmenterConfig
+from pipeline.segmenter.maskformer import MaskFormer
+
+CLIP_DIM = 16
+
+
+def tiny_segmenter(seed: int = 0, queries: int = 6) -> MaskFormer:
+    torch.manual_seed(seed)
+    config = SegmenterConfig(
+        backbone=ResNetConfig(
+            depth=18, stem="basic", stem_channels=8, res2_channels=8, res5_multi_grid=None
+        ),
+        clip_dim=CLIP_DIM, conv_dim=64, mask_dim=16, hidden_dim=16, heads=2, feedforward=32,
+        decoder_layers=1, dropout=0.0, queries=queries, class_hidden=16,
+    )  # fmt: skip
+    return MaskFormer(config).eval()
+
+
+def tiny_clip(seed: int = 0, prompt_depth: int = 0) -> MaskClip:
+    """Text towers are equal for all seeds, as they are where only the image tower is trained."""
+    torch.manual_seed(1234)
+    clip = build_from_config(
+        {
+            "embed_dim": CLIP_DIM,
+            "quick_gelu": True,
+            "vision_cfg": {
+                "image_size": 32, "layers": 2, "width": 16, "head_width": 8, "patch_size": 8
+            },
+            "text_cfg": {
+                "context_length": 24, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1
+            },
+        }
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in clip.clip.visual.parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        parameter.data.add_(0.2 * noise)
+    clip.deepen_prompts(prompt_depth, generator)
+    return clip.eval()
