@@ -57,6 +57,16 @@ class DatasetParams(Section):
         return self
 
 
+class PretrainClipParams(Section):
+    pictures: Count
+    steps: Count
+    batch: Annotated[int, Field(ge=2)]
+    learning_rate: Positive
+    weight_decay: NonNegative
+    warmup: Natural
+    seed: Natural
+
+
 class BaseClipParams(Section):
     source: Literal["shipped", "open_clip", "checkpoint"]
     name: str | None
@@ -214,6 +224,7 @@ class Params(Section):
     """All of params.yaml."""
 
     dataset: DatasetParams
+    pretrain_clip: PretrainClipParams
     base_clip: BaseClipParams
     segmenter: SegmenterParams
     proposals: ProposalsParams
