@@ -36,8 +36,9 @@ def _need(key: str, value: str | None, why: str) -> None:
 
 
 class DatasetParams(Section):
-    source: Literal["openmoji", "coco"]
+    source: Literal["openmoji", "coco", "own"]
     root: str | None
+    sets: list[str]
     seed: Natural
     train_scenes: Count
     val_scenes: Count
@@ -48,8 +49,8 @@ class DatasetParams(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> "DatasetParams":
-        if self.source != "openmoji":
-            _need("root", self.root, f"dataset.source is {self.source}")
+        if self.source == "own":
+            _need("root", self.root, "dataset.source is own")
         if self.min_objects > self.max_objects:
             raise ValueError(
                 f"min_objects = {self.min_objects} is above max_objects = {self.max_objects}"

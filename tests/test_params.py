@@ -57,7 +57,7 @@ WRONG = [
     ("segmenter.architecture.backbone.kind", "vit", "segmenter.architecture.backbone"),
     ("segmenter.architecture.heads", 3, "segmenter.architecture: heads = 3 does not divide"),
     ("base_clip.source", "open_clip", "base_clip: name = null: must be given when"),
-    ("dataset.source", "coco", "dataset: root = null: must be given when dataset.source is coco"),
+    ("dataset.source", "own", "dataset: root = null: must be given when dataset.source is own"),
     ("dataset.min_objects", 99, "dataset: min_objects = 99 is above max_objects"),
     ("segmenter.source", "checkpoint", "segmenter: checkpoint = null: must be given"),
     ("pears", {}, "pears: unknown parameter, allowed: dataset, base_clip"),

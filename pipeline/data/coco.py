@@ -11,14 +11,12 @@ protocol (SPNet, ZS3Net). The embedded OpenMoji world is a folder of the same la
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.dataset import read_dataset
 from pipeline.data.index import index_picture, read_headers
 from pipeline.records import Caption, ImageRecord, Reject
-
-__all__ = ["SOURCE", "coco_paths", "read_captions", "read_coco", "read_dataset"]
 
 SOURCE = "https://cocodataset.org/#download"
 STUFF_SOURCE = "https://github.com/nightrome/cocostuff (stuffthingmaps_trainval2017.zip)"
@@ -57,10 +55,11 @@ def read_coco(
             f"{paths['images']}: no picture folder; expected COCO's {split}/ with .jpg files "
             f"under {root}, from {SOURCE}"
         )
-    sizes, captions, rejects = read_captions(paths["captions"], stage)
+    annotated = read_captions(paths["captions"], stage)
+    rejects = annotated.rejects
     files = _files_by_id(paths["images"], stage, rejects)
     labels = _files_by_id(paths["labels"], stage, rejects) if paths["labels"].is_dir() else {}
-    for image_id in sorted(set(sizes) - set(files)):
+    for image_id in sorted(set(annotated.sizes) - set(files)):
         rejects.append(
             Reject(stage, str(image_id), "picture missing", f"not in {paths['images'].name}/")
         )
@@ -71,9 +70,9 @@ def read_coco(
             image_id,
             f"{split}/{files[image_id]}",
             f"stuffthingmaps/{split}/{labels[image_id]}" if image_id in labels else None,
-            captions.get(image_id, ()),
+            annotated.captions.get(image_id, ()),
             stage,
-            sizes.get(image_id),
+            annotated.sizes.get(image_id),
         )
 
     records = []
@@ -84,14 +83,18 @@ def read_coco(
     return records, rejects
 
 
-def read_captions(
-    path: Path, stage: str = "dataset"
-) -> tuple[dict[int, tuple[int, int]], dict[int, list[Caption]], list[Reject]]:
-    """Parse a COCO captions file.
+@dataclass(frozen=True)
+class CaptionsFile:
+    """A COCO captions file. All by image id: (height, width), file name, captions in file order."""
 
-    Returns:
-        image id -> (height, width); image id -> captions in file order; rejected captions.
-    """
+    sizes: dict[int, tuple[int, int]]
+    file_names: dict[int, str]
+    captions: dict[int, list[Caption]]
+    rejects: list[Reject]  # captions that are empty or of no listed image
+
+
+def read_captions(path: Path, stage: str = "dataset") -> CaptionsFile:
+    """Parse a COCO captions file; FileNotFoundError or ValueError say what is wrong where."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -103,10 +106,11 @@ def read_captions(
         raise ValueError(f"{path}: not JSON ({error})") from error
     if not isinstance(document, dict) or not {"images", "annotations"} <= set(document):
         raise ValueError(f'{path}: expected COCO captions with keys "images" and "annotations"')
-    sizes: dict[int, tuple[int, int]] = {}
+    sizes, file_names = {}, {}
     for index, image in enumerate(document["images"]):
         image_id, height, width = _fields(path, "images", index, image, "id", "height", "width")
         sizes[int(image_id)] = (int(height), int(width))
+        file_names[int(image_id)] = str(image.get("file_name", f"{int(image_id):012d}.jpg"))
     captions: dict[int, list[Caption]] = {}
     rejects = []
     for index, entry in enumerate(document["annotations"]):
@@ -120,7 +124,7 @@ def read_captions(
             rejects.append(Reject(stage, f"caption {caption_id}", "empty caption", detail))
         else:
             captions.setdefault(image_id, []).append(Caption(caption_id, text))
-    return sizes, captions, rejects
+    return CaptionsFile(sizes, file_names, captions, rejects)
 
 
 def _fields(path: Path, key: str, index: int, entry: Any, *names: str) -> list[Any]:
