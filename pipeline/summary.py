@@ -50,7 +50,7 @@ def stage_table(files: dict[str, dict]) -> Table:
     for stage, metrics in files.items():
         table.add_section()
         for key, value in flat(metrics).items():
-            table.add_row(stage, key, f"{value:,.4g}" if isinstance(value, float) else str(value))
+            table.add_row(stage, key, _number(value))
     return table
 
 
@@ -86,6 +86,12 @@ def print_summary(data: Path, console: Console) -> None:
         console.print(stage_table(stages))
     for name, metrics in sets.items():
         console.print(results_table(name, metrics))
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
 def _add(table: Table, clip: str, branch: str, metrics: dict) -> None:

@@ -8,15 +8,15 @@ from scipy import ndimage
 
 from pipeline.ovseg.lettering import font, write
 
-MIN_SIDE = 320
-"""Smaller pictures are enlarged to this width in pixels, or names would not fit on them."""
+MIN_WIDTH, MAX_WIDTH = 320, 1280
+"""Pixels. On smaller pictures names would not fit; larger ones make sheets nobody can open."""
 NAMED_SHARE = 0.01
 """Regions below this share of the picture are coloured, but carry no name of their own."""
 
 
 def distinct_colours(count: int) -> np.ndarray:
     """`(count, 3)` uint8 RGB: neighbours differ much, the first dozen are easy to tell apart."""
-    shades = [(0.85, 0.95), (0.55, 0.75), (1.0, 0.6)]
+    shades = [(0.85, 0.95), (0.6, 0.7), (1.0, 0.6), (0.4, 1.0)]
     colours = []
     for i in range(count):
         hue = (0.58 + i * 0.618034) % 1.0  # the golden ratio spreads any number of hues
@@ -25,16 +25,20 @@ def distinct_colours(count: int) -> np.ndarray:
     return np.array(colours, dtype=np.uint8).reshape(count, 3)
 
 
-def enlarged(image: np.ndarray, labels: np.ndarray | None = None) -> tuple:
-    """Picture `(H, W, 3)` and labels `(H, W)`, both enlarged so that the width is at least
-    `MIN_SIDE`; labels keep hard edges."""
+def fitted(image: np.ndarray, labels: np.ndarray | None = None) -> tuple:
+    """Picture `(H, W, 3)` and labels `(H, W)` at a width that can be read: a small one enlarged
+    by a whole factor to `MIN_WIDTH` or more, a large one reduced to `MAX_WIDTH`; labels keep hard
+    edges."""
     height, width = image.shape[:2]
-    factor = -(-MIN_SIDE // width)
-    size = (width * factor, height * factor)
+    wanted = -(-MIN_WIDTH // width) * width if width < MIN_WIDTH else min(width, MAX_WIDTH)
+    size = (wanted, max(1, round(height * wanted / width)))
     big = np.array(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
     if labels is None:
         return big, None
-    return big, labels.repeat(factor, axis=0).repeat(factor, axis=1)
+    rows, columns = (
+        (np.arange(new) * old) // new for new, old in ((size[1], height), (size[0], width))
+    )
+    return big, labels[rows[:, None], columns]
 
 
 def paint(
@@ -47,9 +51,9 @@ def paint(
     """Colour every class of `labels` over a uint8 RGB picture and write its name on it.
 
     labels: `(H, W)` integers; ids that are not in `colours` (ignored, unnamed) stay grey.
-    Returns uint8 `(H, W, 3)`, enlarged as by `enlarged`.
+    Returns uint8 `(H, W, 3)`, sized as by `fitted`.
     """
-    picture, labels = enlarged(image, labels)
+    picture, labels = fitted(image, labels)
     grey = picture.mean(axis=2, keepdims=True).repeat(3, axis=2)
     canvas = 0.5 * grey + 40.0
     for class_id, colour in colours.items():

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from pipeline.atomic import replacing
 from pipeline.ovseg.lettering import font, text_size
-from pipeline.ovseg.overlay import distinct_colours, enlarged, paint
+from pipeline.ovseg.overlay import distinct_colours, fitted, paint
 
 MARGIN = 12
 SWATCH = 16
@@ -32,7 +32,7 @@ def sheet(image: np.ndarray, columns: list[Column], names: list[str], shown: lis
     palette = dict(zip(shown, distinct_colours(len(shown)), strict=True))
     texts = {class_id: names[class_id] for class_id in shown}
     pictures = [
-        enlarged(image)[0] if column.labels is None else paint(image, column.labels, texts, palette)
+        fitted(image)[0] if column.labels is None else paint(image, column.labels, texts, palette)
         for column in columns
     ]
     height, width = pictures[0].shape[:2]

@@ -1,0 +1,65 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.cli import main
+from pipeline.clip.store import save_clip
+from pipeline.segmenter.store import save_segmenter
+from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A model folder and a picture beside it."""
+    root = tmp_path_factory.mktemp("data")
+    save_segmenter(root / "segmenter", tiny_segmenter())
+    save_clip(root / "finetune" / "second", tiny_clip(), "test")
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(root / "my picture.png")
+    return root
+
+
+def segment(data, out, *more):
+    flags = ["--model", str(data), "--out", str(out), "--threshold", "0.5", *more]
+    main(["segment", str(data / "my picture.png"), "--classes", "saturn V, blossom", *flags])
+
+
+@pytest.mark.parametrize("mode", ["free-text", "ensemble"])
+def test_segment_writes_overlay_labels_and_areas(data, tmp_path, capsys, mode):
+    segment(data, tmp_path, "--mode", mode)
+    summary = json.loads((tmp_path / "my picture.json").read_text())
+    assert summary["names"] == ["saturn V", "blossom"]
+    labels = np.array(Image.open(tmp_path / "my picture-labels.png"))
+    assert labels.shape == (40, 60)
+    for entry in summary["classes"]:
+        assert entry["pixels"] == (labels == summary["names"].index(entry["name"])).sum()
+    assert summary["unnamed_pixels"] == (labels == 255).sum()
+    assert Image.open(tmp_path / "my picture-overlay.png").width > 2 * 320
+    shown = capsys.readouterr().out
+    assert all(entry["name"] in shown for entry in summary["classes"] if entry["pixels"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--clip", "finetune/third"], "finetune/third"),
+        (["--classes", "cat,,dog"], "none of them empty"),
+        (["--weight", "7", "--mode", "ensemble"], "weight is 7"),
+    ],
+)
+def test_faults_of_the_user_end_in_one_line(data, tmp_path, capsys, flags, words):
+    with pytest.raises(SystemExit) as stop:
+        segment(data, tmp_path, *flags)
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_missing_picture_is_named(data, capsys):
+    with pytest.raises(SystemExit):
+        main(["segment", "nowhere.jpg", "--classes", "cat", "--model", str(data)])
+    assert "nowhere.jpg: no such picture" in capsys.readouterr().err

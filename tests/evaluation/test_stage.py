@@ -1,0 +1,56 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.clip.store import save_clip
+from pipeline.data.sets import save_eval_set
+from pipeline.segmenter.store import save_segmenter
+from stages.evaluate import main
+from tests.evaluation.small_set import small_set
+from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def flags(tmp_path_factory):
+    """A data folder with tiny models and a small set, and the stage's flags for it."""
+    data = tmp_path_factory.mktemp("data")
+    (data / "pictures").mkdir()
+    save_eval_set(data / "dataset" / "sets" / "small.json", small_set(data / "pictures"))
+    save_segmenter(data / "segmenter", tiny_segmenter())
+    for i, name in enumerate(("base", "first", "second")):
+        save_clip(data / name, tiny_clip(i, prompt_depth=i), name)
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    params["evaluate"]["sets"] = {"small": {"overlays": 2, "ensemble_weight": 0.55}}
+    (data / "params.yaml").write_text(yaml.safe_dump(params))
+    folders = {name: data / name for name in ("dataset", "segmenter", "base", "first", "second")}
+    return folders | {"out": data / "evaluate" / "small", "params": data / "params.yaml"}
+
+
+def test_the_stage_writes_all_it_promises(flags, capsys):
+    main(set="small", **flags)
+    out = flags["out"]
+    written = {path.name for path in out.iterdir()}
+    tables = {"classes.csv", "branches.csv", "sweep.csv", "grid.csv"}
+    assert written == tables | {"metrics.json", "rejects.parquet", "overlays"}
+    assert len(list((out / "overlays").glob("*.png"))) == 2
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert {"base", "first", "second"} < set(metrics)
+    assert "0.55" in (out / "sweep.csv").read_text()
+    assert "ensemble" in capsys.readouterr().out
+
+
+def test_an_unknown_set_is_refused(flags):
+    with pytest.raises(ValueError, match="nothere.*small"):
+        main(set="nothere", **flags)
+
+
+def test_a_set_whose_pictures_are_gone_is_an_error(flags, tmp_path):
+    gone = small_set(tmp_path)
+    save_eval_set(flags["dataset"] / "sets" / "small.json", replace(gone, root=tmp_path / "gone"))
+    with pytest.raises(ValueError, match="no picture could be evaluated.*gone"):
+        main(set="small", **flags)

@@ -1,0 +1,48 @@
+import json
+
+import pytest
+from rich.console import Console
+
+from pipeline.summary import collect, flat, print_summary
+
+SCORES = {
+    "miou_legacy": 12.345,
+    "miou_current": 15.0,
+    "hiou_legacy": None,
+    "fwiou": 30.0,
+    "pixel_accuracy": 61.0,
+}
+EVALUATION = {
+    "set": {"images": 3, "rejected": {}, "classes": 5, "classes_in_truth": 4},
+    "segmenter": SCORES,
+    "oracle_names": SCORES | {"miou_legacy": 77.7},
+    "base": {"clip": SCORES, "ensemble": SCORES, "oracle_masks": SCORES, "best_of_sweep": {}},
+}
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(content))
+
+
+def test_all_stages_and_sets_are_printed(tmp_path):
+    write(tmp_path / "evaluate" / "world-open" / "metrics.json", EVALUATION)
+    write(tmp_path / "pairs" / "metrics.json", {"pairs": 4000, "rejected": {"no mask": 2}})
+    write(tmp_path / "finetune" / "first" / "metrics.json", {"loss": 0.5})
+    stages, sets = collect(tmp_path)
+    assert list(stages) == ["finetune/first", "pairs"]
+    assert list(sets) == ["world-open"]
+    console = Console(record=True, width=120)
+    print_summary(tmp_path, console)
+    text = console.export_text()
+    for expected in ("world-open", "12.3", "77.7", "ensemble", "rejected.no mask", "4,000"):
+        assert expected in text
+
+
+def test_flat_joins_keys_with_dots():
+    assert flat({"a": {"b": 1, "c": {"d": 2}}, "e": 3}) == {"a.b": 1, "a.c.d": 2, "e": 3}
+
+
+def test_nothing_evaluated_yet_says_what_to_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match="dvc repro"):
+        print_summary(tmp_path, Console())
