@@ -28,6 +28,17 @@ def of_files(paths: Iterable[Path | str], pattern: str = "*") -> str:
     return digest.hexdigest()[:24]
 
 
+def of_sizes(root: Path | str, paths: Iterable[str | None]) -> str:
+    """Hash of the names and sizes of files below `root`: for pictures that are too many to read.
+    A file that is missing counts as such; None is skipped."""
+    sizes = []
+    for path in paths:
+        if path is not None:
+            file = Path(root) / path
+            sizes.append((path, file.stat().st_size if file.is_file() else None))
+    return of_value(sizes)
+
+
 def of_code(*modules: Any) -> str:
     """Hash of the source of imported modules; a package stands for all Python files in it."""
     sources = [Path(m.__file__) for m in modules]

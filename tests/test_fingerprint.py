@@ -56,6 +56,14 @@ def test_a_missing_file_is_named(tmp_path):
         fingerprint.of_files([tmp_path / "absent"])
 
 
+def test_many_files_count_by_name_and_size(tmp_path):
+    (tmp_path / "a.jpg").write_text("12")
+    both = fingerprint.of_sizes(tmp_path, ["a.jpg", None, "b.jpg"])
+    assert both == fingerprint.of_sizes(tmp_path, ["a.jpg", "b.jpg"])
+    (tmp_path / "b.jpg").write_text("")
+    assert both != fingerprint.of_sizes(tmp_path, ["a.jpg", "b.jpg"])
+
+
 def test_code_of_a_package_is_more_than_its_init():
     assert fingerprint.of_code(pipeline) != fingerprint.of_code(runtime)
     root = Path(pipeline.__file__).parent

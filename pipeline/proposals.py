@@ -1,0 +1,268 @@
+"""Class-agnostic masks for every captioned picture (paper section 3.2, step 1 of collecting pairs).
+
+The trained segmenter proposes one mask a query; its class scores are ignored. Written are shards
+of ProposalRecord; a query whose mask is empty or too small is counted, a picture that cannot be
+read or has no mask at all is rejected.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import pipeline.masks
+import pipeline.segmenter
+from pipeline import runtime
+from pipeline.clip.store import load_clip
+from pipeline.clip.text import class_features
+from pipeline.data.dataset import read_dataset, read_split
+from pipeline.data.images import read_image
+from pipeline.fingerprint import of_code, of_files, of_sizes
+from pipeline.masks import Rle, areas, encode_masks, overlaps, tight_boxes
+from pipeline.ovseg.segmenter_branch import at_test_size
+from pipeline.records import ImageRecord, ProposalRecord, Reject, write_parquet
+from pipeline.segmenter.inference import mask_probabilities, objectness
+from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.store import load_segmenter
+from pipeline.shards import collect_rejects, run_shards, total_counts
+from pipeline.truth import CLOSED, NEVER_LABELLED, Truth
+
+STAGE = "proposals"
+FOUND = 0.5
+"""Intersection over union from which a proposal counts as having found an object."""
+
+
+@dataclass(frozen=True)
+class ProposalSettings:
+    """queries: the first so many are kept; mask_threshold: probability above which a pixel is in
+    the mask; min_area: smallest mask in pixels; short_side, long_side: size that pictures are
+    resized to for the segmenter, None keeps theirs; image_batch: pictures segmented together."""
+
+    queries: int
+    mask_threshold: float
+    min_area: int
+    short_side: int | None
+    long_side: int | None
+    image_batch: int
+
+
+@dataclass(frozen=True)
+class MakeProposals:
+    """Makes the shard of some pictures, for `run_shards`; loads the models where it runs.
+
+    dataset, segmenter, clip: folders of those stages; split: of the pictures; templates: around
+    the closed-set names, which decide objectness; stamp: changes whenever the folders do.
+    """
+
+    dataset: Path
+    segmenter: Path
+    clip: Path
+    split: str
+    templates: tuple[str, ...]
+    settings: ProposalSettings
+    stamp: str
+
+    def __call__(self, records: list[ImageRecord], folder: Path) -> dict[str, Any]:
+        model, text_features, truth, root = _load(self)
+        rejects: list[Reject] = []
+        counts: Counter[str] = Counter(pictures=len(records))
+        found: dict[int, list[ProposalRecord]] = {}
+        for batch in batches(records, self.settings.image_batch):
+            pictures = list(read_pictures(root, batch, rejects))
+            proposed = propose(model, text_features, pictures, self.settings, counts)
+            for (record, _), masks in zip(pictures, proposed, strict=True):
+                found[record.image_id] = masks
+                if not masks:
+                    rejects.append(Reject(STAGE, record.path, "no mask", ""))
+                count_found(truth, record, masks, counts)
+        kept = [p for record in records for p in found.get(record.image_id, ())]
+        order = {record.path: place for place, record in enumerate(records)}
+        rejects.sort(key=lambda reject: order[reject.item])
+        write_parquet(folder / "proposals.parquet", kept, ProposalRecord)
+        write_parquet(folder / "rejects.parquet", rejects, Reject)
+        return dict(counts + Counter(proposals=len(kept), rejected=len(rejects)))
+
+
+def collect_proposals(
+    dataset: Path,
+    segmenter: Path,
+    clip: Path,
+    out: Path,
+    split: str,
+    templates: tuple[str, ...],
+    settings: ProposalSettings,
+    shard_size: int,
+) -> dict[str, Any]:
+    """Propose masks on every captioned picture of a split; returns the metrics.
+
+    Folders and templates as in `MakeProposals`. Writes `out/shards` and `out/rejects.parquet`.
+    """
+    records = [record for record in read_split(dataset, split) if record.captions]
+    root = read_dataset(dataset).root
+    weights = [segmenter / "segmenter.json", segmenter / "segmenter.safetensors",
+               clip / "clip.json", clip / "clip.safetensors"]  # fmt: skip
+    files = [path for record in records for path in (record.path, record.label_path)]
+    stamp = of_files([dataset / "dataset.json", *weights]) + of_sizes(root, files)
+    make = MakeProposals(dataset, segmenter, clip, split, templates, settings, stamp)
+    code = of_code(sys.modules[__name__], pipeline.segmenter, pipeline.masks)
+    fingerprint = {"inputs": stamp, "code": code, "settings": settings, "templates": templates}
+    shards = run_shards(out / "shards", records, shard_size, make, fingerprint, "proposals")
+    rejects = collect_rejects(out / "shards", out / "rejects.parquet")
+    return metrics_of(total_counts(shards), rejects)
+
+
+def batches(records: Sequence[ImageRecord], size: int) -> Iterator[list[ImageRecord]]:
+    """Pictures of equal height and width together, at most `size` at a time.
+
+    Padding one picture to another's size would change its masks, so sizes are never mixed.
+    """
+
+    def shape(record: ImageRecord) -> tuple[int, int]:
+        return record.height, record.width
+
+    for _, group in groupby(sorted(records, key=shape), key=shape):
+        alike = list(group)
+        yield from (alike[start : start + size] for start in range(0, len(alike), size))
+
+
+def read_pictures(
+    root: Path, records: Sequence[ImageRecord], rejects: list[Reject]
+) -> Iterator[tuple[ImageRecord, np.ndarray]]:
+    """The pictures that can be read, uint8 (H, W, 3), in order; the others go to `rejects`."""
+
+    def read(record: ImageRecord) -> np.ndarray | Reject:
+        try:
+            image = read_image(root / record.path)
+        except (FileNotFoundError, ValueError) as error:
+            return Reject(STAGE, record.path, "unreadable picture", str(error))
+        if image.shape[:2] != (record.height, record.width):
+            size = f"is {image.shape[1]} x {image.shape[0]}, was {record.width} x {record.height}"
+            return Reject(STAGE, record.path, "size changed since indexing", size)
+        return image
+
+    with ThreadPoolExecutor(runtime.workers()) as pool:
+        for record, result in zip(records, pool.map(read, records), strict=True):
+            if isinstance(result, Reject):
+                rejects.append(result)
+            else:
+                yield record, result
+
+
+@torch.inference_mode()
+def propose(
+    model: MaskFormer,
+    text_features: Tensor,
+    pictures: Sequence[tuple[ImageRecord, np.ndarray]],
+    settings: ProposalSettings,
+    counts: Counter[str],
+) -> list[list[ProposalRecord]]:
+    """Masks of pictures of one size, in query order; `counts` is told what was dropped."""
+    if not pictures:
+        return []
+    images = [
+        at_test_size(image, settings.short_side, settings.long_side).to(text_features.device)
+        for _, image in pictures
+    ]
+    output = model(images, text_features)
+    results = []
+    for i, (record, image) in enumerate(pictures):
+        probabilities = mask_probabilities(output, i, images[i].shape[1:], image.shape[:2])
+        chosen = slice(settings.queries)
+        results.append(
+            to_records(
+                record.image_id, probabilities[chosen], objectness(output, i)[chosen], settings,
+                counts,
+            )
+        )  # fmt: skip
+    return results
+
+
+def to_records(
+    image_id: int,
+    probabilities: Tensor,
+    objectness: Tensor,
+    settings: ProposalSettings,
+    counts: Counter[str],
+) -> list[ProposalRecord]:
+    """Binarise probabilities (Q, H, W) in 0..1; a pixel is in the mask strictly above the
+    threshold. objectness: (Q,) in 0..1."""
+    masks = probabilities > settings.mask_threshold
+    inside = (probabilities * masks).flatten(1).sum(1) / masks.flatten(1).sum(1).clamp(min=1)
+    rles = encode_masks(masks.cpu().numpy())
+    height, width = masks.shape[1:]
+    records = []
+    measured = zip(
+        rles, tight_boxes(rles).tolist(), areas(rles).tolist(), inside.tolist(),
+        objectness.tolist(), strict=True,
+    )  # fmt: skip
+    for query, (rle, box, area, score, what) in enumerate(measured):
+        if area < settings.min_area:
+            counts["masks_empty" if area == 0 else "masks_too_small"] += 1
+            continue
+        records.append(
+            ProposalRecord(
+                image_id, query, height, width, rle["counts"], tuple(box), area,
+                min(score, 1.0), min(max(what, 0.0), 1.0),
+            )
+        )  # fmt: skip
+    return records
+
+
+def to_rle(record: ProposalRecord) -> Rle:
+    """The mask of a record as pycocotools takes it."""
+    return {"size": [record.height, record.width], "counts": record.rle}
+
+
+def count_found(
+    truth: Truth, record: ImageRecord, masks: Sequence[ProposalRecord], counts: Counter[str]
+) -> None:
+    """Add a picture's true masks, and how many of them some proposal covers, to `counts`."""
+    true = truth.of(record)
+    if not true:
+        return
+    best = overlaps(encode_masks(np.stack(list(true.values()))), [to_rle(m) for m in masks])
+    for name, overlap in zip(true, best.max(axis=1, initial=0), strict=True):
+        group = truth.groups[name]
+        counts[f"objects_{group}"] += 1
+        counts[f"found_{group}"] += int(overlap >= FOUND)
+
+
+def metrics_of(counts: dict[str, int], rejects: dict[str, int]) -> dict[str, Any]:
+    """The stage's metrics from the summed counts of all shards and the rejects by reason.
+
+    Recall is the share of true masks (one a class and picture) that some proposal overlaps by
+    at least one half; None where nothing was labelled.
+    """
+    pictures, proposals = counts.get("pictures", 0), counts.get("proposals", 0)
+    metrics: dict[str, Any] = {
+        "pictures": pictures,
+        "proposals": proposals,
+        "proposals_per_picture": proposals / pictures if pictures else 0.0,
+        "masks_empty": counts.get("masks_empty", 0),
+        "masks_too_small": counts.get("masks_too_small", 0),
+        "rejects": rejects,
+    }
+    for group in (CLOSED, NEVER_LABELLED):
+        objects = counts.get(f"objects_{group}", 0)
+        metrics[f"objects_{group}"] = objects
+        metrics[f"recall_{group}"] = counts.get(f"found_{group}", 0) / objects if objects else None
+    return metrics
+
+
+@lru_cache(maxsize=1)
+def _load(work: MakeProposals) -> tuple[MaskFormer, Tensor, Truth, Path]:
+    """Once a process, not once a shard."""
+    device = runtime.device()
+    dataset = read_dataset(work.dataset)
+    model = load_segmenter(work.segmenter, device)
+    text_features = class_features(load_clip(work.clip, device), dataset.classes, work.templates)
+    return model, text_features, Truth(dataset, work.split), dataset.root

@@ -1,0 +1,60 @@
+"""What a picture really shows, where someone has labelled it: for measuring, never for training.
+
+Two sources: the label map of the closed set, and, in the OpenMoji world, the file of every object
+(`annotations/instances_all_<split>2017.json`), which also has the nouns that were never labelled
+for the segmenter.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.dataset import Dataset
+from pipeline.records import ImageRecord
+from pipeline.segmenter.measure import TrueMasks
+
+CLOSED, NEVER_LABELLED = "closed", "never_labelled"
+
+
+class Truth:
+    """True masks by noun.
+
+    groups: every noun that truth can tell of, with "closed" (in the closed set) or
+    "never_labelled"; empty where a data set has no ground truth at all.
+    """
+
+    def __init__(self, dataset: Dataset, split: str) -> None:
+        self._dataset = dataset
+        path = dataset.root / "annotations" / f"instances_all_{split}2017.json"
+        self._objects = _true_masks(path, path.stat().st_mtime_ns) if path.is_file() else None
+        self.groups = dict.fromkeys(dataset.classes, CLOSED)
+        if self._objects:
+            names = (category["name"] for category in self._objects.coco.cats.values())
+            self.groups |= {name: NEVER_LABELLED for name in names if name not in self.groups}
+
+    def regions(self, record: ImageRecord) -> dict[str, np.ndarray] | None:
+        """The closed-set classes in a picture's label map, in class order: name to mask, bool
+        (H, W), at least one pixel each. None where it has no label map."""
+        label = self._dataset.read_label(record)
+        if label is None:
+            return None
+        present = np.unique(label)
+        return {
+            name: label == index for index, name in enumerate(self._dataset.classes)
+            if index in present
+        }  # fmt: skip
+
+    def of(self, record: ImageRecord) -> dict[str, np.ndarray] | None:
+        """Like `regions`, and the objects that were never labelled after them."""
+        masks = self.regions(record)
+        if masks is None or self._objects is None:
+            return masks
+        objects = self._objects.of(record.image_id, (record.height, record.width))
+        known = set(self._dataset.classes)
+        return masks | {name: mask for name, mask in objects.items() if name not in known}
+
+
+@lru_cache(maxsize=2)
+def _true_masks(path: Path, changed: int) -> TrueMasks:
+    return TrueMasks(path)
