@@ -7,12 +7,23 @@ per-pixel embedding. i counts from 1 at the finest feature.
 
 from collections.abc import Mapping
 
+import torch
 import torch.nn.functional as F
-from detectron2.layers import Conv2d, ShapeSpec, get_norm
+from detectron2.layers import Conv2d, ShapeSpec
 from fvcore.nn import weight_init
 from torch import Tensor, nn
 
 from pipeline.segmenter.config import FEATURES
+
+GROUPS = 32
+
+
+class GroupNorm(nn.GroupNorm):
+    """torch's, for maps of one cell too: a group of a single value is its bias, not an error."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B,C,h,w) -> (B,C,h,w)."""
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
 class PixelDecoder(nn.Module):
@@ -50,7 +61,7 @@ def _conv(channels: int, out: int, kernel: int, activation) -> Conv2d:
         kernel_size=kernel,
         padding=kernel // 2,
         bias=False,
-        norm=get_norm("GN", out),
+        norm=GroupNorm(GROUPS, out),
         activation=activation,
     )
     weight_init.c2_xavier_fill(conv)
