@@ -1,0 +1,199 @@
+"""Where the CLIP to adapt comes from: the shipped miniature, an open_clip download, or a file."""
+
+import difflib
+import logging
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.convert import convert_state_dict
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pipeline.clip.store import (
+    PROMPT_KEY,
+    build_from_config,
+    fit_weights,
+    load_clip,
+)
+from pipeline.clip.tower import MaskClip
+
+MINIATURE = Path(__file__).parent / "miniature"
+OPENAI_EXTRAS = ("input_resolution", "context_length", "vocab_size")
+"""Entries of OpenAI's own files that are no weights, and so tell these files from others."""
+
+
+def base_clip(
+    source: str, name: str | None, pretrained: str | None, checkpoint: str | None
+) -> MaskClip:
+    """The CLIP that the section base_clip of params.yaml asks for, on the CPU.
+
+    ValueError when a value the source needs is not set.
+    """
+    needs = {"shipped": (), "open_clip": ("name", "pretrained"), "checkpoint": ("checkpoint",)}
+    given = {"name": name, "pretrained": pretrained, "checkpoint": checkpoint}
+    for key in needs[source]:
+        if not given[key]:
+            raise ValueError(f"base_clip.{key} is not set, but base_clip.source: {source} needs it")
+    if source == "shipped":
+        return shipped_clip()
+    if source == "open_clip":
+        return build_open_clip(name, pretrained)
+    return clip_from_checkpoint(Path(checkpoint), name)
+
+
+def shipped_clip() -> MaskClip:
+    """The miniature CLIP in this repository, trained on the OpenMoji world by its recipe."""
+    return load_clip(MINIATURE)
+
+
+def build_open_clip(name: str, pretrained: str) -> MaskClip:
+    """An open_clip model with the weights of one of its tags, downloaded or from the cache.
+
+    ValueError on a name or tag open_clip does not know; FileNotFoundError, saying what to do,
+    when the weights cannot be had.
+    """
+    config = model_config(name)
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    tag = open_clip.get_pretrained_cfg(name, pretrained)
+    if not tag:
+        raise ValueError(
+            f"base_clip.pretrained = {pretrained}: open_clip has no such weights for {name}, "
+            f"it has: {', '.join(tags)}"
+        )
+    # OpenAI's and a few other weights were trained with the quick GELU, whatever the name says.
+    config["quick_gelu"] = config.get("quick_gelu", False) or tag.get("quick_gelu", False)
+    clip = build_from_config(config, tag["mean"], tag["std"], f"open_clip {name} {pretrained}")
+    try:
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # one message is enough
+        file = open_clip.download_pretrained(tag)
+    except Exception as error:  # each of its sources raises other types
+        hub = f"https://huggingface.co/{tag['hf_hub'].rstrip('/')}" if tag.get("hf_hub") else ""
+        source = " or ".join(filter(None, (hub, tag.get("url"))))
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise FileNotFoundError(
+            f"the weights {pretrained} of {name} could not be downloaded from {source}: {reason}. "
+            f"Download the file on a machine that reaches it, then set base_clip.source: "
+            f"checkpoint, base_clip.name: {name}, base_clip.checkpoint: FILE"
+        ) from error
+    open_clip.load_checkpoint(clip.clip, file, strict=True, weights_only=True)
+    return clip.eval()
+
+
+def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
+    """A CLIP from a local file: safetensors, a torch state dict or training checkpoint, or
+    OpenAI's TorchScript archive; with its mask prompts where it has some.
+
+    name: open_clip's name of the architecture (ViT-B-16, ViT-L-14-quickgelu ...). None reads it
+    off the weights, which takes a file of OpenAI's or one with mask prompts: both use quick GELU
+    and heads of 64.
+    """
+    weights = read_weights(path)
+    openai = any([weights.pop(key, None) is not None for key in OPENAI_EXTRAS])
+    prompts = weights.pop(PROMPT_KEY, None)
+    if name is not None:
+        config = model_config(name)
+        config["quick_gelu"] = config.get("quick_gelu", False) or openai
+    elif openai or prompts is not None:
+        config = config_of_weights(weights, path)
+    else:
+        raise ValueError(
+            f"{path}: the weights alone do not tell the activation, so set base_clip.name to "
+            "open_clip's name of the architecture, such as ViT-B-16"
+        )
+    clip = build_from_config(config, name=f"{path.name} ({name or 'OpenAI architecture'})")
+    weights = convert_state_dict(clip.clip, weights)
+    fit_weights(clip.clip, weights, str(path))
+    clip.set_prompts(prompts)
+    return clip.eval()
+
+
+def model_config(name: str) -> dict[str, Any]:
+    """open_clip's configuration of an architecture. ValueError suggests names on a wrong one."""
+    config = open_clip.get_model_config(name)
+    if config is None:
+        near = difflib.get_close_matches(name, open_clip.list_models(), n=5, cutoff=0.3)
+        raise ValueError(
+            f"base_clip.name = {name}: open_clip has no such model"
+            + (f", near are {', '.join(near)}" if near else "")
+        )
+    return config
+
+
+def config_of_weights(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
+    """The configuration of a ViT CLIP of OpenAI's architecture, read off its weights' shapes."""
+    try:
+        width, _, patch, _ = weights["visual.conv1.weight"].shape
+        grid = round((len(weights["visual.positional_embedding"]) - 1) ** 0.5)
+        context, text_width = weights["positional_embedding"].shape
+        return {
+            "embed_dim": weights["text_projection"].shape[1],
+            "quick_gelu": True,
+            "vision_cfg": {
+                "image_size": grid * patch,
+                "patch_size": patch,
+                "width": width,
+                "layers": _blocks(weights, "visual.transformer.resblocks."),
+            },
+            "text_cfg": {
+                "context_length": context,
+                "vocab_size": len(weights["token_embedding.weight"]),
+                "width": text_width,
+                "heads": text_width // 64,
+                "layers": _blocks(weights, "transformer.resblocks."),
+            },
+        }
+    except KeyError as error:
+        raise ValueError(
+            f"{path}: no {error} in it, expected the weights of a ViT CLIP in OpenAI's or "
+            "open_clip's layout"
+        ) from error
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The state dict in a file, without the `module.` of distributed training.
+
+    Nothing in the file is executed: torch files are read with weights_only, of a TorchScript
+    archive only the tensors are taken. FileNotFoundError, or ValueError when it holds no weights.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: not there, expected a CLIP checkpoint (.safetensors, or .pt/.pth/.bin with "
+            "a state dict)"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            content: Any = load_file(path)
+        elif _is_torchscript(path):
+            content = torch.jit.load(path, map_location="cpu").state_dict()
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch, zip and safetensors each raise their own types
+        raise ValueError(
+            f"{path}: could not be read as weights ({str(error).splitlines()[0]}); expected a "
+            "file of tensors: .safetensors, or torch.save of a state dict"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
+        raise ValueError(f"{path}: no state dict in it, expected names with tensors")
+    return {
+        key.removeprefix("module."): value
+        for key, value in content.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _blocks(weights: dict[str, Tensor], prefix: str) -> int:
+    return len({k[len(prefix) :].split(".")[0] for k in weights if k.startswith(prefix)})
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())

@@ -1,0 +1,73 @@
+"""How often CLIP names a picture right among many names: the gap that motivates the paper
+(section 1), between ordinary pictures and crops cut out along a mask."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.clip.regions import region_of_crop
+from pipeline.clip.templates import VILD_TEMPLATES
+from pipeline.clip.text import class_features
+from pipeline.clip.tower import MaskClip
+
+PICTURES_A_PASS = 64
+
+
+def top1_accuracy(features: Tensor, text_features: Tensor, labels: Tensor) -> float:
+    """Share of pictures nearest to their own name, 0..1.
+
+    features (N, D) need not be normalised, text_features (K, D), labels (N,) in 0..K-1.
+    No pictures: nan.
+    """
+    if len(features) == 0:
+        return float("nan")
+    nearest = (F.normalize(features.float(), dim=-1) @ text_features.T).argmax(dim=1)
+    return float((nearest == labels.to(nearest.device)).float().mean())
+
+
+def zero_shot_accuracy(
+    clip: MaskClip,
+    images: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray] | None,
+    labels: Sequence[str],
+    names: Sequence[str],
+    templates: Sequence[str] = VILD_TEMPLATES,
+) -> float:
+    """Zero-shot top-1 of `clip`, 0..1: each picture's label among `names`.
+
+    images: uint8 (H_i, W_i, 3) RGB. masks: bool (H_i, W_i), outside of which CLIP's mean colour
+    is filled in (and its mask prompts, if any, are used); None shows the pictures whole.
+    Every label must be one of `names`.
+    """
+    row = {name: i for i, name in enumerate(names)}
+    targets = torch.tensor([row[label] for label in labels])
+    features = []
+    for start in range(0, len(images), PICTURES_A_PASS):
+        part = slice(start, start + PICTURES_A_PASS)
+        features.append(_features(clip, images[part], None if masks is None else masks[part]))
+    encoded = torch.cat(features) if features else clip.mean.new_zeros((0, 1))
+    return top1_accuracy(encoded, class_features(clip, names, templates), targets)
+
+
+@torch.no_grad()
+def _features(
+    clip: MaskClip, images: Sequence[np.ndarray], masks: Sequence[np.ndarray] | None
+) -> Tensor:
+    fill = "preserve" if masks is None else "mean"
+    shown = masks or [np.ones(image.shape[:2], bool) for image in images]
+    regions = [
+        region_of_crop(
+            torch.from_numpy(image).permute(2, 0, 1).to(clip.mean.device),
+            torch.from_numpy(mask).to(clip.mean.device),
+            clip.image_size,
+            clip.mean,
+            clip.std,
+            fill,
+        )
+        for image, mask in zip(images, shown, strict=True)
+    ]
+    pictures, cut = (torch.stack(column) for column in zip(*regions, strict=True))
+    return clip.encode_image(pictures, None if masks is None else cut)
