@@ -16,7 +16,7 @@ from pipeline.data.sets import EvalSet, read_label
 from pipeline.evaluation.confusion import confusion_matrix, empty_confusion
 from pipeline.evaluation.look import Looker, Picture, View
 from pipeline.evaluation.variants import Variant
-from pipeline.ovseg.semantic import best_class, mask_bands
+from pipeline.ovseg.semantic import Contest, mask_bands
 from pipeline.progress import track
 from pipeline.records import Reject
 
@@ -93,10 +93,11 @@ def count(
         confusions.setdefault(variant, empty_confusion(classes))
     for variant, labels in view.labels.items():
         confusions[variant] += confusion_matrix(labels, picture.truth, classes, ignore_label)
+    contests = {v: Contest.between(p) for v, p in view.probabilities.items()}
     for rows, masks in mask_bands(view.masks, picture.truth.shape, classes):
         truth = picture.truth[rows]
-        for variant, probabilities in view.probabilities.items():
-            labels = best_class(probabilities, masks).cpu().numpy()
+        for variant, contest in contests.items():
+            labels = contest.labels(masks).cpu().numpy()
             confusions[variant] += confusion_matrix(labels, truth, classes, ignore_label)
 
 

@@ -16,7 +16,7 @@ NAMED_SHARE = 0.01
 
 def distinct_colours(count: int) -> np.ndarray:
     """`(count, 3)` uint8 RGB: neighbours differ much, the first dozen are easy to tell apart."""
-    shades = [(0.85, 0.95), (0.6, 0.7), (1.0, 0.6), (0.4, 1.0)]
+    shades = [(1.0, 0.6), (0.85, 0.95), (0.9, 0.75), (1.0, 1.0), (0.55, 0.75)]
     colours = []
     for i in range(count):
         hue = (0.58 + i * 0.618034) % 1.0  # the golden ratio spreads any number of hues

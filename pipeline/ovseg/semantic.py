@@ -7,9 +7,13 @@ stays flat in the size of the picture and in the number of classes.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+ROUNDING = 1e-3
+"""Margin against rounding when classes are ruled out."""
 
 BAND_BYTES = 16 * 2**20
 """Size of the class scores held at once; small enough to stay in a CPU's cache."""
@@ -26,10 +30,9 @@ def semantic_scores(
 
 def label_map(class_probabilities: Tensor, masks: Tensor, output_hw: tuple[int, int]) -> Tensor:
     """The best class of each pixel: int64 `(H, W)`, -1 where no class has a score above 0."""
+    contest = Contest.between(class_probabilities)
     classes = class_probabilities.shape[1]
-    bands = [
-        best_class(class_probabilities, band) for _, band in mask_bands(masks, output_hw, classes)
-    ]
+    bands = [contest.labels(band) for _, band in mask_bands(masks, output_hw, classes)]
     return torch.cat(bands)
 
 
@@ -44,18 +47,42 @@ def mask_bands(
         yield slice(start, stop), resize_rows(masks, output_hw, start, stop)
 
 
-def best_class(class_probabilities: Tensor, masks: Tensor) -> Tensor:
-    """Arg-max over classes: `(Q, K)` and `(Q, h, w)` to int64 `(h, w)`, -1 where all is 0.
+@dataclass(frozen=True)
+class Contest:
+    """The classes that can be best at any pixel at all: usually a few dozen of several hundred.
 
-    A tie goes to the lower class id, so the result depends on no kernel.
+    Write P(q) for the best probability in row q. At any pixel the winner scores at least
+    `max_q mask_q * P(q)`, and class k at most that times `sum_q p(q, k) / P(q)`. Where the sum is
+    below 1, class k wins nowhere, and its scores need not be computed.
     """
-    scores = masks.flatten(1).T @ class_probabilities  # (h*w, K)
-    if scores.device.type == "cpu":  # numpy's arg-max is several times faster there
-        label = torch.from_numpy(scores.numpy().argmax(axis=1))
-    else:
-        label = scores.argmax(dim=1)
-    best = scores.gather(1, label[:, None])[:, 0]
-    return label.masked_fill(best <= 0, -1).reshape(masks.shape[1:])
+
+    ids: Tensor
+    """int64 `(M,)`, ascending."""
+    probabilities: Tensor
+    """float32 `(Q, M)`."""
+
+    @classmethod
+    def between(cls, class_probabilities: Tensor) -> "Contest":
+        """The contest of `(Q, K)` class probabilities."""
+        best = class_probabilities.amax(dim=1, keepdim=True)
+        shares = (class_probabilities / best.clamp(min=torch.finfo(best.dtype).tiny)).sum(dim=0)
+        ids = (shares > 1 - ROUNDING).nonzero()[:, 0]
+        return cls(ids, class_probabilities[:, ids].contiguous())
+
+    def labels(self, masks: Tensor) -> Tensor:
+        """The best class of each pixel of `masks` (Q, h, w): int64 `(h, w)`, -1 where all is 0.
+
+        A tie goes to the lower class id, so the result depends on no kernel.
+        """
+        if not len(self.ids):
+            return self.ids.new_full(masks.shape[1:], -1)
+        scores = masks.flatten(1).T @ self.probabilities  # (h*w, M)
+        if scores.device.type == "cpu":  # numpy's arg-max is several times faster there
+            winner = torch.from_numpy(scores.numpy().argmax(axis=1))
+        else:
+            winner = scores.argmax(dim=1)
+        best = scores.gather(1, winner[:, None])[:, 0]
+        return self.ids[winner].masked_fill(best <= 0, -1).reshape(masks.shape[1:])
 
 
 def resize_rows(masks: Tensor, output_hw: tuple[int, int], start: int, stop: int) -> Tensor:

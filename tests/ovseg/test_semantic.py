@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from pipeline.ovseg import semantic
-from pipeline.ovseg.semantic import best_class, label_map, resize_rows, semantic_scores
+from pipeline.ovseg.semantic import Contest, label_map, resize_rows, semantic_scores
 
 sides = st.integers(1, 40)
 
@@ -32,11 +32,30 @@ def test_labels_worked_by_hand():
     masks = torch.tensor([[[1.0, 0.4, 0.0]], [[0.0, 0.6, 0.0]]])
     classes = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
     # middle pixel: class 0 = .9*.4 + .2*.6 = .48, class 1 = .1*.4 + .8*.6 = .52
-    assert best_class(classes, masks).tolist() == [[0, 1, -1]]
+    assert label_map(classes, masks, (1, 3)).tolist() == [[0, 1, -1]]
 
 
 def test_a_tie_goes_to_the_lower_class():
-    assert best_class(torch.full((1, 3), 0.5), torch.ones(1, 1, 1)).item() == 0
+    assert label_map(torch.full((1, 3), 0.5), torch.ones(1, 1, 1), (1, 1)).item() == 0
+
+
+@settings(deadline=None)
+@given(st.integers(1, 8), st.integers(1, 30), st.floats(0, 8), st.integers(0, 1000))
+def test_classes_ruled_out_win_nowhere(queries, classes, sharpness, seed):
+    generator = torch.Generator().manual_seed(seed)
+    probabilities = (sharpness * torch.randn(queries, classes, generator=generator)).softmax(dim=1)
+    masks = torch.rand(queries, 9, 11, generator=generator) ** 4
+    contest = Contest.between(probabilities)
+    scores = semantic_scores(probabilities, masks, (9, 11))
+    others = torch.ones(classes, dtype=torch.bool)
+    others[contest.ids] = False
+    assert (scores[others] < scores.amax(dim=0)).all()
+
+
+def test_peaked_probabilities_leave_few_contenders():
+    probabilities = torch.full((10, 500), 1e-4)
+    probabilities[torch.arange(10), torch.arange(10) * 7] = 0.9
+    assert Contest.between(probabilities).ids.tolist() == list(range(0, 70, 7))
 
 
 def test_bands_do_not_change_the_labels(monkeypatch):
