@@ -48,7 +48,7 @@ def poly_schedule(
 ) -> WarmupPolyLR:
     """Linear warm-up over `warmup` steps times (1 - step / steps) ** power."""
     return WarmupPolyLR(
-        optimizer, steps, warmup_factor=WARMUP_FACTOR, warmup_iters=warmup, power=power
+        optimizer, max(1, steps), warmup_factor=WARMUP_FACTOR, warmup_iters=warmup, power=power
     )
 
 

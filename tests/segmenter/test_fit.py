@@ -1,0 +1,157 @@
+"""A whole run: what is resumed and what is not, the split over processes, measured recall."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pycocotools import mask as coco_mask
+from safetensors.torch import load_file
+
+from pipeline.segmenter.data import Augmentation
+from pipeline.segmenter.fit import ClosedSet, discard_checkpoints, fit, trained_classes
+from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.matcher import LossWeights
+from pipeline.segmenter.measure import Measure, TrueMasks, instances_file, measure_recall
+from pipeline.segmenter.store import save_segmenter
+from pipeline.segmenter.train import Recipe
+from tests.segmenter.tiny import config, text, world
+
+PLAIN = Augmentation(crop=64, short_side=(64, 64), long_side=200, flip=True, colour=False)
+CPU = torch.device("cpu")
+
+
+def recipe(steps: int = 2, seed: int = 0) -> Recipe:
+    return Recipe(steps, 2, 1e-3, 1.0, 1e-4, 1, 1.0, LossWeights(), seed, bfloat16=False)
+
+
+def run(folder: Path, how: Recipe, start_from: Path | None = None) -> MaskFormer:
+    dataset, records = world(folder / "world", 4)
+    closed = ClosedSet(dataset, records, [0, 1, 2], dataset.classes, text())
+    model = config(dropout=0.0)
+    return fit(model, closed, PLAIN, True, how, start_from, folder / "out", CPU, 0)[0]
+
+
+def test_only_the_very_same_run_is_resumed(tmp_path):
+    first = run(tmp_path, recipe()).state_dict()
+    checkpoints = tmp_path / "out/checkpoints"
+    [folder] = checkpoints.iterdir()
+    again = run(tmp_path, recipe()).state_dict()  # finds its last checkpoint
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert list(checkpoints.iterdir()) == [folder]
+    run(tmp_path, recipe(seed=1))
+    [other] = checkpoints.iterdir()
+    assert other != folder
+    discard_checkpoints(tmp_path / "out")
+    assert not checkpoints.exists()
+
+
+def test_a_warm_start_begins_with_the_given_weights(tmp_path):
+    source = MaskFormer(config(dropout=0.0))
+    save_segmenter(tmp_path / "source", source)
+    weights = tmp_path / "source/segmenter.safetensors"
+    warm = run(tmp_path, recipe(steps=0), start_from=weights)
+    assert all(
+        torch.equal(a, b) for a, b in zip(source.parameters(), warm.parameters(), strict=True)
+    )
+
+
+def test_closed_classes_or_only_the_seen_ones(tmp_path):
+    dataset, _ = world(tmp_path, 1)
+    assert trained_classes(dataset, "all") == ([0, 1, 2], ["red", "blue", "grass"])
+    assert trained_classes(dataset, "seen") == ([0, 2], ["red", "grass"])
+
+
+SCRIPT = """
+import sys, torch
+from pathlib import Path
+from pipeline.segmenter.distributed import process_group
+from pipeline.segmenter.store import save_segmenter
+from detectron2.utils import comm
+from tests.segmenter.test_fit import recipe, run
+torch.set_num_threads(1)
+out = Path(sys.argv[1])
+with process_group(torch.device("cpu")):
+    model = run(out / str(comm.get_rank()), recipe(steps=1))
+    assert comm.get_world_size() == 2
+    save_segmenter(out / f"rank{comm.get_rank()}", model)
+"""
+
+
+def test_two_processes_agree(tmp_path):
+    """Both end with the same weights, which have moved."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*command, str(script), str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        env={"PYTHONPATH": ".", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    ranks = [load_file(tmp_path / f"rank{i}/segmenter.safetensors") for i in range(2)]
+    for key, value in ranks[0].items():
+        if "running_" not in key:  # batch norm counts on each device; the first one's is kept
+            assert torch.equal(value, ranks[1][key]), key
+    torch.manual_seed(0)
+    untrained = MaskFormer(config(dropout=0.0)).state_dict()
+    key = "sem_seg_head.predictor.mask_embed.layers.2.weight"
+    assert not torch.equal(untrained[key], ranks[0][key])
+
+
+def write_instances(path: Path) -> None:
+    """Two zebras and a crowd of them, and something red, in picture 0; nothing in picture 1."""
+
+    def entry(number: int, category: int, box: tuple[int, int, int, int], crowd: int = 0) -> dict:
+        mask = np.zeros((70, 90), np.uint8)
+        y1, x1, y2, x2 = box
+        mask[y1:y2, x1:x2] = 1
+        rle = coco_mask.encode(np.asfortranarray(mask))
+        return {
+            "id": number, "image_id": 0, "category_id": category, "iscrowd": crowd,
+            "area": int(mask.sum()), "bbox": [x1, y1, x2 - x1, y2 - y1],
+            "segmentation": {"size": rle["size"], "counts": rle["counts"].decode()},
+        }  # fmt: skip
+
+    path.parent.mkdir(parents=True)
+    content = {
+        "images": [{"id": i, "height": 70, "width": 90} for i in range(2)],
+        "categories": [{"id": 3, "name": "zebra"}, {"id": 5, "name": "red"}],
+        "annotations": [
+            entry(1, 3, (0, 0, 10, 10)),
+            entry(2, 3, (20, 0, 30, 10)),
+            entry(3, 3, (60, 0, 70, 90), crowd=1),
+            entry(4, 5, (0, 50, 35, 90)),
+        ],
+    }
+    path.write_text(json.dumps(content))
+
+
+def test_true_masks_are_one_per_category(tmp_path):
+    assert instances_file(tmp_path) is None
+    write_instances(tmp_path / "annotations/instances_all_val2017.json")
+    truth = TrueMasks(instances_file(tmp_path))
+    masks = truth.of(0, (70, 90))
+    assert {name: int(mask.sum()) for name, mask in masks.items()} == {"red": 1400, "zebra": 200}
+    assert truth.of(1, (70, 90)) == {}
+
+
+@pytest.mark.parametrize("short_side", (None, 35))
+def test_recall_is_measured_on_every_readable_picture(tmp_path, short_side):
+    dataset, records = world(tmp_path, 3)
+    write_instances(tmp_path / "annotations/instances_all_val2017.json")
+    (tmp_path / "2.png").write_bytes(b"broken")
+    truth = TrueMasks(instances_file(tmp_path))
+    torch.manual_seed(0)
+    model = MaskFormer(config()).eval()
+    how = Measure(short_side, None, mask_threshold=1e-9, overlap=1 / 9)  # every pixel: all of it
+    result = measure_recall(model, text(), dataset.root, records, truth, dataset.classes, how)
+    assert (result["objects_closed"], result["objects_never_labelled"]) == (1, 1)
+    assert result["recall_closed"] == 1  # 1400 of 6300 pixels, 2/9
+    assert result["recall_never_labelled"] == 0  # 200 of 6300
+    assert result["overlap_closed"] == pytest.approx(2 / 9, rel=0.1)

@@ -1,0 +1,162 @@
+"""Segmenters on disk, and weights taken from elsewhere."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pipeline.segmenter.infer import infer_config
+from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.store import load_segmenter, save_segmenter
+from pipeline.segmenter.take import take_segmenter
+from pipeline.segmenter.warm_start import read_weights, warm_start
+from tests.goldens import FOLDER
+from tests.segmenter.tiny import config, resnet, swin, text
+
+CPU = torch.device("cpu")
+
+
+def same(a: MaskFormer, b: MaskFormer) -> bool:
+    left, right = a.state_dict(), b.state_dict()
+    return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
+
+
+@pytest.mark.parametrize(
+    "changes", ({}, {"backbone": swin()}, {"query_kind": "anchored", "queries": 4})
+)
+def test_a_segmenter_comes_back_as_it_was(tmp_path, changes):
+    model = MaskFormer(config(**changes))
+    save_segmenter(tmp_path, model)
+    again = load_segmenter(tmp_path)
+    assert again.config == model.config and same(again, model) and not again.training
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    save_segmenter(tmp_path, again)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+def test_what_is_missing_or_broken_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="segmenter.json: not found"):
+        load_segmenter(tmp_path)
+    model = MaskFormer(config())
+    save_segmenter(tmp_path, model)
+    weights = tmp_path / "segmenter.safetensors"
+    state = load_file(weights)
+    save_file({k: v for k, v in state.items() if "query_embed" not in k}, weights)
+    with pytest.raises(ValueError, match="missing: sem_seg_head.predictor.query_embed.weight"):
+        load_segmenter(tmp_path)
+    save_file(state | {"extra": torch.zeros(1)}, weights)
+    with pytest.raises(ValueError, match="not in this architecture: extra"):
+        load_segmenter(tmp_path)
+    weights.write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match="not a readable safetensors file"):
+        load_segmenter(tmp_path)
+    (tmp_path / "segmenter.json").write_text(json.dumps({"queries": 0}))
+    with pytest.raises(ValueError, match="segmenter.json: not a segmenter's architecture"):
+        load_segmenter(tmp_path)
+
+
+def test_a_backbone_file_fills_the_backbone(tmp_path):
+    source = MaskFormer(config())
+    weights = {k: v for k, v in source.backbone.state_dict().items()}
+    weights |= {"head.weight": torch.zeros(3, 3), "stem.conv1.weight": torch.zeros(1)}
+    torch.save({"model": {f"module.{k}": v for k, v in weights.items()}}, tmp_path / "b.pth")
+    model = MaskFormer(config())
+    result = warm_start(model, read_weights(tmp_path / "b.pth"), "b.pth")
+    assert torch.equal(model.backbone.res5[1].conv2.weight, source.backbone.res5[1].conv2.weight)
+    assert result.left_over == {
+        "head.weight": "no such parameter",
+        "stem.conv1.weight": "shape (1,), here (16, 3, 7, 7)",
+    }
+    assert len(result.taken) + len(result.kept) == len(model.state_dict())
+
+
+def test_weights_that_fit_nowhere_are_refused(tmp_path):
+    save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match="none of its 1 tensors fits"):
+        warm_start(MaskFormer(config()), read_weights(tmp_path / "x.safetensors"), "x")
+    torch.save({"epoch": 3}, tmp_path / "none.pth")
+    with pytest.raises(ValueError, match="holds no tensors"):
+        read_weights(tmp_path / "none.pth")
+    with pytest.raises(FileNotFoundError, match="no such weights file"):
+        read_weights(tmp_path / "absent.pth")
+
+
+BACKBONES = {
+    "resnet18": resnet(),
+    "resnet50-gn": resnet(
+        depth=50, norm="GN", stem_channels=32, res2_channels=64, bottleneck_channels=32
+    ),
+    "resnet50c": resnet(depth=50, norm="FrozenBN", stem="deeplab", res5_multi_grid=(1, 2, 4)),
+    "swin": swin(drop_path=0.3),
+}
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_the_architecture_is_read_off_the_weights(kind):
+    wanted = config(backbone=BACKBONES[kind], decoder_layers=3, class_layers=3)
+    found = infer_config(MaskFormer(wanted).state_dict(), heads=4)
+    if kind == "resnet18":  # has no bottleneck whose width could be read
+        wanted = config(backbone=resnet(bottleneck_channels=64), decoder_layers=3, class_layers=3)
+    assert found == wanted
+
+
+def test_other_weights_are_no_maskformer():
+    with pytest.raises(ValueError, match="mask_features.weight is missing: not the weights of a"):
+        infer_config({"x": torch.zeros(1)})
+
+
+KEYS = sorted(FOLDER.glob("keys_*.tsv"))
+
+
+def key_list(path) -> dict[str, torch.Tensor]:
+    """A released checkpoint's keys as tensors without content."""
+    state = {}
+    for line in path.read_text().splitlines()[1:]:
+        key, dtype, shape = line.split("\t")
+        sizes = [] if shape == "scalar" else [int(side) for side in shape.split("x")]
+        state[key] = torch.empty(sizes, dtype=getattr(torch, dtype), device="meta")
+    return state
+
+
+@pytest.mark.skipif(not KEYS, reason=f"no key lists in {FOLDER}: set OVSEG_GOLDENS")
+def test_released_checkpoints_have_exactly_our_keys():
+    checked = 0
+    for path in KEYS:
+        state = key_list(path)
+        if not any(key.startswith("sem_seg_head.") for key in state):
+            continue
+        model = MaskFormer(infer_config(state))
+        ours = {key: (v.shape, v.dtype) for key, v in model.state_dict().items()}
+        theirs = {
+            key: (v.shape, v.dtype)
+            for key, v in state.items()
+            if key.startswith(("backbone.", "sem_seg_head.", "clip_adapter.non_object"))
+        }
+        assert ours == theirs, path.name
+        checked += 1
+    assert checked
+
+
+def test_a_checkpoint_of_the_original_is_taken_over(tmp_path):
+    source = MaskFormer(config(heads=8, backbone=resnet(bottleneck_channels=64))).eval()
+    elsewhere = {
+        "clip_adapter.clip_model.visual.proj": torch.zeros(2),
+        "clip_adapter.pixel_mean": torch.zeros(3),
+        "criterion.empty_weight": torch.zeros(4),
+    }
+    torch.save(
+        {"model": source.state_dict() | elsewhere, "iteration": 7}, tmp_path / "released.pth"
+    )
+    model = take_segmenter(str(tmp_path / "released.pth"), CPU)
+    image = torch.randint(256, (3, 40, 50), dtype=torch.uint8)
+    with torch.inference_mode():
+        assert torch.equal(model([image], text()).pred_masks, source([image], text()).pred_masks)
+
+    torch.save({"model": source.state_dict() | {"stranger": torch.zeros(1)}}, tmp_path / "odd.pth")
+    with pytest.raises(ValueError, match="not in this architecture: stranger"):
+        take_segmenter(str(tmp_path / "odd.pth"), CPU)
+    with pytest.raises(ValueError, match="segmenter.checkpoint is null"):
+        take_segmenter(None, CPU)
+    save_segmenter(tmp_path / "ours", source)
+    assert same(take_segmenter(str(tmp_path / "ours"), CPU), source)

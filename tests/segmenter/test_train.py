@@ -1,0 +1,146 @@
+"""Training: it learns, and a killed run ends as an uninterrupted one."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.segmenter.data import Augmentation, TrainingSet
+from pipeline.segmenter.inference import mask_probabilities
+from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.matcher import LossWeights
+from pipeline.segmenter.optimiser import ClipGradient, adamw, poly_schedule
+from pipeline.segmenter.recall import best_overlaps
+from pipeline.segmenter.train import Recipe, train
+from pipeline.segmenter.trainer import SegmenterTrainer
+from tests.segmenter.tiny import config, swin, text, world
+
+VARIED = Augmentation(crop=64, short_side=(64, 96), long_side=200, flip=True, colour=True)
+
+
+def recipe(**changes) -> Recipe:
+    quick = {
+        "steps": 7, "batch_size": 2, "learning_rate": 1e-3, "backbone_factor": 1.0,
+        "weight_decay": 1e-4, "warmup_steps": 2, "clip_gradient": 1.0, "weights": LossWeights(),
+        "seed": 0, "checkpoint_steps": 3, "curve_steps": 2,
+    }  # fmt: skip
+    return Recipe(**(quick | changes))
+
+
+def segmenter(**changes) -> MaskFormer:
+    torch.manual_seed(0)
+    return MaskFormer(config(**changes))
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch):
+    dataset, records = world(tmp_path / "world")
+    (tmp_path / "world/1.png").write_bytes(b"broken")
+    data = TrainingSet(dataset, records, [0, 1, 2], VARIED, 0, True)
+
+    def run(name: str):
+        model = segmenter(backbone=swin(drop_path=0.2))
+        out = tmp_path / name
+        return model, train(model, data, text(), recipe(), out / "checkpoints", out / "curves")
+
+    whole, result = run("whole")
+    step = SegmenterTrainer.run_step
+
+    def dying(self):
+        if self.iter == 5:
+            raise Killed
+        step(self)
+
+    monkeypatch.setattr(SegmenterTrainer, "run_step", dying)
+    with pytest.raises(Killed):
+        run("killed")
+    monkeypatch.setattr(SegmenterTrainer, "run_step", step)
+    resumed, again = run("killed")
+
+    assert again == result
+    assert [reject.item for reject in result.rejects] == ["1.png"]
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
+    curves = sorted((tmp_path / "whole/curves").rglob("*.tsv"))
+    assert "loss_mask_0.tsv" in {path.name for path in curves}
+    for path in curves:
+        other = tmp_path / "killed/curves" / path.relative_to(tmp_path / "whole/curves")
+        assert path.read_text() == other.read_text()
+    assert [line.split("\t")[0] for line in curves[0].read_text().splitlines()] == [
+        "step", "2", "4", "6", "7",
+    ]  # fmt: skip
+
+
+def test_it_learns_the_masks_of_a_toy_world(tmp_path):
+    dataset, records = world(tmp_path / "world", pictures=4)
+    still = Augmentation(crop=96, short_side=(70, 70), long_side=200, flip=False, colour=False)
+    data = TrainingSet(dataset, records, [0, 1, 2], still, 0, count_ignored=False)
+    model = segmenter(query_kind="anchored", queries=9, dropout=0.0)
+    how = recipe(steps=40, batch_size=2, warmup_steps=5, curve_steps=10, learning_rate=2e-3)
+    result = train(model, data, text(), how, tmp_path / "checkpoints")
+    assert set(result.losses) >= {"total_loss", "loss_ce", "loss_mask", "loss_dice", "lr"}
+    sample = data[0, 0]
+    with torch.inference_mode():
+        output = model.eval()([sample.image], text())
+        masks = mask_probabilities(output, 0, (70, 90)).numpy() > 0.5
+    overlaps = best_overlaps(masks, sample.target.masks.numpy())
+    assert overlaps.min() > 0.5, overlaps  # the ground and the square
+
+
+def test_zero_steps_change_nothing(tmp_path):
+    dataset, records = world(tmp_path / "world", 2)
+    data = TrainingSet(dataset, records, [0, 1, 2], VARIED, 0, True)
+    model = segmenter()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    result = train(model, data, text(), recipe(steps=0), tmp_path / "checkpoints")
+    assert result.losses == {}
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+def test_decay_and_backbone_rate_go_to_the_right_parameters():
+    model = segmenter(backbone=swin(freeze_at=1))
+    optimizer = adamw(model, 1.0, backbone_factor=0.1, weight_decay=0.5)
+    of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    found = {name: of.get(id(p)) for name, p in model.named_parameters()}
+
+    def rate_and_decay(name):
+        return found[name]["lr"], found[name]["weight_decay"]
+
+    block = "backbone.layers.0.blocks.0."
+    assert rate_and_decay(f"{block}attn.qkv.weight") == (0.1, 0.5)
+    assert rate_and_decay(f"{block}attn.relative_position_bias_table") == (0.1, 0)
+    assert rate_and_decay(f"{block}norm1.weight") == (0.1, 0)
+    assert found["backbone.patch_embed.proj.weight"] is None  # frozen
+    predictor = "sem_seg_head.predictor."
+    assert rate_and_decay(f"{predictor}query_embed.weight") == (1.0, 0)
+    assert rate_and_decay(f"{predictor}class_embed.layers.0.weight") == (1.0, 0.5)
+    assert rate_and_decay("sem_seg_head.pixel_decoder.layer_1.norm.weight") == (1.0, 0)
+    assert rate_and_decay("clip_adapter.non_object_embedding") == (1.0, 0.5)
+    assert len(of) == sum(p.requires_grad for p in model.parameters())
+
+
+def test_poly_schedule_by_hand():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=2.0)
+    schedule = poly_schedule(optimizer, steps=10, warmup=4)
+    rates = []
+    for _ in range(10):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    warm = [0.001 * (1 - step / 4) + step / 4 if step < 4 else 1 for step in range(10)]
+    expected = [2 * w * math.pow(1 - step / 10, 0.9) for step, w in enumerate(warm)]
+    assert rates == pytest.approx(expected)
+
+
+def test_the_whole_gradient_is_clipped_to_one_norm():
+    parameters = [torch.nn.Parameter(torch.zeros(2)) for _ in range(2)]
+    for parameter in parameters:
+        parameter.grad = torch.tensor([3.0, 4.0])
+    ClipGradient(parameters, 1.0).after_backward()
+    norm = np.sqrt(sum(float((p.grad**2).sum()) for p in parameters))
+    assert norm == pytest.approx(1.0, rel=1e-4)
