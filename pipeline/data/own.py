@@ -67,7 +67,7 @@ def read_own(root: str | Path) -> OwnData:
     held_out = _held_out(root / "val.txt", set(files), rejects)
     stems = {Path(name).with_suffix("").as_posix() for name in files}
     for stem in sorted(set(masks) - stems):
-        detail = f"expected images/{stem}.jpg or another picture of that name"
+        detail = f"expected images/{stem}.jpg or another picture so named"
         rejects.append(Reject(STAGE, f"masks/{masks[stem]}", "mask without picture", detail))
 
     def read(item: tuple[int, str]) -> tuple[ImageRecord | None, list[Reject]]:

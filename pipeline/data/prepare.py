@@ -5,16 +5,16 @@ coco: indexes an official COCO 2017 folder; its closed set is COCO-Stuff's 171 c
 own: checks and indexes a folder of one's own (pipeline/data/own.py).
 """
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.atomic import write_text
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.benchmarks.build import build_benchmark
+from pipeline.data.check import require
 from pipeline.data.dataset import SPLITS, Dataset, read_split
+from pipeline.data.root import data_root
 from pipeline.data.sets import load_eval_set
 from pipeline.data.sources import OWN_SETS, prepare_coco, prepare_openmoji, prepare_own
 from pipeline.records import Reject, write_parquet
@@ -35,14 +35,18 @@ def prepare(
         out: the data-set folder.
 
     Returns:
-        the counts, which are also written to metrics.json: pictures, captions and label maps by
-        split, pictures by evaluation set, rejects by reason. `rejects.parquet` has the rejects.
+        the counts: pictures, captions and label maps by split, pictures by evaluation set,
+        rejects by reason. `rejects.parquet` has the rejects.
 
     Raises:
         ValueError, FileNotFoundError: an unknown set, or missing or wrong files; the message says
             what is expected and where to get it.
     """
     _check_sets(source, sets)
+    benchmarks = [name for name in sets if name in BENCHMARKS]
+    benchmark_root = None if source == "own" else root
+    if benchmarks or source == "coco":
+        require(benchmarks, data_root(benchmark_root), coco=source == "coco")
     shutil.rmtree(out / "sets", ignore_errors=True)
     if source == "openmoji":
         dataset, rejects = prepare_openmoji(world, sets, out)
@@ -53,13 +57,10 @@ def prepare(
     else:
         dataset, rejects = prepare_own(root, sets, out)
     _drop_unwanted(out, source, sets)
-    for name in sets:
-        if name in BENCHMARKS:
-            rejects += build_benchmark(name, None if source == "own" else root, out)
+    for name in benchmarks:
+        rejects += build_benchmark(name, benchmark_root, out)
     write_parquet(out / "rejects.parquet", rejects, Reject)
-    counts = _counts(dataset, rejects, sets, out)
-    write_text(out / "metrics.json", json.dumps(counts, indent=1) + "\n")
-    return counts
+    return _counts(dataset, rejects, sets, out)
 
 
 def _check_sets(source: str, sets: Sequence[str]) -> None:

@@ -5,8 +5,7 @@ from PIL import Image
 
 from pipeline.data.coco import read_coco
 from pipeline.records import Caption
-
-from .folders import make_coco, samples, save_picture, write_json
+from tests.data.folders import make_coco, samples, save_picture, write_json
 
 
 def reasons(rejects):

@@ -5,8 +5,7 @@ import pytest
 
 from pipeline.data.dataset import Dataset, read_dataset, read_split, write_dataset
 from pipeline.records import Caption, ImageRecord
-
-from .folders import save_label
+from tests.data.folders import save_label
 
 
 def test_round_trip_and_labels(tmp_path):

@@ -3,8 +3,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data.images import image_size, read_image
-
-from .folders import save_picture
+from tests.data.folders import save_picture
 
 ORIENTATION = 0x0112
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -53,6 +53,7 @@ def test_faults_name_the_file(tmp_path):
         write_label(tmp_path / "a.png", np.array([[-1, 0]]))
 
 
+@settings(deadline=None)
 @given(
     arrays(np.int32, (3, 4), elements=st.integers(0, 300)),
     st.dictionaries(st.integers(0, 300), st.integers(0, 50), max_size=20),

@@ -19,6 +19,11 @@ class Part:
     path: str
     holds: str
     source: str
+    also: str | None = None  # another path where it is looked for
+
+    def exists(self, root: Path) -> bool:
+        paths = (self.path,) if self.also is None else (self.path, self.also)
+        return any((root / path).exists() for path in paths)
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Benchmark:
 
     def missing(self, root: Path) -> list[Part]:
         """The parts that are not under `root`."""
-        return [part for part in self.parts if not (root / part.path).exists()]
+        return [part for part in self.parts if not part.exists(root)]
 
 
 def files_by_stem(root: Path, folder: str, suffix: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ def build_benchmark(name: str, configured_root: str | None, out: Path) -> list[R
     """Write `sets/<name>.json` and, where needed, the converted label maps under `labels/`.
 
     Args:
-        name: one of BENCHMARKS.
+        name: one of BENCHMARKS, whose files are there (pipeline/data/check.py sees to that).
         configured_root: data root as in params.yaml (see pipeline/data/root.py).
         out: the data-set folder.
 
@@ -30,14 +30,10 @@ def build_benchmark(name: str, configured_root: str | None, out: Path) -> list[R
         what was left out, with reasons.
 
     Raises:
-        ValueError: no benchmark of that name.
-        FileNotFoundError: parts are missing; the message names them, their sources and what else
-            is ready under the root.
+        ValueError: no picture is usable; the message gives reasons.
     """
-    if name not in BENCHMARKS:
-        raise ValueError(f"dataset.sets: no set {name!r}; there are {', '.join(BENCHMARKS)}")
     benchmark, root = BENCHMARKS[name], data_root(configured_root)
-    listing = require(benchmark, root)
+    listing = benchmark.list_pictures(root)
     rejects = _one_sided(benchmark, listing)
     out = Path(out)
     stated = {"root": written_root(configured_root)}
@@ -71,28 +67,6 @@ def build_benchmark(name: str, configured_root: str | None, out: Path) -> list[R
     )
     save_eval_set(out / "sets" / f"{name}.json", eval_set, **stated)
     return rejects
-
-
-def require(benchmark: Benchmark, root: Path) -> Listing:
-    """The pictures of a benchmark; FileNotFoundError says what to do when there are none."""
-    missing = benchmark.missing(root)
-    listing = benchmark.list_pictures(root) if not missing else Listing({}, {})
-    if listing.complete:
-        return listing
-    wanted = missing or benchmark.parts
-    lines = [f"{root / part.path}: {part.holds}, from {part.source}" for part in wanted]
-    what = "missing" if missing else "no picture has both its files in"
-    ready = sorted(n for n, b in BENCHMARKS.items() if is_ready(b, root))
-    raise FileNotFoundError(
-        f"{benchmark.name} ({benchmark.title}) cannot be prepared; {what}:\n  "
-        + "\n  ".join(lines)
-        + f"\nReady under {root}: {', '.join(ready) or 'no evaluation set'}. Leave "
-        f"{benchmark.name} out of dataset.sets to go on; `ovseg check` lists everything."
-    )
-
-
-def is_ready(benchmark: Benchmark, root: Path) -> bool:
-    return not benchmark.missing(root) and bool(benchmark.list_pictures(root).complete)
 
 
 def _image_of(converted: Converted, listing: Listing) -> str:

@@ -100,6 +100,7 @@ PANOPTIC133 = Benchmark(
     parts=(
         _PICTURES,
         Part(PANOPTIC_JSON, "segments of val2017", SOURCE),
+        Part(PANOPTIC_FOLDERS[0], "5,000 segment maps", SOURCE, also=PANOPTIC_FOLDERS[1]),
     ),
     list_pictures=list_panoptic,
     class_list="cocopanoptic",

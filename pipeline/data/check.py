@@ -1,0 +1,114 @@
+"""What is under a data root, in seconds: files are counted, none is opened.
+
+Also the words for what is missing: each part with its expected path and official source, and what
+can run without it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.data.benchmarks import BENCHMARKS
+from pipeline.data.benchmarks.benchmark import Benchmark, Part, files_by_stem
+from pipeline.data.coco import SOURCE, STUFF_SOURCE
+
+COCO_PICTURES = {"train2017": 118_287, "val2017": 5_000}
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One line of the table: captioned pictures to learn from, or an evaluation set."""
+
+    name: str
+    images: int  # picture files found
+    labels: int  # label files found
+    ready: bool
+    note: str  # why not, or how much of the official set is there
+    missing: tuple[Part, ...] = ()
+
+
+def check_root(root: str | Path) -> list[CheckRow]:
+    """COCO's two splits and every benchmark, found or not. An absent root has nothing ready."""
+    root = Path(root)
+    return [_check_coco(root, split) for split in COCO_PICTURES] + [
+        _check_benchmark(benchmark, root) for benchmark in BENCHMARKS.values()
+    ]
+
+
+def missing_parts(rows: Iterable[CheckRow], root: Path) -> list[str]:
+    """A line per part that rows miss: where it is expected, what it is, its source, its users."""
+    users: dict[str, list[str]] = {}
+    parts: dict[str, Part] = {}
+    for row in rows:
+        for part in row.missing:
+            parts.setdefault(part.path, part)
+            users.setdefault(part.path, []).append(row.name)
+    return [
+        f"{root / path} ({part.holds}) for {', '.join(users[path])}; from {part.source}"
+        for path, part in sorted(parts.items())
+    ]
+
+
+def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
+    """FileNotFoundError unless all of these can be prepared.
+
+    The message names every missing part with its expected path and official source, and what is
+    ready under the root.
+
+    Args:
+        names: of BENCHMARKS.
+        root: the data root.
+        coco: whether COCO's captioned pictures are needed as well.
+    """
+    rows = check_root(root)
+    wanted = {*names, *((f"coco {split}" for split in COCO_PICTURES) if coco else ())}
+    lacking = [row for row in rows if row.name in wanted and not row.ready]
+    if not lacking:
+        return
+    lines = [f"missing: {line}" for line in missing_parts(lacking, root)]
+    lines += [f"{row.name}: {row.note}" for row in lacking if not row.missing]
+    ready = ", ".join(row.name for row in rows if row.ready) or "nothing"
+    raise FileNotFoundError(
+        f"under {root} there is not all that is needed.\n  "
+        + "\n  ".join(lines)
+        + f"\nReady there: {ready}. To go on without a set, leave it out of dataset.sets; "
+        "`ovseg check` shows the whole root. `source: openmoji` needs no download."
+    )
+
+
+def _check_coco(root: Path, split: str) -> CheckRow:
+    pictures = Part(f"coco/{split}", f"{COCO_PICTURES[split]:,} pictures", SOURCE)
+    captions = Part(f"coco/annotations/captions_{split}.json", "captions", SOURCE)
+    labels = Part(f"coco/stuffthingmaps/{split}", "label maps", STUFF_SOURCE)
+    images = files_by_stem(root, pictures.path, ".jpg")
+    maps = files_by_stem(root, labels.path, ".png")
+    missing = tuple(part for part in (pictures, captions) if not part.exists(root))
+    ready = bool(images) and not missing
+    note = _note(missing, len(images), COCO_PICTURES[split], "no pictures")
+    if ready and not maps:
+        note += f"; no {labels.path}, so no segmenter can be trained ({labels.source})"
+    return CheckRow(f"coco {split}", len(images), len(maps), ready, note, missing)
+
+
+def _check_benchmark(benchmark: Benchmark, root: Path) -> CheckRow:
+    missing = tuple(benchmark.missing(root))
+    listing = benchmark.list_pictures(root)
+    both = len(listing.complete)
+    places = " or ".join(part.path for part in benchmark.parts)
+    note = _note(missing, both, benchmark.official, f"no picture with its label map in {places}")
+    return CheckRow(
+        benchmark.name,
+        len(listing.images),
+        len(listing.labels),
+        not missing and both > 0,
+        note,
+        missing,
+    )
+
+
+def _note(missing: Sequence[Part], found: int, official: int, none_found: str) -> str:
+    if missing:
+        return "missing " + ", ".join(part.path for part in missing)
+    if not found:
+        return none_found
+    return "complete" if found >= official else f"{found:,} of {official:,} pictures"

@@ -1,0 +1,28 @@
+import pytest
+
+from pipeline.commands.check import check
+from tests.data.benchmarks.roots import make_voc
+from tests.data.test_own import make_own
+
+
+def test_table_of_a_root(tmp_path, capsys):
+    make_voc(tmp_path)
+    check(tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert any("voc20" in line and "yes, 2 of 1,449" in line for line in lines)
+    assert any("ade150" in line and "no, missing" in line for line in lines)
+    assert any(line.startswith(f"missing: {tmp_path}/ADEChallengeData2016") for line in lines)
+
+
+def test_own_folder_with_and_without_faults(tmp_path, capsys):
+    root = make_own(tmp_path)
+    (root / "masks" / "a.png").write_bytes((root / "masks" / "c.png").read_bytes())
+    check(own=root)
+    assert (
+        "2 pictures to learn from, 1 held out, 4 captions, 3 label maps" in capsys.readouterr().out
+    )
+    with open(root / "captions.jsonl", "a") as file:
+        file.write("oops\n")
+    with pytest.raises(SystemExit, match="1"):
+        check(own=root)
+    assert f"{root}/captions.jsonl:5: wrong line; not JSON" in capsys.readouterr().out

@@ -1,0 +1,73 @@
+import time
+
+import pytest
+
+from pipeline.data.benchmarks import BENCHMARKS
+from pipeline.data.check import check_root, require
+from tests.data.benchmarks.roots import make_ade150, make_ade_full, make_context, make_voc
+from tests.data.folders import make_coco, samples
+
+
+def by_name(rows):
+    return {row.name: row for row in rows}
+
+
+def test_every_set_has_a_row_even_under_no_root(tmp_path):
+    rows = check_root(tmp_path / "nowhere")
+    assert [row.name for row in rows] == ["coco train2017", "coco val2017", *BENCHMARKS]
+    assert not any(row.ready for row in rows)
+    assert all(row.note.startswith("missing ") and row.missing for row in rows)
+
+
+def test_counts_and_readiness(tmp_path):
+    make_ade150(tmp_path)
+    make_ade_full(tmp_path)
+    make_voc(tmp_path)
+    make_context(tmp_path)
+    make_coco(tmp_path / "coco")
+    rows = by_name(check_root(tmp_path))
+    assert {name for name, row in rows.items() if row.ready} == {
+        "coco val2017", "ade150", "ade150-synonyms", "ade847", "pc59", "pc459", "voc20",
+        "cocostuff171", "cocostuff156",
+    }  # fmt: skip
+    assert (rows["cocostuff171"].images, rows["cocostuff171"].labels) == (3, 2)
+    assert rows["voc20"].note == "2 of 1,449 pictures"
+    assert "coco/train2017" in rows["coco train2017"].note
+    for path in (tmp_path / "VOCdevkit/VOC2010/trainval").iterdir():
+        path.unlink()
+    assert "no picture with its label map in" in by_name(check_root(tmp_path))["pc59"].note
+
+
+def test_captions_without_label_maps_are_ready_with_a_warning(tmp_path):
+    root = make_coco(tmp_path / "coco", "train2017")
+    for path in (root / "stuffthingmaps/train2017").iterdir():
+        path.unlink()
+    row = by_name(check_root(tmp_path))["coco train2017"]
+    assert row.ready and "no segmenter can be trained" in row.note
+
+
+def test_everything_missing_is_told_at_once(tmp_path):
+    make_voc(tmp_path)
+    require(["voc20"], tmp_path)
+    with pytest.raises(FileNotFoundError) as error:
+        require(["voc20", "ade150", "pc59"], tmp_path, coco=True)
+    message = str(error.value)
+    for part in (
+        f"{tmp_path}/ADEChallengeData2016/images/validation (2,000 pictures) for ade150; from http",
+        f"{tmp_path}/VOCdevkit/VOC2010/trainval (10,103 label maps (.mat)) for pc59; from https://",
+        f"{tmp_path}/coco/annotations/captions_train2017.json (captions) for coco train2017; from",
+        "Ready there: voc20.",
+        "`source: openmoji` needs no download",
+    ):
+        assert part in message
+    assert "VOC2012" not in message
+
+
+def test_sample_root_in_seconds():
+    start = time.monotonic()
+    rows = by_name(check_root(samples()))
+    assert time.monotonic() - start < 5
+    assert (rows["coco val2017"].images, rows["coco val2017"].labels) == (248, 114)
+    assert (rows["ade150"].images, rows["voc20"].images) == (19, 1)
+    assert rows["cocopanoptic"].labels == 79
+    assert not rows["pc59"].ready
