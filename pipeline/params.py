@@ -108,6 +108,12 @@ class SegmenterTraining(Section):
     seed: Natural
 
 
+class PretrainSegmenterParams(Section):
+    steps: Count
+    learning_rate: Positive
+    warmup_steps: Natural
+
+
 class SegmenterMeasure(Section):
     short_side: Count | None
     long_side: Count | None
@@ -160,6 +166,7 @@ class PairsParams(Section):
     fill: Fill
     expand: Annotated[float, Field(ge=1)]
     crop_batch: Count
+    bfloat16: bool
     shard_size: Count
 
 
@@ -227,12 +234,21 @@ class Params(Section):
     dataset: DatasetParams
     pretrain_clip: PretrainClipParams
     base_clip: BaseClipParams
+    pretrain_segmenter: PretrainSegmenterParams
     segmenter: SegmenterParams
     proposals: ProposalsParams
     nouns: NounsParams
     pairs: PairsParams
     finetune: FinetuneParams
     evaluate: EvaluateParams
+
+
+def from_scratch(wanted: SegmenterParams, recipe: PretrainSegmenterParams) -> SegmenterParams:
+    """The section `segmenter` with another recipe laid over its training and no weights to start
+    from: what the frozen stage `pretrain_segmenter` runs."""
+    training = wanted.training.model_copy(update=recipe.model_dump())
+    changes = {"source": "train", "warm_start": None, "training": training}
+    return wanted.model_copy(update=changes)
 
 
 def load_params(path: Path | str, section: str) -> Any:

@@ -77,7 +77,7 @@ class MakeProposals:
         counts: Counter[str] = Counter(pictures=len(records))
         found: dict[int, list[ProposalRecord]] = {}
         for batch in batches(records, self.settings.image_batch):
-            pictures = list(read_pictures(root, batch, rejects))
+            pictures = list(read_pictures(root, batch, STAGE, rejects))
             proposed = propose(model, text_features, pictures, self.settings, counts)
             for (record, _), masks in zip(pictures, proposed, strict=True):
                 found[record.image_id] = masks
@@ -135,7 +135,7 @@ def batches(records: Sequence[ImageRecord], size: int) -> Iterator[list[ImageRec
 
 
 def read_pictures(
-    root: Path, records: Sequence[ImageRecord], rejects: list[Reject]
+    root: Path, records: Sequence[ImageRecord], stage: str, rejects: list[Reject]
 ) -> Iterator[tuple[ImageRecord, np.ndarray]]:
     """The pictures that can be read, uint8 (H, W, 3), in order; the others go to `rejects`."""
 
@@ -143,10 +143,10 @@ def read_pictures(
         try:
             image = read_image(root / record.path)
         except (FileNotFoundError, ValueError) as error:
-            return Reject(STAGE, record.path, "unreadable picture", str(error))
+            return Reject(stage, record.path, "unreadable picture", str(error))
         if image.shape[:2] != (record.height, record.width):
             size = f"is {image.shape[1]} x {image.shape[0]}, was {record.width} x {record.height}"
-            return Reject(STAGE, record.path, "size changed since indexing", size)
+            return Reject(stage, record.path, "size changed since indexing", size)
         return image
 
     with ThreadPoolExecutor(runtime.workers()) as pool:

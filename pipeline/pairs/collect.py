@@ -1,0 +1,78 @@
+"""The stage `pairs` as a whole: shards, the index over all of them, metrics and plots."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pipeline.pairs
+from pipeline.atomic import write_text
+from pipeline.clip import regions, text, tower
+from pipeline.data.dataset import read_dataset, read_split
+from pipeline.fingerprint import of_code, of_files, of_sizes
+from pipeline.pairs.make import MakePairs, PairSettings
+from pipeline.pairs.measure import PairStatistics
+from pipeline.records import PairRecord, iterate_parquet, write_parquet
+from pipeline.shards import ShardInfo, collect_rejects, run_shards, total_counts
+from pipeline.truth import Truth
+
+
+def collect_pairs(
+    dataset: Path,
+    proposals: Path,
+    nouns: Path,
+    clip: Path,
+    out: Path,
+    split: str,
+    templates: tuple[str, ...],
+    settings: PairSettings,
+    shard_size: int,
+) -> dict[str, Any]:
+    """Collect the pairs of a split's captioned pictures; returns the metrics.
+
+    Folders as in `MakePairs`. Writes `out/shards/pairs-00000.tar` ..., `out/index.parquet`,
+    `out/rejects.parquet` and `out/plots/*.csv`.
+    """
+    records = [record for record in read_split(dataset, split) if record.captions]
+    about = read_dataset(dataset)
+    files = [path for record in records for path in (record.path, record.label_path)]
+    inputs = [
+        of_files([dataset / "dataset.json", clip / "clip.json", clip / "clip.safetensors"]),
+        of_sizes(about.root, files),
+        of_files([proposals], "*.parquet") if settings.masks == "proposals" else "",
+        of_files([nouns], "*.parquet") if settings.names == "captions" else "",
+    ]
+    make = MakePairs(dataset, proposals, nouns, clip, split, templates, settings, "".join(inputs))
+    code = of_code(pipeline.pairs, regions, text, tower)
+    fingerprint = {"inputs": inputs, "code": code, "settings": settings, "templates": templates}
+    shards = run_shards(out / "shards", records, shard_size, make, fingerprint, "pairs")
+    statistics = PairStatistics(Truth(about, split).groups)
+    write_parquet(out / "index.parquet", _index(shards, statistics), PairRecord)
+    for name, rows, columns in (
+        ("pairs_per_noun", statistics.pairs_per_noun(), ("pairs_per_noun", "nouns", "pairs")),
+        ("similarity", statistics.precision_by_similarity(), ("similarity", "pairs", "precision")),
+        ("nouns", statistics.nouns(), ("noun", "group", "pairs", "precision", "similarity")),
+    ):
+        write_text(out / "plots" / f"{name}.csv", _csv(rows, columns))
+    rejects = collect_rejects(out / "shards", out / "rejects.parquet")
+    counts = {"pictures": 0, "pictures_with_pairs": 0} | total_counts(shards)
+    return counts | statistics.metrics() | {"rejects": rejects}
+
+
+def _index(shards: Sequence[ShardInfo], statistics: PairStatistics) -> Iterator[PairRecord]:
+    """Every pair of every shard, counted as it passes."""
+    for shard in shards:
+        files = {path.name.partition("-")[0]: path for path in shard.files}
+        for pair in iterate_parquet(files["index"], PairRecord):
+            statistics.add(pair)
+            yield replace(pair, shard=files["pairs"].name)
+
+
+def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()

@@ -1,0 +1,221 @@
+"""One shard of pairs: from the records of some pictures to a tar, its index and its rejects."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from pipeline import runtime
+from pipeline.clip.regions import Fill
+from pipeline.clip.store import load_clip
+from pipeline.clip.tower import MaskClip
+from pipeline.data.dataset import read_dataset
+from pipeline.lookup import Lookup, lookup
+from pipeline.ovseg.text_bank import TextBank
+from pipeline.pairs.match import Direction, best_matches, cosines
+from pipeline.pairs.nouns import Name, names_in_captions, names_in_truth
+from pipeline.pairs.regions import (
+    Candidates,
+    RegionStyle,
+    Seen,
+    candidates_from_proposals,
+    candidates_from_truth,
+    see_regions,
+)
+from pipeline.pairs.truth import covers
+from pipeline.pairs.write import TAR, PairWriter, pair_key
+from pipeline.proposals import read_pictures
+from pipeline.records import (
+    ImageRecord,
+    NounRecord,
+    PairRecord,
+    ProposalRecord,
+    Reject,
+    write_parquet,
+)
+from pipeline.truth import Truth
+
+STAGE = "pairs"
+READ_TOGETHER = 32
+"""Pictures that are read at once, by threads."""
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """captions_per_image: the first so many are used; masks, names: where candidates come from;
+    direction, top_k, min_similarity: see `best_matches`; fill, expand: how CLIP sees a region;
+    crop_batch: regions in one pass; bfloat16: of the image tower."""
+
+    captions_per_image: int
+    masks: Literal["proposals", "ground_truth"]
+    names: Literal["captions", "ground_truth"]
+    direction: Direction
+    top_k: int
+    min_similarity: float
+    fill: Fill
+    expand: float
+    crop_batch: int
+    bfloat16: bool
+
+
+@dataclass(frozen=True)
+class MakePairs:
+    """Makes the shard of some pictures, for `run_shards`; loads what it needs where it runs.
+
+    dataset, proposals, nouns, clip: folders (of shards, for proposals and nouns); split: of the
+    pictures; templates: around the nouns; stamp: changes whenever the folders do.
+    """
+
+    dataset: Path
+    proposals: Path
+    nouns: Path
+    clip: Path
+    split: str
+    templates: tuple[str, ...]
+    settings: PairSettings
+    stamp: str
+
+    def __call__(self, records: list[ImageRecord], folder: Path) -> dict[str, Any]:
+        tools = _load(self)
+        rejects: list[Reject] = []
+        found: list[PairRecord] = []
+        waiting: deque[Ready] = deque()  # read, but not yet seen by CLIP: about a batch of regions
+
+        def pictures() -> Iterator[tuple[np.ndarray, Candidates]]:
+            for picture in self._ready(tools, records, rejects):
+                waiting.append(picture)
+                yield picture.image, picture.candidates
+
+        with PairWriter(folder, self.settings.fill) as writer:
+            for look in see_regions(
+                tools.clip, pictures(), RegionStyle(self.settings.fill, self.settings.expand),
+                self.settings.crop_batch, self.settings.bfloat16,
+            ):  # fmt: skip
+                picture = waiting.popleft()
+                for pair, mask in self._pairs(tools, picture, look, rejects):
+                    writer.write(pair, picture.record, picture.image, mask)
+                    found.append(pair)
+        write_parquet(folder / "index.parquet", found, PairRecord)
+        write_parquet(folder / "rejects.parquet", rejects, Reject)
+        with_pairs = len({pair.image_id for pair in found})
+        return {"pictures": len(records), "pictures_with_pairs": with_pairs, "pairs": len(found)}
+
+    def _ready(
+        self, tools: "Tools", records: list[ImageRecord], rejects: list[Reject]
+    ) -> Iterator["Ready"]:
+        """The pictures that have names and masks; the others are rejected."""
+        ids = [record.image_id for record in records]
+        proposals = tools.proposals.of(ids) if self.settings.masks == "proposals" else {}
+        nouns = tools.nouns.of(ids) if self.settings.names == "captions" else {}
+        for start in range(0, len(records), READ_TOGETHER):
+            part = records[start : start + READ_TOGETHER]
+            for record, image in read_pictures(tools.root, part, STAGE, rejects):
+                true = self._labels(tools, record)
+                if self.settings.names == "captions":
+                    said, most = nouns[record.image_id], self.settings.captions_per_image
+                    names = names_in_captions(record.captions, said, most)
+                else:
+                    names = names_in_truth(true)
+                size = (record.height, record.width)
+                if self.settings.masks == "proposals":
+                    candidates = candidates_from_proposals(proposals[record.image_id], *size)
+                else:
+                    candidates = candidates_from_truth(true, *size)
+                if not names or not candidates.queries:
+                    missing = "no mask" if names else "no noun"
+                    rejects.append(Reject(STAGE, record.path, missing, ""))
+                    continue
+                yield Ready(record, image, names, candidates)
+
+    def _labels(self, tools: "Tools", record: ImageRecord) -> dict[str, np.ndarray]:
+        """The class regions of the picture's label map, where the settings ask for them."""
+        if "ground_truth" not in (self.settings.masks, self.settings.names):
+            return {}
+        return tools.truth.regions(record) or {}
+
+    def _pairs(
+        self, tools: "Tools", picture: "Ready", look: Seen, rejects: list[Reject]
+    ) -> Iterator[tuple[PairRecord, np.ndarray]]:
+        """The pairs of a picture with their masks; nouns that got none are rejected."""
+        record, names, masks = picture.record, picture.names, picture.candidates.masks
+        similarity = cosines(tools.text_features([name.noun for name in names]), look.features)
+        settings = self.settings
+        if settings.masks == settings.names == "ground_truth":  # nothing to match
+            matches = [
+                (i, i) for i in range(len(names)) if similarity[i, i] >= settings.min_similarity
+            ]
+        else:
+            matches = best_matches(
+                similarity, settings.direction, settings.top_k, settings.min_similarity
+            )
+        matched = {noun for noun, _ in matches}
+        for noun, name in enumerate(names):
+            if noun not in matched:
+                low = similarity[noun].max() < settings.min_similarity
+                reason = "below min_similarity" if low else "no mask chose the noun"
+                rejects.append(Reject(STAGE, record.path, reason, name.noun))
+        true = tools.truth.of(record)
+        for number, (noun, mask) in enumerate(matches):
+            name = names[noun]
+            yield (
+                PairRecord(
+                    key=pair_key(record.image_id, number),
+                    shard=TAR,
+                    image_id=record.image_id,
+                    caption_id=name.caption_id,
+                    noun=name.noun,
+                    box_xyxy=tuple(look.boxes_xyxy[mask].tolist()),
+                    area=int(masks[mask].sum()),
+                    similarity=float(similarity[noun, mask]),
+                    query=picture.candidates.queries[mask],
+                    covers=covers(masks[mask], name.noun, true, tools.truth.groups),
+                ),
+                masks[mask],
+            )
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A picture that can be matched. image: uint8 (H, W, 3)."""
+
+    record: ImageRecord
+    image: np.ndarray
+    names: list[Name]
+    candidates: Candidates
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a process needs for any shard."""
+
+    clip: MaskClip
+    text: TextBank
+    truth: Truth
+    root: Path
+    proposals: Lookup[ProposalRecord]
+    nouns: Lookup[NounRecord]
+
+    def text_features(self, nouns: list[str]) -> np.ndarray:
+        """(N, D) float32, unit norm. Nouns go through the tower one at a time, so that a feature
+        does not depend on what else was asked for: a resumed run has the same bytes."""
+        return torch.cat([self.text([noun]) for noun in nouns]).cpu().numpy()
+
+
+@lru_cache(maxsize=1)
+def _load(work: MakePairs) -> Tools:
+    """Once a process, not once a shard."""
+    clip = load_clip(work.clip, runtime.device())
+    dataset = read_dataset(work.dataset)
+    return Tools(
+        clip,
+        TextBank(clip, work.templates),
+        Truth(dataset, work.split),
+        dataset.root,
+        lookup(work.proposals, "proposals", ProposalRecord),
+        lookup(work.nouns, "nouns", NounRecord),
+    )

@@ -1,0 +1,85 @@
+"""Mask-category pairs as WebDataset shards (paper section 3.2, step 4).
+
+Every pair is four members of a tar that share a key:
+
+    <key>.png       the crop, RGB, as it is in the picture: background is filled on reading
+    <key>.mask.png  its mask, 0 or 255
+    <key>.txt       the noun, UTF-8
+    <key>.json      image_id, caption_id, box_xyxy, area, similarity, query, width, height, fill
+
+caption_id and query are -1 where name or mask are ground truth; width and height are the
+picture's; fill is the background that CLIP saw while matching. The bytes depend on the pairs only.
+"""
+
+import io
+import json
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from PIL import Image
+from webdataset import TarWriter
+
+from pipeline.records import ImageRecord, PairRecord
+
+TAR = "pairs.tar"
+
+
+class PairWriter:
+    """Writes pairs into `folder/pairs.tar`, in order."""
+
+    def __init__(self, folder: Path, fill: str) -> None:
+        self._stream = open(folder / TAR, "wb")
+        self._tar = TarWriter(
+            self._stream, encoder=False, mtime=0, user="", group="", mode=0o644, compress=False
+        )
+        self._fill = fill
+
+    def __enter__(self) -> "PairWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._tar.close()
+        self._stream.close()
+
+    def write(
+        self, record: PairRecord, picture: ImageRecord, image: np.ndarray, mask: np.ndarray
+    ) -> None:
+        """Append one pair. image: uint8 (H, W, 3), the picture; mask: bool (H, W)."""
+        x1, y1, x2, y2 = record.box_xyxy
+        about = {
+            "image_id": record.image_id,
+            "caption_id": record.caption_id,
+            "box_xyxy": list(record.box_xyxy),
+            "area": record.area,
+            "similarity": round(record.similarity, 6),
+            "query": record.query,
+            "width": picture.width,
+            "height": picture.height,
+            "fill": self._fill,
+        }
+        self._tar.write(
+            {
+                "__key__": record.key,
+                "png": _png(image[y1:y2, x1:x2]),
+                "mask.png": _png(mask[y1:y2, x1:x2].astype(np.uint8) * 255),
+                "txt": record.noun.encode(),
+                "json": json.dumps(about).encode(),
+            }
+        )
+
+
+def pair_key(image_id: int, number: int) -> str:
+    """Key of a picture's pair `number` (0 up): unique however pictures are cut into shards."""
+    return f"{image_id:012d}-{number:03d}"
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format="PNG")
+    return stream.getvalue()

@@ -1,0 +1,52 @@
+"""Stage `pairs`: the base CLIP gives each noun of a caption its best-matching mask.
+
+    python -m stages.pairs --dataset data/dataset --proposals data/proposals \\
+        --nouns data/nouns --clip data/base_clip --out data/pairs --metrics data/metrics/pairs.json
+
+Writes shards/pairs-00000.tar ..., index.parquet, rejects.parquet and plots/*.csv. A
+killed run goes on with the shards that are missing.
+"""
+
+import json
+from pathlib import Path
+
+from pipeline.atomic import write_text
+from pipeline.pairs.collect import collect_pairs
+from pipeline.pairs.make import PairSettings
+from pipeline.params import TEMPLATES, load_params
+from pipeline.progress import report
+from pipeline.stage import run_stage
+
+
+def main(
+    dataset: Path,
+    proposals: Path,
+    nouns: Path,
+    clip: Path,
+    out: Path,
+    metrics: Path,
+    params: Path = Path("params.yaml"),
+) -> None:
+    chosen = load_params(params, "pairs").model_dump()
+    templates, shard_size = TEMPLATES[chosen.pop("templates")], chosen.pop("shard_size")
+    split = load_params(params, "proposals").split
+    settings = PairSettings(**chosen)
+    counts = collect_pairs(
+        dataset,
+        proposals / "shards",
+        nouns / "shards",
+        clip,
+        out,
+        split,
+        templates,
+        settings,
+        shard_size,
+    )
+    write_text(metrics, json.dumps(counts, indent=1) + "\n")
+    precision = counts["precision"]
+    known = "" if precision is None else f", {precision:.0%} of them cover their noun"
+    report(f"{counts['pairs']} pairs, {counts['unique_nouns']} nouns{known}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

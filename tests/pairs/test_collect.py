@@ -1,0 +1,187 @@
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.clip.pair_set import PairSet
+from pipeline.clip.store import save_clip
+from pipeline.data.dataset import read_dataset, read_split
+from pipeline.masks import encode_masks
+from pipeline.pairs.collect import collect_pairs
+from pipeline.pairs.make import PairSettings
+from pipeline.pairs.read import read_pairs
+from pipeline.records import (
+    NounRecord,
+    PairRecord,
+    ProposalRecord,
+    Reject,
+    read_parquet,
+    write_parquet,
+)
+from pipeline.shards import run_shards
+from tests.ovseg.tiny import tiny_clip
+from tests.toy import make_toy, shapes
+
+SETTINGS = PairSettings(
+    captions_per_image=5, masks="proposals", names="captions", direction="noun_to_mask", top_k=1,
+    min_similarity=-1.0, fill="mean", expand=1.0, crop_batch=4, bfloat16=False,
+)  # fmt: skip
+
+
+def make_proposals(image_ids, folder):
+    """The true masks of each picture, and none on picture 3."""
+    records = []
+    for image_id in image_ids:
+        masks = [] if image_id == 3 else [m for m in shapes(image_id).values() if m.any()]
+        for query, mask in enumerate(masks):
+            rle = encode_masks(mask[None])[0]["counts"]
+            ys, xs = np.nonzero(mask)
+            box = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+            records.append(
+                ProposalRecord(
+                    image_id, query, 48, 48, rle, tuple(map(int, box)), int(mask.sum()), 1.0, 1.0
+                )
+            )
+    write_parquet(folder / "proposals.parquet", records, ProposalRecord)
+    return {}
+
+
+def make_nouns(image_ids, folder):
+    """ "disc" and "red square" in both captions, "joy" in the second; none on picture 4."""
+    records = [
+        NounRecord(i, 10 * i + caption, noun, noun, place)
+        for i in image_ids
+        if i != 4
+        for caption in (0, 1)
+        for place, noun in enumerate(["disc", "red square", "joy"][: 2 + caption])
+    ]
+    write_parquet(folder / "nouns.parquet", records, NounRecord)
+    return {}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("inputs")
+    make_toy(root / "dataset", pictures=6)
+    run_shards(root / "proposals", list(range(1, 7)), 2, make_proposals, {}, "proposals")
+    run_shards(root / "nouns", list(range(1, 7)), 4, make_nouns, {}, "nouns")
+    save_clip(root / "clip", tiny_clip(), "tiny")
+    return root
+
+
+def collect(folders: Path, out: Path, shard_size: int = 2, **changes) -> dict:
+    settings = dataclasses.replace(SETTINGS, **changes)
+    inputs = (folders / name for name in ("dataset", "proposals", "nouns", "clip"))
+    return collect_pairs(*inputs, out, "train", ("a {}",), settings, shard_size)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_every_noun_gets_one_mask_and_what_is_left_out_has_a_reason(folders, tmp_path):
+    metrics = collect(folders, tmp_path)
+    index = read_parquet(tmp_path / "index.parquet", PairRecord)
+    assert [(p.image_id, p.noun) for p in index] == [
+        (i, noun) for i in (1, 2, 5) for noun in ("disc", "red square", "joy")
+    ]
+    assert [p.caption_id for p in index[:3]] == [10, 10, 11]
+    assert {p.shard for p in index} == {"pairs-00000.tar", "pairs-00002.tar"}
+    assert len({p.key for p in index}) == len(index)
+    rejects = read_parquet(tmp_path / "rejects.parquet", Reject)
+    assert [(r.item, r.reason) for r in rejects] == [
+        ("3.png", "no mask"), ("4.png", "no noun"), ("6.png", "unreadable picture"),
+    ]  # fmt: skip
+    assert metrics["pictures"] == 6 and metrics["pictures_with_pairs"] == 3
+    assert metrics["pairs"] == 9 and metrics["unique_nouns"] == 3
+    assert metrics["judged_closed"] == metrics["judged_never_labelled"] == 3
+    assert metrics["rejects"] == {"no mask": 1, "no noun": 1, "unreadable picture": 1}
+
+
+def test_covers_says_whether_the_chosen_mask_is_the_true_one(folders, tmp_path):
+    collect(folders, tmp_path, top_k=3)
+    for pair in read_parquet(tmp_path / "index.parquet", PairRecord):
+        query_of = {name: i for i, name in enumerate(shapes(pair.image_id))}
+        want = None if pair.noun == "joy" else pair.query == query_of[pair.noun]
+        assert pair.covers == want
+
+
+def test_shards_hold_the_crops_that_the_index_lists(folders, tmp_path):
+    collect(folders, tmp_path)
+    index = read_parquet(tmp_path / "index.parquet", PairRecord)
+    pairs = list(read_pairs(tmp_path / "shards"))
+    assert [p.key for p in pairs] == [p.key for p in index]
+    for pair, record in zip(pairs, index, strict=True):
+        x1, y1, x2, y2 = record.box_xyxy
+        assert pair.crop.shape == (y2 - y1, x2 - x1, 3) and pair.mask.sum() == record.area
+        assert pair.mask.any(axis=0).all() or pair.mask.any(axis=1).all()
+        assert pair.about["similarity"] == pytest.approx(record.similarity, abs=1e-6)
+    training = PairSet(tmp_path / "shards")
+    assert len(training) == 9 and training.nouns == ["disc", "joy", "red square"]
+
+
+def test_shard_size_and_a_kill_change_no_pair(folders, tmp_path):
+    whole = collect(folders, tmp_path / "whole")
+    one = collect(folders, tmp_path / "one", shard_size=100)
+    assert one.pop("similarity_mean") == pytest.approx(whole["similarity_mean"])
+    assert one == {key: value for key, value in whole.items() if key != "similarity_mean"}
+    pairs, same = (
+        read_parquet(tmp_path / name / "index.parquet", PairRecord) for name in ("whole", "one")
+    )
+    assert [(p.key, p.noun, p.query) for p in pairs] == [(p.key, p.noun, p.query) for p in same]
+    collect(folders, tmp_path / "killed")
+    (tmp_path / "killed" / "shards" / "manifest" / "00000.json").unlink()
+    assert collect(folders, tmp_path / "killed") == whole
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def test_fewer_captions_give_fewer_nouns(folders, tmp_path):
+    assert collect(folders, tmp_path, captions_per_image=1)["unique_nouns"] == 2
+
+
+def test_true_masks_with_true_names_need_no_matching(folders, tmp_path):
+    metrics = collect(folders, tmp_path, masks="ground_truth", names="ground_truth")
+    index = read_parquet(tmp_path / "index.parquet", PairRecord)
+    assert metrics["precision"] == metrics["precision_closed"] == 1.0
+    assert metrics["pairs"] == 10  # two labelled classes in each of five readable pictures
+    assert {p.caption_id for p in index} == {p.query for p in index} == {-1}
+    dataset, records = read_dataset(folders / "dataset"), read_split(folders / "dataset", "train")
+    label = dataset.read_label(records[0])
+    assert [p.area for p in index[:2]] == [(label == 0).sum(), (label == 1).sum()]
+
+
+def test_true_masks_with_caption_nouns_and_the_other_way_round(folders, tmp_path):
+    collect(folders, tmp_path / "a", masks="ground_truth")
+    index = read_parquet(tmp_path / "a" / "index.parquet", PairRecord)
+    assert {p.query for p in index} == {-1} and -1 not in {p.caption_id for p in index}
+    assert {p.noun for p in index} == {"disc", "red square", "joy"}
+    collect(folders, tmp_path / "b", names="ground_truth")
+    index = read_parquet(tmp_path / "b" / "index.parquet", PairRecord)
+    assert {p.noun for p in index} == {"red square", "grass"} and min(p.query for p in index) >= 0
+
+
+def test_every_mask_can_choose_its_noun_instead(folders, tmp_path):
+    metrics = collect(folders, tmp_path, direction="mask_to_noun")
+    index = read_parquet(tmp_path / "index.parquet", PairRecord)
+    assert metrics["pairs"] == 9  # three masks in each of three pictures
+    assert sorted(p.query for p in index) == sorted([0, 1, 2] * 3)
+
+
+def test_a_threshold_nothing_reaches_leaves_readable_empty_files(folders, tmp_path):
+    metrics = collect(folders, tmp_path, min_similarity=1.0)
+    assert metrics["pairs"] == 0 and metrics["precision"] is None
+    assert metrics["rejects"]["below min_similarity"] == 9
+    assert read_parquet(tmp_path / "index.parquet", PairRecord) == []
+    assert list(read_pairs(tmp_path / "shards")) == []
+
+
+def test_plots_are_tables_with_a_heading(folders, tmp_path):
+    collect(folders, tmp_path)
+    with open(tmp_path / "plots" / "pairs_per_noun.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["nouns"] for row in rows] == ["0", "0", "3"]
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {
+        "pairs_per_noun.csv", "similarity.csv", "nouns.csv"
+    }  # fmt: skip
