@@ -1,7 +1,7 @@
 """The tables at the end of `make repro`: what the stages counted and how well the model does.
 
-Reads what the stages left under data/ and computes nothing. `python -m pipeline.summary [DATA]`
-prints it again at any time.
+Reads the metrics files under data/metrics and computes nothing. `python -m pipeline.summary
+[FOLDER]` prints it again at any time.
 """
 
 import json
@@ -16,6 +16,8 @@ BRANCHES = (
     ("clip", "CLIP only"),
     ("ensemble", "ensemble"),
 )
+EVALUATION = "evaluate-"
+"""What the names of evaluations' metrics files begin with; the set follows."""
 MEANS = ("miou_legacy", "miou_current", "hiou_legacy", "fwiou", "pixel_accuracy")
 HEADINGS = ("mIoU legacy", "mIoU current", "hIoU legacy", "fwIoU", "pixel acc.")
 
@@ -23,7 +25,7 @@ HEADINGS = ("mIoU legacy", "mIoU current", "hIoU legacy", "fwIoU", "pixel acc.")
 def results_table(name: str, metrics: dict) -> Table:
     """One evaluation set: every branch of every CLIP, in percent.
 
-    metrics: the content of `data/evaluate/<set>/metrics.json`.
+    metrics: the content of `data/metrics/evaluate-<set>.json`.
     """
     about = metrics["set"]
     title = f"{name}: {about['images']} pictures, {about['classes']} classes"
@@ -65,22 +67,24 @@ def flat(metrics: dict, prefix: str = "") -> dict:
     return joined
 
 
-def collect(data: Path) -> tuple[dict[str, dict], dict[str, dict]]:
-    """(stage metrics, evaluation metrics) found under `data`, by name."""
+def collect(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:
+    """(stage metrics, evaluation metrics) in `folder`, by stage and by evaluation set."""
     stages, sets = {}, {}
-    for path in sorted([*data.glob("*/metrics.json"), *data.glob("*/*/metrics.json")]):
-        name = path.parent.relative_to(data)
-        place, key = (sets, name.name) if name.parts[0] == "evaluate" else (stages, str(name))
-        place[key] = json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted(folder.glob("*.json")):
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        if path.stem.startswith(EVALUATION):
+            sets[path.stem.removeprefix(EVALUATION)] = metrics
+        else:
+            stages[path.stem] = metrics
     return stages, sets
 
 
-def print_summary(data: Path, console: Console) -> None:
+def print_summary(folder: Path, console: Console) -> None:
     """Print all tables; FileNotFoundError where nothing was evaluated yet."""
-    stages, sets = collect(data)
+    stages, sets = collect(folder)
     if not sets:
         raise FileNotFoundError(
-            f"{data / 'evaluate'}: no metrics.json there; run `dvc repro` (or `make repro`) first"
+            f"{folder}: no {EVALUATION}*.json there; run `dvc repro` (or `make repro`) first"
         )
     if stages:
         console.print(stage_table(stages))
@@ -101,9 +105,9 @@ def _add(table: Table, clip: str, branch: str, metrics: dict) -> None:
 
 def main() -> None:
     """Entry point of `python -m pipeline.summary`."""
-    data = Path(sys.argv[1] if len(sys.argv) > 1 else "data")
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "data/metrics")
     try:
-        print_summary(data, Console())
+        print_summary(folder, Console())
     except FileNotFoundError as error:
         print(f"summary: {error}", file=sys.stderr)
         raise SystemExit(2) from None

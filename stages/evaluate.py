@@ -2,16 +2,18 @@
 
     python -m stages.evaluate --set world-open --dataset data/dataset --segmenter data/segmenter \\
         --base data/base_clip --first data/finetune/first --second data/finetune/second \\
-        --out data/evaluate/world-open
+        --out data/evaluate/world-open --metrics data/metrics/evaluate-world-open.json
 
-Writes metrics.json, classes.csv, branches.csv, sweep.csv, grid.csv, rejects.parquet and overlays/.
+Writes classes.csv, branches.csv, sweep.csv, grid.csv, rejects.parquet and overlays/ to `out`.
 """
 
+import json
 import shutil
 from pathlib import Path
 
 from rich.console import Console
 
+from pipeline.atomic import write_text
 from pipeline.clip.store import load_clip
 from pipeline.data.sets import load_eval_set
 from pipeline.evaluation.look import Looker
@@ -34,6 +36,7 @@ def main(
     first: Path,
     second: Path,
     out: Path,
+    metrics: Path,
     params: Path = Path("params.yaml"),
 ) -> None:
     sets = load_params(params, "evaluate").sets
@@ -52,9 +55,9 @@ def main(
     columns = ensemble_columns(["base", "second"], settings)
     draw = SheetWriter(out / "overlays", eval_set, columns, overlays)
     evaluation = evaluate(looker, eval_set, draw)
-    Console().print(
-        results_table(set, write_report(out, evaluation, eval_set, list(clips), settings))
-    )
+    measured = write_report(out, evaluation, eval_set, list(clips), settings)
+    write_text(metrics, json.dumps(measured, indent=1) + "\n")
+    Console().print(results_table(set, measured))
 
 
 if __name__ == "__main__":

@@ -21,16 +21,15 @@ EVALUATION = {
 
 
 def write(path, content):
-    path.parent.mkdir(parents=True)
     path.write_text(json.dumps(content))
 
 
 def test_all_stages_and_sets_are_printed(tmp_path):
-    write(tmp_path / "evaluate" / "world-open" / "metrics.json", EVALUATION)
-    write(tmp_path / "pairs" / "metrics.json", {"pairs": 4000, "rejected": {"no mask": 2}})
-    write(tmp_path / "finetune" / "first" / "metrics.json", {"loss": 0.5})
+    write(tmp_path / "evaluate-world-open.json", EVALUATION)
+    write(tmp_path / "pairs.json", {"pairs": 4000, "rejected": {"no mask": 2}})
+    write(tmp_path / "finetune-first.json", {"loss": 0.5})
     stages, sets = collect(tmp_path)
-    assert list(stages) == ["finetune/first", "pairs"]
+    assert list(stages) == ["finetune-first", "pairs"]
     assert list(sets) == ["world-open"]
     console = Console(record=True, width=120)
     print_summary(tmp_path, console)

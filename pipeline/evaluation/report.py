@@ -1,7 +1,5 @@
-"""An evaluation as files, all in one folder.
+"""An evaluation as tables, all in one folder, and its metrics as nested numbers.
 
-    metrics.json  set, segmenter, oracle_names, and per CLIP: clip, ensemble, oracle_masks (each
-                  with the metrics of `pipeline.evaluation.metrics`, percent) and best_of_sweep
     classes.csv   one line per class: pixels in the ground truth, seen, IoU of every variant
     branches.csv  one line per variant of the table, for a bar plot
     sweep.csv     ensemble weight against mIoU (legacy) of every CLIP at the main threshold
@@ -12,12 +10,11 @@ CSV files are made for `dvc plots` and for spreadsheets.
 """
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.atomic import replacing, write_text
+from pipeline.atomic import replacing
 from pipeline.data.sets import EvalSet
 from pipeline.evaluation import variants as branch
 from pipeline.evaluation.metrics import class_iou, class_pixels, segmentation_metrics
@@ -37,10 +34,9 @@ def write_report(
     clips: list[str],
     settings: EvaluationSettings,
 ) -> dict:
-    """Write all files but the overlays into `folder`; returns what metrics.json holds."""
+    """Write all tables into `folder`; returns the nested metrics."""
     main = main_variants(clips, settings.mask_threshold, settings.ensemble_weight)
     metrics = nested_metrics(evaluation, eval_set, clips, settings)
-    write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     write_csv(folder / "classes.csv", class_rows(evaluation, eval_set, main))
     write_csv(folder / "branches.csv", branch_rows(evaluation, eval_set, main))
     grid = sweep_variants(clips, settings.thresholds, settings.weights)
@@ -54,7 +50,11 @@ def write_report(
 def nested_metrics(
     evaluation: Evaluation, eval_set: EvalSet, clips: list[str], settings: EvaluationSettings
 ) -> dict:
-    """The content of metrics.json."""
+    """All metrics of the set, in percent, as the stage's metrics file holds them.
+
+    Keys: set (counts), segmenter, oracle_names, and per CLIP: clip, ensemble, oracle_masks, each
+    with the metrics of `pipeline.evaluation.metrics`, and best_of_sweep.
+    """
     reasons = [reject.reason for reject in evaluation.rejects]
     pixels = class_pixels(_confusion(evaluation, eval_set, Variant(branch.SEGMENTER)))
     metrics: dict = {

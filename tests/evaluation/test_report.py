@@ -16,7 +16,8 @@ CLIPS = ["base", "second"]
 def run(folder, eval_set):
     draw = SheetWriter(folder / "overlays", eval_set, ensemble_columns(CLIPS, SETTINGS), 3)
     evaluation = evaluate(looker(eval_set), eval_set, draw)
-    write_report(folder, evaluation, eval_set, CLIPS, SETTINGS)
+    metrics = write_report(folder, evaluation, eval_set, CLIPS, SETTINGS)
+    (folder / "metrics.json").write_text(json.dumps(metrics))
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
 
 

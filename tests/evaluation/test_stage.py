@@ -27,8 +27,12 @@ def flags(tmp_path_factory):
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
     params["evaluate"]["sets"] = {"small": {"overlays": 2, "ensemble_weight": 0.55}}
     (data / "params.yaml").write_text(yaml.safe_dump(params))
-    folders = {name: data / name for name in ("dataset", "segmenter", "base", "first", "second")}
-    return folders | {"out": data / "evaluate" / "small", "params": data / "params.yaml"}
+    flags = {name: data / name for name in ("dataset", "segmenter", "base", "first", "second")}
+    return flags | {
+        "out": data / "evaluate" / "small",
+        "metrics": data / "metrics.json",
+        "params": data / "params.yaml",
+    }
 
 
 def test_the_stage_writes_all_it_promises(flags, capsys):
@@ -36,9 +40,9 @@ def test_the_stage_writes_all_it_promises(flags, capsys):
     out = flags["out"]
     written = {path.name for path in out.iterdir()}
     tables = {"classes.csv", "branches.csv", "sweep.csv", "grid.csv"}
-    assert written == tables | {"metrics.json", "rejects.parquet", "overlays"}
+    assert written == tables | {"rejects.parquet", "overlays"}
     assert len(list((out / "overlays").glob("*.png"))) == 2
-    metrics = json.loads((out / "metrics.json").read_text())
+    metrics = json.loads(flags["metrics"].read_text())
     assert {"base", "first", "second"} < set(metrics)
     assert "0.55" in (out / "sweep.csv").read_text()
     assert "ensemble" in capsys.readouterr().out
