@@ -18,7 +18,8 @@ from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.data import Augmentation, TrainingSet
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.train import Recipe, TrainingResult, train
-from pipeline.segmenter.warm_start import read_weights, warm_start
+from pipeline.segmenter.warm_start import warm_start
+from pipeline.segmenter.weights_file import read_weights
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pipeline.progress import report
 from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import check_fit, load_segmenter
-from pipeline.segmenter.warm_start import read_weights
+from pipeline.segmenter.weights_file import read_weights
 
 ELSEWHERE = ("clip_adapter.clip_model.", "clip_adapter.pixel_", "criterion.empty_weight")
 """Keys of a released checkpoint that are not the segmenter's: the CLIP, constants."""

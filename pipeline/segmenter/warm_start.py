@@ -4,13 +4,9 @@ What is taken is decided by name and shape; what is not is said.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-CONTAINERS = ("model", "state_dict")
 PREFIXES = ("", "backbone.")
 
 
@@ -22,29 +18,6 @@ class WarmStart:
     taken: list[str]
     kept: list[str]
     left_over: dict[str, str]
-
-
-def read_weights(path: Path | str) -> dict[str, Tensor]:
-    """Tensors of a `.safetensors` or torch file; the usual wrappings (`model`, `state_dict`,
-    `module.`) are removed. Read without executing anything (weights_only)."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such weights file (segmenter.warm_start)")
-    if path.suffix == ".safetensors":
-        content = load_file(path)
-    else:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    for name in CONTAINERS:
-        if isinstance(content, dict) and isinstance(content.get(name), dict):
-            content = content[name]
-    tensors = {
-        key.removeprefix("module."): value
-        for key, value in content.items()
-        if isinstance(value, Tensor)
-    }
-    if not tensors:
-        raise ValueError(f"{path}: holds no tensors, expected a state dict")
-    return tensors
 
 
 def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> WarmStart:

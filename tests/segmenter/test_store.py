@@ -1,7 +1,9 @@
 """Segmenters on disk, and weights taken from elsewhere."""
 
 import json
+import pickle
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -10,7 +12,8 @@ from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import load_segmenter, save_segmenter
 from pipeline.segmenter.take import take_segmenter
-from pipeline.segmenter.warm_start import read_weights, warm_start
+from pipeline.segmenter.warm_start import warm_start
+from pipeline.segmenter.weights_file import read_weights
 from tests.goldens import FOLDER
 from tests.segmenter.tiny import config, resnet, swin, text
 
@@ -80,6 +83,24 @@ def test_weights_that_fit_nowhere_are_refused(tmp_path):
         read_weights(tmp_path / "none.pth")
     with pytest.raises(FileNotFoundError, match="no such weights file"):
         read_weights(tmp_path / "absent.pth")
+
+
+def test_model_zoo_pickles_are_read_without_running_them(tmp_path):
+    arrays = {"stem.conv1.weight": np.ones((2, 3), np.float32), "step": np.float64(3)}
+    for protocol in (2, 4):
+        (tmp_path / "zoo.pkl").write_bytes(pickle.dumps({"model": arrays}, protocol))
+        found = read_weights(tmp_path / "zoo.pkl")
+        assert list(found) == ["stem.conv1.weight"]
+        assert torch.equal(found["stem.conv1.weight"], torch.ones(2, 3))
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps({"model": print}))
+    with pytest.raises(ValueError, match="wants to call builtins.print"):
+        read_weights(tmp_path / "evil.pkl")
+    torch.save({"model": print}, tmp_path / "evil.pth")
+    with pytest.raises(ValueError, match="not a weights file that can be read safely"):
+        read_weights(tmp_path / "evil.pth")
+    (tmp_path / "text.pth").write_text("hello")
+    with pytest.raises(ValueError, match="not a weights file that can be read safely"):
+        read_weights(tmp_path / "text.pth")
 
 
 BACKBONES = {
