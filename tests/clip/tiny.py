@@ -36,15 +36,15 @@ COLOURS = {"cherry": (220, 30, 40), "leaf": (40, 190, 60), "sea": (30, 60, 210)}
 
 
 def write_pairs(folder: Path, count: int, per_shard: int = 100, seed: int = 0) -> Path:
-    """Shards as the stage `pairs` writes them: discs, whose colour is told by their noun, on
-    noise. Image ids are 0, 0, 1, 1, 2 ...: two pairs a picture."""
+    """Shards as the stage `pairs` writes them: wedges, whose colour is told by their noun,
+    on noise. Image ids are 0, 0, 1, 1, 2 ...: two pairs a picture."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     for first in range(0, count, per_shard):
         with tarfile.open(folder / f"pairs-{first // per_shard:05d}.tar", "w") as tar:
             for i in range(first, min(first + per_shard, count)):
                 noun = list(COLOURS)[rng.integers(len(COLOURS))]
-                crop, mask = disc(COLOURS[noun], rng)
+                crop, mask = wedge(COLOURS[noun], rng)
                 _add(tar, f"{i:06d}.png", _png(crop))
                 _add(tar, f"{i:06d}.mask.png", _png(mask.astype(np.uint8) * 255))
                 _add(tar, f"{i:06d}.txt", noun.encode())
@@ -52,11 +52,12 @@ def write_pairs(folder: Path, count: int, per_shard: int = 100, seed: int = 0) -
     return folder
 
 
-def disc(colour: tuple[int, int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """crop (h, w, 3) uint8 and mask (h, w) bool of a disc on noise, sides 8 to 30 px."""
+def wedge(colour: tuple[int, int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """crop (h, w, 3) uint8 and mask (h, w) bool of the lower left half on noise, sides 8 to 30 px:
+    of 3 x 3 patches, one is all background."""
     height, width = (int(side) for side in rng.integers(8, 31, size=2))
     y, x = np.mgrid[:height, :width]
-    mask = ((y + 0.5) / height - 0.5) ** 2 + ((x + 0.5) / width - 0.5) ** 2 <= 0.25
+    mask = y * width >= x * height
     crop = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     shade = np.clip(np.array(colour) + rng.normal(0, 12, (height, width, 3)), 0, 255)
     crop[mask] = shade[mask].astype(np.uint8)

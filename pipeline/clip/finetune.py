@@ -1,0 +1,228 @@
+"""Adapting CLIP to masked crops (paper, section 3.3): its image tower, its mask prompts, or both.
+
+The text tower is locked, so the features of all nouns are computed once. Runs in one process, or
+in several under torchrun: the global batch is fixed and split over them, the result is that of
+one process. A run that was killed goes on from its last checkpoint and ends with the same weights
+and curves.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from pipeline import runtime
+from pipeline.clip.augment import Batch, RegionSet, stack
+from pipeline.clip.losses import contrastive_loss, gather_batch, processes
+from pipeline.clip.optimiser import adamw, learning_rate_factor, trained_parameters
+from pipeline.clip.pair_set import PairSet
+from pipeline.clip.regions import Fill
+from pipeline.clip.run_state import Checkpoint, Curves
+from pipeline.clip.text import BARE, class_features
+from pipeline.clip.tower import MaskClip
+from pipeline.clip.validation import accuracy, hold_out
+from pipeline.fingerprint import of_value
+from pipeline.progress import counting
+from pipeline.segmenter.draws import Draws
+
+Trained = Literal["weights", "prompts", "both", "nothing"]
+HELD_OUT = "held_out/accuracy"
+LOSS_POINTS, ACCURACY_POINTS = 50, 8
+"""How many points the curves of the loss and of the held-out accuracy have at most."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train, how long and how fast.
+
+    train: "weights" the image tower, "prompts" the mask prompts, "both", or "nothing"
+    loss: "unique_nouns" or "plain", see `contrastive_loss`; templates: around the noun
+    fill: background of the crops; prompt_depth: blocks with prompts, where prompts are trained
+    learning_rate, prompt_learning_rate: peaks, of the image tower and of the prompts
+    weight_decay: of the image tower's matrices; biases, norms and prompts have none
+    epochs: passes over the pairs; batch_size: of all processes together
+    warmup_steps: linear from 0, then cosine to 0; min_crop: see `random_part`
+    bfloat16: autocast; seed: of order, augmentation and fresh prompts
+    temperature: factor on the cosines, fixed; CLIP's own is not used
+    held_out, most_held_out: share and greatest number of pairs kept for validation
+    checkpoint_steps: steps from one checkpoint to the next
+    """
+
+    train: Trained
+    loss: Literal["unique_nouns", "plain"]
+    fill: Fill
+    prompt_depth: int
+    learning_rate: float
+    prompt_learning_rate: float
+    weight_decay: float
+    epochs: float
+    batch_size: int
+    warmup_steps: int
+    min_crop: float
+    bfloat16: bool
+    seed: int
+    templates: tuple[str, ...] = BARE
+    temperature: float = 100.0
+    held_out: float = 0.05
+    most_held_out: int = 1000
+    checkpoint_steps: int = 500
+
+
+def finetune(
+    clip: MaskClip,
+    pairs: PairSet,
+    recipe: Recipe,
+    checkpoint: Path,
+    curves: Path | None = None,
+    loader_workers: int = 0,
+) -> dict[str, Any]:
+    """Train `clip` in place, on the device it is on; returns the stage's metrics.
+
+    checkpoint: file of this run alone; one found there, of the same run, is resumed from.
+    curves: folder for dvclive, None writes none. ValueError on a batch that cannot be split over
+    the processes or a prompt depth the tower does not have.
+    """
+    if recipe.train in ("prompts", "both"):
+        clip.deepen_prompts(recipe.prompt_depth, torch.Generator().manual_seed(recipe.seed))
+    training, held = hold_out(pairs.image_ids, recipe.held_out, recipe.most_held_out)
+    regions = RegionSet(
+        pairs, clip.image_size, clip.mean, clip.std, recipe.fill, recipe.min_crop, recipe.seed
+    )
+    nouns = class_features(clip, pairs.nouns, recipe.templates)
+
+    def held_out_accuracy() -> float | None:
+        return accuracy(clip, regions, held, nouns, recipe.bfloat16) if len(held) else None
+
+    before = held_out_accuracy()
+    metrics = {
+        "trained": recipe.train,
+        "pairs": len(pairs),
+        "unique_nouns": len(pairs.nouns),
+        "held_out_pairs": len(held),
+        "held_out_accuracy_before": before,
+    }
+    if recipe.train == "nothing":
+        return metrics | {"held_out_accuracy": before, "steps": 0}
+    steps = max(1, round(recipe.epochs * len(training) / recipe.batch_size))
+    run = _Run(clip, recipe, steps, nouns)
+    recorder = Curves(curves if _rank() == 0 else None)
+    recorder.add(0, {HELD_OUT: before})
+    state = Checkpoint(checkpoint, _identity(recipe, pairs, run.parameters))
+    start = state.load(run.parameters, run.optimizer, recorder)
+    batches = _batches(regions, training, recipe, start, steps, loader_workers)
+    with counting(steps, f"fine-tuning {recipe.train}") if _rank() == 0 else _quiet() as advance:
+        advance(start)
+        for step, batch in enumerate(batches, start=start + 1):
+            recorder.see(*run.step(step - 1, batch))
+            if _due(step, steps, LOSS_POINTS):
+                recorder.add_losses(step)
+            if _due(step, steps, ACCURACY_POINTS):
+                recorder.add(step, {HELD_OUT: held_out_accuracy()})
+            if step % recipe.checkpoint_steps == 0 and step < steps and _rank() == 0:
+                state.save(step, run.parameters, run.optimizer, recorder)
+            advance(1)
+    recorder.write()
+    return metrics | {
+        "held_out_accuracy": recorder.last(HELD_OUT),
+        "steps": steps,
+        "loss": recorder.last("train/loss"),
+    }
+
+
+class _Run:
+    """Model, optimiser and loss of one run; `step` does one step of training."""
+
+    def __init__(self, clip: MaskClip, recipe: Recipe, steps: int, nouns: Tensor) -> None:
+        self.recipe, self.steps, self.nouns = recipe, steps, nouns
+        self.device = clip.mean.device
+        clip.eval()  # no part of CLIP behaves otherwise in training but patch dropout
+        self.parameters = trained_parameters(clip, recipe.train)
+        self.optimizer = adamw(
+            self.parameters, recipe.learning_rate, recipe.prompt_learning_rate, recipe.weight_decay
+        )
+        self.model: nn.Module = clip
+        if processes() > 1:
+            self.model = DistributedDataParallel(
+                clip, device_ids=[self.device] if self.device.type == "cuda" else None
+            )
+
+    def step(self, index: int, batch: Batch) -> tuple[float, float]:
+        """Do step `index`, from 0; returns its loss and learning rate."""
+        recipe = self.recipe
+        factor = learning_rate_factor(index, self.steps, recipe.warmup_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        images = batch.images.to(self.device, non_blocking=True)
+        masks = batch.masks.to(self.device, non_blocking=True)
+        noun_ids = batch.noun_ids.to(self.device)
+        with runtime.autocast(self.device, recipe.bfloat16), runtime.math_attention():
+            features = self.model(images, masks)
+        features, noun_ids = gather_batch(F.normalize(features.float(), dim=-1), noun_ids)
+        loss = contrastive_loss(
+            features,
+            self.nouns[noun_ids],
+            recipe.temperature,
+            noun_ids if recipe.loss == "unique_nouns" else None,
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        (loss * processes()).backward()  # DistributedDataParallel takes the mean of gradients
+        self.optimizer.step()
+        return float(loss.detach()), self.optimizer.param_groups[0]["lr"]
+
+
+def _batches(
+    regions: RegionSet,
+    training: np.ndarray,
+    recipe: Recipe,
+    start: int,
+    steps: int,
+    workers: int,
+) -> Iterator[Batch]:
+    if recipe.batch_size % processes():
+        raise ValueError(
+            f"finetune batch_size = {recipe.batch_size} cannot be split over {processes()} "
+            "processes: choose a multiple"
+        )
+    draws = Draws(len(training), recipe.batch_size, recipe.seed, start, steps, _rank(), processes())
+    return iter(
+        DataLoader(
+            regions.only(training),
+            batch_sampler=draws,
+            collate_fn=stack,
+            num_workers=workers,
+            generator=torch.Generator().manual_seed(recipe.seed),
+        )
+    )
+
+
+def _due(step: int, steps: int, points: int) -> bool:
+    """True at about `points` evenly spread steps of 1 .. steps, the last one among them."""
+    return step * points // steps > (step - 1) * points // steps
+
+
+def _identity(recipe: Recipe, pairs: PairSet, parameters: dict[str, nn.Parameter]) -> str:
+    """Tells runs apart, so that a checkpoint is only resumed by the run that wrote it."""
+    weights = {
+        name: hashlib.sha256(p.detach().cpu().numpy().tobytes()).digest()
+        for name, p in parameters.items()
+    }
+    ids = [pairs.noun_ids.tobytes(), pairs.image_ids.tobytes()]
+    return of_value([recipe, pairs.nouns, ids, weights])
+
+
+def _rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def _quiet() -> nullcontext:
+    return nullcontext(lambda n: None)

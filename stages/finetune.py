@@ -1,0 +1,55 @@
+"""Stages `finetune@first` and `finetune@second`: adapt CLIP to masked crops.
+
+    python -m stages.finetune --step first --pairs data/pairs --clip data/base_clip \\
+        --out data/finetune/first --metrics data/metrics/finetune-first.json
+
+On several GPUs: `torchrun --nproc_per_node 8 -m stages.finetune ...`. Writes a CLIP folder (see
+pipeline/clip/store.py), curves/; while training, checkpoint.pt from which a
+killed run goes on.
+"""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import torch.distributed as dist
+
+from pipeline.atomic import write_text
+from pipeline.clip.finetune import Recipe, finetune
+from pipeline.clip.pair_set import open_pairs
+from pipeline.clip.store import load_clip, save_clip
+from pipeline.params import TEMPLATES, load_params
+from pipeline.progress import report
+from pipeline.runtime import device, workers
+from pipeline.segmenter.distributed import process_group
+from pipeline.stage import run_stage
+
+
+def main(
+    step: Literal["first", "second"],
+    pairs: Path,
+    clip: Path,
+    out: Path,
+    metrics: Path,
+    params: Path = Path("params.yaml"),
+) -> None:
+    """Adapt CLIP to masked crops."""
+    chosen = load_params(params, f"finetune.{step}").model_dump()
+    recipe = Recipe(**chosen | {"templates": TEMPLATES[chosen["templates"]]})
+    with process_group(device()) as on:
+        model = load_clip(clip, on)
+        readers = workers() if on.type == "cuda" else 0
+        counts = finetune(
+            model, open_pairs(pairs), recipe, out / "checkpoint.pt", out / "curves", readers
+        )
+        if dist.is_initialized() and dist.get_rank() != 0:
+            return
+    save_clip(out, model, f"{model.name}; {step} step: {recipe.train}")
+    write_text(metrics, json.dumps(counts, indent=1) + "\n")
+    (out / "checkpoint.pt").unlink(missing_ok=True)
+    shares = ", ".join(f"{k} {v:.3f}" for k, v in counts.items() if isinstance(v, float))
+    report(f"finetune {step}: {recipe.train}, {counts['pairs']} pairs, {shares}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

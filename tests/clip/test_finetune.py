@@ -1,0 +1,169 @@
+import dataclasses
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.clip import finetune as module
+from pipeline.clip.finetune import Recipe, finetune
+from pipeline.clip.pair_set import PairSet
+from pipeline.clip.store import load_clip, save_clip
+from tests.clip.tiny import tiny_clip, write_pairs
+
+RECIPE = Recipe(
+    train="weights", loss="unique_nouns", fill="mean", prompt_depth=2, learning_rate=1e-3,
+    prompt_learning_rate=0.05, weight_decay=0.1, epochs=2.0, batch_size=16, warmup_steps=3,
+    min_crop=0.9, bfloat16=False, seed=0, held_out=0.2, checkpoint_steps=5,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    return PairSet(write_pairs(tmp_path_factory.mktemp("pairs"), 120))
+
+
+def run(folder, pairs, depth=0, curves=None, **changes):
+    clip = tiny_clip(depth=depth)
+    recipe = dataclasses.replace(RECIPE, **changes)
+    return clip, finetune(clip, pairs, recipe, folder / "checkpoint.pt", curves)
+
+
+def tower(clip):
+    return {k: v for k, v in clip.clip.state_dict().items() if k.startswith("visual.")}
+
+
+def test_it_learns_to_name_what_it_has_not_seen(tmp_path, pairs):
+    clip, metrics = run(tmp_path, pairs, epochs=12.0, curves=tmp_path / "curves", bfloat16=True)
+    assert metrics["held_out_accuracy"] >= 0.95 > metrics["held_out_accuracy_before"]
+    assert metrics["held_out_pairs"] + metrics["steps"] * 16 / 12 == pytest.approx(120, abs=1)
+    assert metrics["pairs"] == 120 and metrics["unique_nouns"] == 3 and metrics["loss"] < 0.5
+    curve = (tmp_path / "curves/plots/metrics/held_out/accuracy.tsv").read_text().splitlines()
+    assert 8 <= len(curve) - 1 <= 10 and curve[-1].split("\t")[-2] == str(metrics["steps"])
+    assert (tmp_path / "curves/plots/metrics/train/loss.tsv").is_file()
+    text = {k: v for k, v in clip.clip.state_dict().items() if not k.startswith("visual.")}
+    assert all(torch.equal(v, tiny_clip().clip.state_dict()[k]) for k, v in text.items())
+
+
+@pytest.mark.parametrize("loss", ["unique_nouns", "plain"])
+def test_prompts_alone_leave_clip_as_it_was(tmp_path, pairs, loss):
+    clip, metrics = run(tmp_path, pairs, train="prompts", loss=loss)
+    fresh = tiny_clip()
+    assert all(
+        torch.equal(v, fresh.clip.state_dict()[k]) for k, v in clip.clip.state_dict().items()
+    )
+    assert clip.prompt_depth == 2 and metrics["trained"] == "prompts"
+    images = torch.randn(2, 3, 24, 24)
+    with torch.no_grad():
+        assert torch.equal(clip.encode_image(images), fresh.encode_image(images))
+
+
+def test_both_at_once_and_nothing(tmp_path, pairs):
+    clip, _ = run(tmp_path, pairs, train="both", epochs=0.5)
+    fresh = tiny_clip(depth=2)
+    assert not torch.equal(clip.prompts, fresh.prompts)
+    assert not torch.equal(tower(clip)["visual.proj"], tower(fresh)["visual.proj"])
+    clip, metrics = run(tmp_path, pairs, train="nothing", depth=1)
+    assert torch.equal(clip.prompts, tiny_clip(depth=1).prompts) and metrics["steps"] == 0
+    assert metrics["held_out_accuracy"] == metrics["held_out_accuracy_before"]
+
+
+def test_weights_after_prompts_train_around_them(tmp_path, pairs):
+    clip, _ = run(tmp_path, pairs, depth=3, train="weights", epochs=0.5)
+    assert torch.equal(clip.prompts, tiny_clip(depth=3).prompts)
+    assert not torch.equal(tower(clip)["visual.proj"], tower(tiny_clip())["visual.proj"])
+
+
+def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path, pairs, monkeypatch):
+    whole, expected = run(tmp_path / "whole", pairs, curves=tmp_path / "a", train="both")
+
+    class Killed(Exception):
+        pass
+
+    step = module._Run.step
+
+    def until(self, index, batch):
+        if index == 8:
+            raise Killed
+        return step(self, index, batch)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(module._Run, "step", until)
+        run(tmp_path / "killed", pairs, train="both")
+    steps = []
+    monkeypatch.setattr(
+        module._Run, "step", lambda self, i, batch: steps.append(i) or step(self, i, batch)
+    )
+    resumed, metrics = run(tmp_path / "killed", pairs, curves=tmp_path / "b", train="both")
+    assert steps == list(range(5, expected["steps"]))
+    assert metrics == expected
+    assert torch.equal(resumed.prompts, whole.prompts)
+    assert all(torch.equal(tower(resumed)[key], value) for key, value in tower(whole).items())
+    for file in ("held_out/accuracy.tsv", "train/loss.tsv"):
+        a, b = (tmp_path / k / "plots/metrics" / file for k in "ab")
+        assert _without_time(a) == _without_time(b)
+
+
+def _without_time(path):
+    rows = [line.split("\t") for line in path.read_text().splitlines()]
+    kept = [i for i, name in enumerate(rows[0]) if name != "timestamp"]
+    return [[row[i] for i in kept] for row in rows]
+
+
+def test_a_checkpoint_of_another_run_is_not_resumed(tmp_path, pairs):
+    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    first, _ = run(tmp_path, pairs)
+    assert (tmp_path / "checkpoint.pt").stat().st_size > 1000
+    _, other = run(tmp_path, pairs, seed=1)
+    _, clean = run(tmp_path / "clean", pairs, seed=1)
+    assert other == clean
+
+
+def test_loader_processes_change_nothing(tmp_path, pairs):
+    alone, _ = run(tmp_path, pairs, epochs=0.3)
+    clip = tiny_clip()
+    recipe = dataclasses.replace(RECIPE, epochs=0.3)
+    finetune(clip, pairs, recipe, tmp_path / "other.pt", loader_workers=2)
+    assert all(torch.equal(tower(clip)[k], v) for k, v in tower(alone).items())
+
+
+def test_a_batch_larger_than_the_pairs(tmp_path):
+    few = PairSet(write_pairs(tmp_path, 3))
+    _, metrics = run(tmp_path, few, batch_size=32, held_out=0.0)
+    assert metrics["steps"] == 1 and "held_out_accuracy" in metrics
+    assert metrics["held_out_accuracy"] is None and np.isfinite(metrics["loss"])
+
+
+def test_two_processes_give_the_result_of_one(tmp_path, pairs):
+    """torchrun with two processes on one global batch, against this process alone."""
+    clip = tiny_clip()
+    save_clip(tmp_path / "base", clip, "tiny")
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys, torch.distributed as dist\n"
+        "from pathlib import Path\n"
+        "from pipeline.clip.finetune import finetune\n"
+        "from pipeline.clip.pair_set import PairSet\n"
+        "from pipeline.clip.store import load_clip, save_clip\n"
+        "from tests.clip.test_finetune import RECIPE\n"
+        "folder, pairs = Path(sys.argv[1]), PairSet(sys.argv[2])\n"
+        "dist.init_process_group('gloo')\n"
+        "clip = load_clip(folder / 'base')\n"
+        "finetune(clip, pairs, RECIPE, folder / 'checkpoint.pt', folder / 'curves')\n"
+        "if dist.get_rank() == 0: save_clip(folder / 'two', clip, 'two')\n"
+        "dist.destroy_process_group()\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    subprocess.run(
+        [*command, "--master_port", "29617", str(script), str(tmp_path), str(pairs.folder)],
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"},
+        timeout=400,
+    )
+    finetune(clip, pairs, RECIPE, tmp_path / "one.pt")
+    two = load_clip(tmp_path / "two")
+    for key, value in tower(clip).items():
+        if not key.endswith("in_proj_bias"):  # a key's bias has no gradient but rounding noise
+            assert torch.allclose(tower(two)[key], value, atol=1e-4), key
