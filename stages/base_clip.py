@@ -1,8 +1,8 @@
 """Stage `base_clip`: the CLIP to adapt - shipped, from open_clip by name, or from a file.
 
-    python -m stages.base_clip --out data/base_clip
+    python -m stages.base_clip --out data/base_clip --metrics data/metrics/base_clip.json
 
-Writes a CLIP folder (see pipeline/clip/store.py) and metrics.json: its size and, for the shipped
+Writes a CLIP folder (see pipeline/clip/store.py) and the metrics: its size and, for the shipped
 miniature, its zero-shot accuracy on ordinary pictures, box crops and masked crops of its world.
 """
 
@@ -23,24 +23,24 @@ from pipeline.world.vocabulary import NOUNS
 PICTURES, PICTURE_PX, SCENE_PX, SEED = 600, 64, 128, 7_000_000
 
 
-def main(out: Path, params: Path = Path("params.yaml")) -> None:
+def main(out: Path, metrics: Path, params: Path = Path("params.yaml")) -> None:
     """Fetch the base CLIP."""
     wanted = load_params(params, "base_clip")
     clip = base_clip(**wanted.model_dump()).to(runtime.device())
-    metrics: dict = {"parameters": sum(p.numel() for p in clip.clip.parameters())}
+    counts: dict = {"parameters": sum(p.numel() for p in clip.clip.parameters())}
     if wanted.source == "shipped":
         natural = natural_probe(PICTURES, PICTURE_PX, SEED)
         crops = crop_probe(PICTURES, SCENE_PX, SEED)
-        metrics["zero_shot_top1"] = {
+        counts["zero_shot_top1"] = {
             "natural": zero_shot_accuracy(clip, natural.images, None, natural.nouns, NOUNS),
             "box": zero_shot_accuracy(clip, crops.images, None, crops.nouns, NOUNS),
             "masked": zero_shot_accuracy(clip, crops.images, crops.masks, crops.nouns, NOUNS),
         }
     save_clip(out, clip, clip.name)
-    write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    accuracy = metrics.get("zero_shot_top1", {})
+    write_text(metrics, json.dumps(counts, indent=1) + "\n")
+    accuracy = counts.get("zero_shot_top1", {})
     found = "".join(f", zero-shot {kind} {share:.1%}" for kind, share in accuracy.items())
-    report(f"base_clip: {clip.name}, {metrics['parameters'] / 1e6:.1f}M parameters{found}")
+    report(f"base_clip: {clip.name}, {counts['parameters'] / 1e6:.1f}M parameters{found}")
 
 
 if __name__ == "__main__":
