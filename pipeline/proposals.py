@@ -104,7 +104,8 @@ def collect_proposals(
 ) -> dict[str, Any]:
     """Propose masks on every captioned picture of a split; returns the metrics.
 
-    Folders and templates as in `MakeProposals`. Writes `out/shards` and `out/rejects.parquet`.
+    Folders and templates as in `MakeProposals`. Writes the shards `out/proposals-00000.parquet`
+    ... and `out/rejects.parquet`.
     """
     records = [record for record in read_split(dataset, split) if record.captions]
     root = read_dataset(dataset).root
@@ -115,8 +116,8 @@ def collect_proposals(
     make = MakeProposals(dataset, segmenter, clip, split, templates, settings, stamp)
     code = of_code(sys.modules[__name__], pipeline.segmenter, pipeline.masks)
     fingerprint = {"inputs": stamp, "code": code, "settings": settings, "templates": templates}
-    shards = run_shards(out / "shards", records, shard_size, make, fingerprint, "proposals")
-    rejects = collect_rejects(out / "shards", out / "rejects.parquet")
+    shards = run_shards(out, records, shard_size, make, fingerprint, "proposals")
+    rejects = collect_rejects(out, out / "rejects.parquet")
     return metrics_of(total_counts(shards), rejects)
 
 

@@ -32,15 +32,7 @@ def main(
     split = load_params(params, "proposals").split
     settings = PairSettings(**chosen)
     counts = collect_pairs(
-        dataset,
-        proposals / "shards",
-        nouns / "shards",
-        clip,
-        out,
-        split,
-        templates,
-        settings,
-        shard_size,
+        dataset, proposals, nouns, clip, out, split, templates, settings, shard_size
     )
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     precision = counts["precision"]

@@ -1,10 +1,10 @@
 """Stage `proposals`: the segmenter's masks on every captioned picture.
 
     python -m stages.proposals --dataset data/dataset --segmenter data/segmenter \\
-        --clip data/base_clip --out data/proposals
+        --clip data/base_clip --out data/proposals --metrics data/metrics/proposals.json
 
-Writes shards/proposals-00000.parquet ..., rejects.parquet and metrics.json. A killed run goes on
-with the shards that are missing.
+Writes the shards proposals-00000.parquet ..., and rejects.parquet. A killed run goes on with the
+shards that are missing.
 """
 
 import json
@@ -18,16 +18,21 @@ from pipeline.stage import run_stage
 
 
 def main(
-    dataset: Path, segmenter: Path, clip: Path, out: Path, params: Path = Path("params.yaml")
+    dataset: Path,
+    segmenter: Path,
+    clip: Path,
+    out: Path,
+    metrics: Path,
+    params: Path = Path("params.yaml"),
 ) -> None:
     chosen = load_params(params, "proposals").model_dump()
     split, shard_size = chosen.pop("split"), chosen.pop("shard_size")
     templates = TEMPLATES[load_params(params, "segmenter").training.templates]
-    metrics = collect_proposals(
+    counts = collect_proposals(
         dataset, segmenter, clip, out, split, templates, ProposalSettings(**chosen), shard_size
     )
-    write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    report(f"{metrics['proposals']} proposals on {metrics['pictures']} pictures")
+    write_text(metrics, json.dumps(counts, indent=1) + "\n")
+    report(f"{counts['proposals']} proposals on {counts['pictures']} pictures")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def test_batches_hold_pictures_of_one_size():
 
 def test_shards_hold_valid_records_in_picture_order_and_name_the_broken_file(folders, tmp_path):
     metrics = collect(folders, tmp_path)
-    records = list(read_shards(tmp_path / "shards", "proposals", ProposalRecord))
+    records = list(read_shards(tmp_path, "proposals", ProposalRecord))
     assert [r.image_id for r in records] == sorted(r.image_id for r in records)
     assert {r.image_id for r in records} == {1, 2, 3, 4}
     for record in records:
@@ -92,7 +92,7 @@ def test_shards_hold_valid_records_in_picture_order_and_name_the_broken_file(fol
 def test_a_killed_run_resumes_to_the_same_bytes(folders, tmp_path):
     whole = collect(folders, tmp_path / "whole")
     collect(folders, tmp_path / "killed")
-    (tmp_path / "killed" / "shards" / "manifest" / "00001.json").unlink()
+    (tmp_path / "killed" / "manifest" / "00001.json").unlink()
     assert collect(folders, tmp_path / "killed") == whole
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
@@ -109,7 +109,7 @@ def test_fewer_queries_and_a_threshold_no_pixel_reaches(folders, tmp_path):
 
 def test_masks_have_the_size_of_the_picture_whatever_size_the_segmenter_sees(folders, tmp_path):
     collect(folders, tmp_path, ProposalSettings(100, 0.5, 1, 64, 64, 4))
-    records = list(read_shards(tmp_path / "shards", "proposals", ProposalRecord))
+    records = list(read_shards(tmp_path, "proposals", ProposalRecord))
     assert {(r.height, r.width) for r in records} == {(48, 48)}
 
 

@@ -32,7 +32,7 @@ def collect_pairs(
 ) -> dict[str, Any]:
     """Collect the pairs of a split's captioned pictures; returns the metrics.
 
-    Folders as in `MakePairs`. Writes `out/shards/pairs-00000.tar` ..., `out/index.parquet`,
+    Folders as in `MakePairs`. Writes `out/pairs-00000.tar` ..., `out/index.parquet`,
     `out/rejects.parquet` and `out/plots/*.csv`.
     """
     records = [record for record in read_split(dataset, split) if record.captions]
@@ -47,7 +47,7 @@ def collect_pairs(
     make = MakePairs(dataset, proposals, nouns, clip, split, templates, settings, "".join(inputs))
     code = of_code(pipeline.pairs, regions, text, tower)
     fingerprint = {"inputs": inputs, "code": code, "settings": settings, "templates": templates}
-    shards = run_shards(out / "shards", records, shard_size, make, fingerprint, "pairs")
+    shards = run_shards(out, records, shard_size, make, fingerprint, "pairs")
     statistics = PairStatistics(Truth(about, split).groups)
     write_parquet(out / "index.parquet", _index(shards, statistics), PairRecord)
     for name, rows, columns in (
@@ -56,7 +56,7 @@ def collect_pairs(
         ("nouns", statistics.nouns(), ("noun", "group", "pairs", "precision", "similarity")),
     ):
         write_text(out / "plots" / f"{name}.csv", _csv(rows, columns))
-    rejects = collect_rejects(out / "shards", out / "rejects.parquet")
+    rejects = collect_rejects(out, out / "rejects.parquet")
     counts = {"pictures": 0, "pictures_with_pairs": 0} | total_counts(shards)
     return counts | statistics.metrics() | {"rejects": rejects}
 

@@ -111,14 +111,14 @@ def test_covers_says_whether_the_chosen_mask_is_the_true_one(folders, tmp_path):
 def test_shards_hold_the_crops_that_the_index_lists(folders, tmp_path):
     collect(folders, tmp_path)
     index = read_parquet(tmp_path / "index.parquet", PairRecord)
-    pairs = list(read_pairs(tmp_path / "shards"))
+    pairs = list(read_pairs(tmp_path))
     assert [p.key for p in pairs] == [p.key for p in index]
     for pair, record in zip(pairs, index, strict=True):
         x1, y1, x2, y2 = record.box_xyxy
         assert pair.crop.shape == (y2 - y1, x2 - x1, 3) and pair.mask.sum() == record.area
         assert pair.mask.any(axis=0).all() or pair.mask.any(axis=1).all()
         assert pair.about["similarity"] == pytest.approx(record.similarity, abs=1e-6)
-    training = PairSet(tmp_path / "shards")
+    training = PairSet(tmp_path)
     assert len(training) == 9 and training.nouns == ["disc", "joy", "red square"]
 
 
@@ -132,7 +132,7 @@ def test_shard_size_and_a_kill_change_no_pair(folders, tmp_path):
     )
     assert [(p.key, p.noun, p.query) for p in pairs] == [(p.key, p.noun, p.query) for p in same]
     collect(folders, tmp_path / "killed")
-    (tmp_path / "killed" / "shards" / "manifest" / "00000.json").unlink()
+    (tmp_path / "killed" / "manifest" / "00000.json").unlink()
     assert collect(folders, tmp_path / "killed") == whole
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
@@ -174,7 +174,7 @@ def test_a_threshold_nothing_reaches_leaves_readable_empty_files(folders, tmp_pa
     assert metrics["pairs"] == 0 and metrics["precision"] is None
     assert metrics["rejects"]["below min_similarity"] == 9
     assert read_parquet(tmp_path / "index.parquet", PairRecord) == []
-    assert list(read_pairs(tmp_path / "shards")) == []
+    assert list(read_pairs(tmp_path)) == []
 
 
 def test_plots_are_tables_with_a_heading(folders, tmp_path):
