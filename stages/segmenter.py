@@ -17,7 +17,7 @@ from pipeline.atomic import write_text
 from pipeline.clip.store import load_clip
 from pipeline.clip.text import class_features
 from pipeline.data.dataset import read_dataset, read_split
-from pipeline.params import TEMPLATES, load_params
+from pipeline.params import TEMPLATES, from_scratch, load_params
 from pipeline.progress import report
 from pipeline.records import Reject, write_parquet
 from pipeline.runtime import device, workers
@@ -32,9 +32,18 @@ from pipeline.segmenter.train import Recipe, TrainingResult
 from pipeline.stage import run_stage
 
 
-def main(dataset: Path, clip: Path, out: Path, params: Path = Path("params.yaml")) -> None:
+def main(
+    dataset: Path,
+    clip: Path,
+    out: Path,
+    metrics: Path,
+    params: Path = Path("params.yaml"),
+    pretrain: bool = False,
+) -> None:
     """Train MaskFormer on the closed set, or take a trained one."""
     wanted = load_params(params, "segmenter")
+    if pretrain:
+        wanted = from_scratch(wanted, load_params(params, "pretrain_segmenter"))
     how = wanted.training.model_dump()
     world = read_dataset(dataset)
     ids, names = trained_classes(world, how["classes"])
@@ -61,14 +70,14 @@ def main(dataset: Path, clip: Path, out: Path, params: Path = Path("params.yaml"
             return
         save_segmenter(out, segmenter)
         write_parquet(out / "rejects.parquet", result.rejects, Reject)
-        metrics = {"losses": result.losses, "rejected": len(result.rejects)}
+        counts: dict = {"losses": result.losses, "rejected": len(result.rejects)}
         if (instances := instances_file(world.root)) is not None:
             val, truth = read_split(dataset, "val"), TrueMasks(instances)
             measure = Measure(**wanted.measure.model_dump())
-            metrics |= measure_recall(segmenter, text, world.root, val, truth, names, measure)
-        write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+            counts |= measure_recall(segmenter, text, world.root, val, truth, names, measure)
+        write_text(metrics, json.dumps(counts, indent=1) + "\n")
         discard_checkpoints(out)
-        report("segmenter: " + ", ".join(f"{k} {v}" for k, v in metrics.items() if k != "losses"))
+        report("segmenter: " + ", ".join(f"{k} {v}" for k, v in counts.items() if k != "losses"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""dvc.yaml keeps its promises: every stage can be read, rerun alone and trusted."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.params import Params
+
+ROOT = Path(__file__).resolve().parents[1]
+RAW = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def expand() -> dict[str, dict]:
+    """The stages with their foreach templates filled in, as DVC names them."""
+    stages = {}
+    for name, stage in RAW.items():
+        if "foreach" not in stage:
+            stages[name] = stage
+            continue
+        items = stage["foreach"]
+        if isinstance(items, str):
+            section, key = re.fullmatch(r"\$\{(\w+)\.(\w+)\}", items).groups()
+            items = PARAMS[section][key]
+        for key, item in items.items():
+            text = yaml.safe_dump(stage["do"]).replace("${key}", key)
+            for field, value in (item or {}).items():
+                text = text.replace(f"${{item.{field}}}", str(value))
+            stages[f"{name}@{key}"] = yaml.safe_load(text)
+    return stages
+
+
+STAGES = expand()
+
+
+def paths(entries: list) -> list[str]:
+    return [next(iter(e)) if isinstance(e, dict) else e for e in entries]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stage(name):
+    stage = STAGES[name]
+    module = re.match(r"python -m stages\.(\w+) ", stage["cmd"])
+    assert module, stage["cmd"]
+    assert len(stage["desc"]) > 20
+    deps, outs = paths(stage["deps"]), paths(stage["outs"])
+    assert f"stages/{module[1]}.py" in deps
+    assert any(dep.startswith("pipeline/") for dep in deps), "its code package is a dependency"
+    data = [dep for dep in deps if dep.startswith("data/")]
+    metrics = paths(stage.get("metrics", []))
+    for path in (*data, *outs, *metrics):
+        assert path in stage["cmd"].split(), f"{path} does not show in the command line"
+    for dep in deps:
+        assert dep.startswith("data/") or (ROOT / dep).exists(), dep
+    if not stage.get("frozen"):
+        assert metrics, "every stage counts something"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_params_are_narrow_and_exist(name):
+    for key in STAGES[name]["params"]:
+        value = PARAMS
+        for part in key.split("."):
+            assert part in value, f"{key} is not in params.yaml"
+            value = value[part]
+    own = name.partition("@")[0]
+    sections = {key.split(".")[0] for key in STAGES[name]["params"]}
+    assert own in sections and sections <= {own, "segmenter"}
+
+
+def test_every_data_dependency_is_made_by_a_stage():
+    made = {out for stage in STAGES.values() for out in paths(stage["outs"])}
+    for name, stage in STAGES.items():
+        for dep in paths(stage["deps"]):
+            assert not dep.startswith("data/") or dep in made, f"{name}: {dep}"
+
+
+def test_metrics_are_kept_in_git():
+    for stage in STAGES.values():
+        for entry in stage.get("metrics", []):
+            assert entry[next(iter(entry))] == {"cache": False}
+
+
+def test_every_params_section_has_a_stage_and_comments():
+    own = {name.partition("@")[0] for name in STAGES}
+    assert set(PARAMS) == own == set(Params.model_fields)
+    for number, line in enumerate((ROOT / "params.yaml").read_text().splitlines(), start=1):
+        leaf = re.match(r"\s+[\w-]+: .*\S", line)
+        if leaf and not line.strip().endswith("{}"):
+            assert "#" in line, f"params.yaml:{number} explains nothing: {line}"

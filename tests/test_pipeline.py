@@ -1,0 +1,110 @@
+"""The whole DAG, small, through DVC itself: a few dozen scenes from pictures to metrics."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = {
+    "dataset": {"train_scenes": 24, "val_scenes": 6, "side": 64},
+    "segmenter.training": {
+        "steps": 3, "batch_size": 4, "warmup_steps": 1, "crop": 64,
+        "least_short_side": 64, "most_short_side": 64,
+    },
+    "proposals": {"shard_size": 10},
+    "nouns": {"shard_size": 10},
+    "pairs": {"shard_size": 10},
+    "finetune.first": {"epochs": 1.0, "batch_size": 8, "warmup_steps": 1},
+    "finetune.second": {"epochs": 1.0, "batch_size": 8, "warmup_steps": 1},
+    "evaluate.common": {"overlays": 1, "sweep_weights": [0.5]},
+}  # fmt: skip
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(folder),
+        "OVSEG_WORKERS": "1",
+        "OMP_NUM_THREADS": "2",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_TEST": "true",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A copy of the project with small params, run once."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("pipeline", "stages"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for path, changes in SMALL.items():
+        section = params
+        for part in path.split("."):
+            section = section[part]
+        section.update(changes)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    dvc(folder, "init", "--no-scm", "--quiet")
+    dvc(folder, "repro", "--no-commit")
+    return folder
+
+
+def metrics(project: Path, stage: str) -> dict:
+    return json.loads((project / f"data/metrics/{stage}.json").read_text())
+
+
+def test_every_stage_leaves_its_artifacts(project):
+    made = {str(p.relative_to(project / "data")) for p in (project / "data").rglob("*")}
+    for name in (
+        "dataset/train.parquet", "dataset/sets/world-open.json", "base_clip/clip.safetensors",
+        "segmenter/segmenter.safetensors", "pairs/index.parquet",
+        "finetune/first/clip.safetensors", "finetune/second/prompts.safetensors",
+        "evaluate/world-closed/classes.csv", "evaluate/world-open/sweep.csv",
+    ):  # fmt: skip
+        assert name in made, name
+    assert any(name.startswith("evaluate/world-open/overlays/") for name in made)
+
+
+def test_metrics_hang_together(project):
+    assert metrics(project, "dataset")["train"]["pictures"] == 24
+    pairs = metrics(project, "pairs")
+    assert 0 < pairs["unique_nouns"] <= pairs["pairs"]
+    assert metrics(project, "finetune-first")["pairs"] == pairs["pairs"]
+    for name in ("world-closed", "world-open"):
+        result = metrics(project, f"evaluate-{name}")
+        for clip in ("base", "first", "second"):
+            for branch in ("clip", "ensemble", "oracle_masks"):
+                assert 0 <= result[clip][branch]["miou_legacy"] <= 1
+        assert result["oracle_names"]["miou_current"] > result["segmenter"]["miou_current"]
+
+
+def test_a_second_run_has_nothing_to_do(project):
+    assert "up to date" in dvc(project, "repro", "--no-commit")
+
+
+def test_a_changed_parameter_reruns_its_stage_and_what_follows(project):
+    status = dvc(project, "status")
+    assert "up to date" in status
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("second:\n    train: prompts",
+                                                      "second:\n    train: nothing"))
+    try:
+        plan = dvc(project, "repro", "--dry", "--no-commit")
+        assert "finetune@second" in plan and "evaluate@world-open" in plan
+        assert "Running stage 'pairs'" not in plan
+        assert "Running stage 'finetune@first'" not in plan
+    finally:
+        (project / "params.yaml").write_text(text)
