@@ -3,8 +3,8 @@
     python -m stages.pairs --dataset data/dataset --proposals data/proposals \\
         --nouns data/nouns --clip data/base_clip --out data/pairs --metrics data/metrics/pairs.json
 
-Writes shards/pairs-00000.tar ..., index.parquet, rejects.parquet and plots/*.csv. A
-killed run goes on with the shards that are missing.
+Writes the shards pairs-00000.tar ..., index.parquet, rejects.parquet and plots/*.csv. A killed run
+goes on with the shards that are missing.
 """
 
 import json
