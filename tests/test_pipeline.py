@@ -99,8 +99,9 @@ def test_a_changed_parameter_reruns_its_stage_and_what_follows(project):
     status = dvc(project, "status")
     assert "up to date" in status
     text = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(text.replace("second:\n    train: prompts",
-                                                      "second:\n    train: nothing"))
+    (project / "params.yaml").write_text(
+        text.replace("second:\n    train: prompts", "second:\n    train: nothing")
+    )
     try:
         plan = dvc(project, "repro", "--dry", "--no-commit")
         assert "finetune@second" in plan and "evaluate@world-open" in plan

@@ -127,9 +127,7 @@ def _write_annotations(folder: Path, split: str, records: list[dict]) -> None:
         for record in records
         for number, t in enumerate(record["captions"])
     ]
-    _write_json(
-        folder / f"captions_{split}2017.json", {"images": images, "annotations": captions}
-    )
+    _write_json(folder / f"captions_{split}2017.json", {"images": images, "annotations": captions})
     for name, nouns in (("instances", CLOSED), ("instances_all", NOUNS)):
         objects = [
             {"image_id": record["image"]["id"], "category_id": nouns.index(noun) + 1, **fields}

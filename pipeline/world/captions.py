@@ -55,7 +55,7 @@ def noun_phrase(noun: str, count: int, rng: np.random.Generator) -> str:
 
 
 def write_caption(counts: dict[str, int], stuff: list[str], rng: np.random.Generator) -> str:
-    """One sentence about a scene; counts: noun -> how often it stands there, stuff: visible kinds."""
+    """One sentence about a scene. counts: noun -> how often it is there; stuff: visible kinds."""
     nouns = list(counts)
     rng.shuffle(nouns)
     told = nouns[: int(rng.integers(1, min(4, len(nouns)) + 1))] if nouns else []

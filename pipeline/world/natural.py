@@ -41,9 +41,7 @@ def draw_natural(rng: np.random.Generator, side: int, noun: str) -> NaturalPictu
     return NaturalPicture(image, _caption(rng, noun, other, stuff), noun)
 
 
-def _caption(
-    rng: np.random.Generator, noun: str, other: str | None, stuff: str | None
-) -> str:
+def _caption(rng: np.random.Generator, noun: str, other: str | None, stuff: str | None) -> str:
     """Alt text of a picture: a bare noun, a template around it, or a short sentence."""
     style = rng.random()
     if style < 0.3 and other is None:

@@ -39,7 +39,7 @@ class Scene:
 
 
 def shift_colours(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Vary hue by up to 12 degrees, saturation and brightness by up to 25%; uint8 RGB in and out."""
+    """Vary hue by up to 12 degrees, saturation and brightness by up to 25%; uint8 RGB."""
     hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV).astype(np.float32)
     hsv[..., 0] = (hsv[..., 0] + rng.uniform(-6, 6)) % 180
     hsv[..., 1] = np.clip(hsv[..., 1] * rng.uniform(0.75, 1.15), 0, 255)
@@ -149,9 +149,7 @@ def draw_scene(
     return Scene(image, things, tuple(Thing(s.noun, s.mask & (owner < 0)) for s in stuff))
 
 
-def _freest_spot(
-    rng: np.random.Generator, owner: np.ndarray, length: float
-) -> tuple[float, float]:
+def _freest_spot(rng: np.random.Generator, owner: np.ndarray, length: float) -> tuple[float, float]:
     """Of four random centres (x, y) the one with the fewest taken pixels around it."""
     side = owner.shape[0]
     spots = rng.uniform(length * 0.45, side - length * 0.45, size=(4, 2))

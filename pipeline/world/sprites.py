@@ -42,7 +42,7 @@ def sprite(noun: str) -> np.ndarray:
     if code is None or not svg.is_file():
         raise ValueError(
             f"no pictogram for the noun {noun!r} (looked for the CLDR name {name!r}): use a name "
-            "from the package `emoji`, or add the noun to PICTOGRAMS in pipeline/world/vocabulary.py"
+            "from the package `emoji`, or add it to PICTOGRAMS in pipeline/world/vocabulary.py"
         )
     png = resvg_py.svg_to_bytes(
         svg_string=svg.read_text(encoding="utf-8"),

@@ -13,7 +13,7 @@ Painter = Callable[[np.random.Generator, int], np.ndarray]
 
 
 def paint(stuff: str, rng: np.random.Generator, side: int) -> np.ndarray:
-    """A square of the named stuff, uint8 (side, side, 3) RGB. Raises KeyError for an unknown one."""
+    """A square of the named stuff, uint8 (side, side, 3) RGB. KeyError for an unknown one."""
     canvas = PAINTERS[stuff](rng, side)
     canvas = canvas * rng.uniform(0.88, 1.12) + rng.uniform(-12, 12, size=3)
     return np.clip(canvas, 0, 255).astype(np.uint8)
