@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -44,10 +43,11 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
         raise FileNotFoundError(f"{path}: no such weights file")
     try:
         content = _content(path)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, UnicodeError) as error:
+    except Exception as error:  # foreign bytes can fail a parser in any way
+        why = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise ValueError(
-            f"{path}: not a weights file that can be read safely ({str(error).splitlines()[0]}); "
-            "expected safetensors, a torch file of tensors, or detectron2's .pkl"
+            f"{path}: not a weights file that can be read safely ({why}); expected safetensors, "
+            "a torch file of tensors, or detectron2's .pkl"
         ) from error
     for name in CONTAINERS:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
