@@ -27,8 +27,8 @@ from pipeline.segmenter.maskformer import MaskFormer
 class Picture:
     """A picture with its ground truth."""
 
-    index: int
-    """Position in the evaluation set."""
+    name: str
+    """The image id, for people and file names."""
     image: np.ndarray
     """uint8 RGB `(H, W, 3)`."""
     truth: np.ndarray

@@ -1,11 +1,11 @@
-"""Evaluating every variant on a set in one pass over its pictures (paper section 4).
+"""Counting every variant on some pictures in one pass over them (paper section 4).
 
 Memory is flat in the number of pictures and in their size: a batch of pictures is held at a
 time, label maps are made and counted in bands of rows, and what is kept is one confusion matrix
 per variant.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -17,7 +17,6 @@ from pipeline.evaluation.confusion import confusion_matrix, empty_confusion
 from pipeline.evaluation.look import Looker, Picture, View
 from pipeline.evaluation.variants import Variant
 from pipeline.ovseg.semantic import Contest, mask_bands
-from pipeline.progress import track
 from pipeline.records import Reject
 
 STAGE = "evaluate"
@@ -25,7 +24,7 @@ STAGE = "evaluate"
 
 @dataclass
 class Evaluation:
-    """What one pass over a set counted."""
+    """What was counted."""
 
     confusions: dict[Variant, np.ndarray] = field(default_factory=dict)
     """int64 `(K, K + 1)` per variant, see `pipeline.evaluation.confusion`."""
@@ -35,15 +34,10 @@ class Evaluation:
     """Pictures left out, with the reason."""
 
 
-def evaluate(
-    looker: Looker,
-    eval_set: EvalSet,
-    on_view: Callable[[Picture, View], None] | None = None,
-) -> Evaluation:
+def evaluate(looker: Looker, eval_set: EvalSet) -> Evaluation:
     """Look at every picture of the set once and count all variants.
 
-    on_view: called for every picture, in the order of the set. A picture that cannot be read, or
-    whose label map does not fit it, becomes a reject; ValueError where none is left.
+    A picture that cannot be read, or whose label map does not fit it, becomes a reject.
     """
     result = Evaluation()
     pictures = readable_pictures(eval_set, result.rejects)
@@ -51,18 +45,12 @@ def evaluate(
         for picture, view in zip(batch, looker(batch), strict=True):
             count(result.confusions, picture, view, len(eval_set.classes), eval_set.ignore_label)
             result.images += 1
-            if on_view:
-                on_view(picture, view)
-    if not result.images:
-        why = result.rejects[0].detail if result.rejects else "the set lists no pictures"
-        raise ValueError(f"{eval_set.name}: no picture could be evaluated; first reason: {why}")
     return result
 
 
 def readable_pictures(eval_set: EvalSet, rejects: list[Reject]) -> Iterator[Picture]:
     """The set's pictures with their truth; the others are appended to `rejects`."""
-    images = track(eval_set.images, len(eval_set.images), f"{STAGE} {eval_set.name}")
-    for index, entry in enumerate(images):
+    for entry in eval_set.images:
         try:
             image = read_image(eval_set.root / entry.path)
         except (ValueError, FileNotFoundError) as error:
@@ -78,7 +66,7 @@ def readable_pictures(eval_set: EvalSet, rejects: list[Reject]) -> Iterator[Pict
         if fault := _misfit(image, truth, len(eval_set.classes), eval_set.ignore_label):
             rejects.append(Reject(STAGE, entry.label_path, *fault))
             continue
-        yield Picture(index, image, truth)
+        yield Picture(str(entry.image_id), image, truth)
 
 
 def count(

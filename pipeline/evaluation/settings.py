@@ -38,6 +38,7 @@ class EvaluationSettings:
         for name in ("ensemble_weight", "mask_threshold"):
             _check_share(name, getattr(self, name))
         for name in ("sweep_weights", "sweep_thresholds"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # lists come from YAML
             for value in getattr(self, name):
                 _check_share(name, value)
         for name in ("image_batch", "crop_batch"):

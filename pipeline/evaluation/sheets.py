@@ -1,15 +1,20 @@
 """Overlay pictures of an evaluation: picture, ground truth and predictions over one legend."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from pipeline.data.sets import EvalSet
-from pipeline.evaluation.look import Picture, View
+from pipeline.evaluation.look import Looker, Picture, View
+from pipeline.evaluation.run import readable_pictures
 from pipeline.evaluation.settings import EvaluationSettings
 from pipeline.evaluation.variants import ENSEMBLE, Variant
 from pipeline.ovseg.panel import Column, save_sheet, sheet
 from pipeline.ovseg.semantic import label_map
+from pipeline.records import Reject
 
 LEGEND_CLASSES = 24
 """Most classes a sheet gives a colour; the smallest are left grey."""
@@ -25,46 +30,44 @@ def ensemble_columns(clips: list[str], settings: EvaluationSettings) -> dict[str
     }
 
 
-class SheetWriter:
-    """Draws a few pictures of a set, spread evenly over it, while the set is evaluated.
+def draw_sheets(
+    folder: Path, looker: Looker, eval_set: EvalSet, columns: dict[str, Variant], count: int
+) -> None:
+    """Write `<image id>.png` for `count` pictures, spread evenly over the set.
 
-    columns: title to variant, painted beside the picture and its ground truth.
+    columns: title to variant, painted beside the picture and its ground truth. A chosen picture
+    that cannot be read is left out. Sheets of an earlier run are removed.
     """
-
-    def __init__(
-        self, folder: Path, eval_set: EvalSet, columns: dict[str, Variant], count: int
-    ) -> None:
-        self.folder = folder
-        self.eval_set = eval_set
-        self.columns = columns
-        self.chosen = spread(len(eval_set.images), count)
-
-    def __call__(self, picture: Picture, view: View) -> None:
-        """Write `<image id>.png` if the picture is one of the chosen."""
-        if picture.index not in self.chosen:
-            return
-        hw = picture.truth.shape
-        predictions = {
-            name: label_map(view.probabilities[variant], view.masks, hw).cpu().numpy()
-            for name, variant in self.columns.items()
-        }
-        columns = [
-            Column("picture", None),
-            Column("ground truth", picture.truth),
-            *(Column(name, labels) for name, labels in predictions.items()),
-        ]
-        classes = len(self.eval_set.classes)
-        shown = classes_to_show(picture.truth, list(predictions.values()), classes)
-        page = sheet(picture.image, columns, self.eval_set.classes, shown)
-        name = str(self.eval_set.images[picture.index].image_id).replace("/", "_")
-        save_sheet(page, self.folder / f"{name}.png")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    chosen = [eval_set.images[i] for i in spread(len(eval_set.images), count)]
+    rejects: list[Reject] = []  # the evaluation has listed them already
+    for picture in readable_pictures(replace(eval_set, images=chosen), rejects):
+        [view] = looker([picture])
+        page = draw(picture, view, columns, eval_set.classes)
+        save_sheet(page, folder / f"{picture.name.replace('/', '_')}.png")
 
 
-def spread(total: int, count: int) -> set[int]:
+def draw(
+    picture: Picture, view: View, columns: dict[str, Variant], classes: list[str]
+) -> Image.Image:
+    """One sheet: the picture, its ground truth and the labels of some variants."""
+    hw = picture.truth.shape
+    predictions = {
+        title: label_map(view.probabilities[variant], view.masks, hw).cpu().numpy()
+        for title, variant in columns.items()
+    }
+    painted = [Column("picture", None), Column("ground truth", picture.truth)]
+    painted += [Column(title, labels) for title, labels in predictions.items()]
+    shown = classes_to_show(picture.truth, list(predictions.values()), len(classes))
+    return sheet(picture.image, painted, classes, shown)
+
+
+def spread(total: int, count: int) -> list[int]:
     """`count` positions in `0..total-1`, evenly spread; all of them where count >= total."""
     if count >= total:
-        return set(range(total))
-    return {int(at) for at in np.linspace(0, total - 1, count)} if count > 0 else set()
+        return list(range(total))
+    return [int(at) for at in np.linspace(0, total - 1, count)]
 
 
 def classes_to_show(truth: np.ndarray, predictions: list[np.ndarray], classes: int) -> list[int]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pipeline.evaluation.settings import EvaluationSettings
+
 SEGMENTER = "segmenter"
 """The segmenter's masks and its own class scores."""
 CLIP = "clip"
@@ -50,3 +52,10 @@ def sweep_variants(
         for threshold in thresholds
         for weight in weights
     ]
+
+
+def all_variants(clips: list[str], settings: EvaluationSettings) -> list[Variant]:
+    """Everything that one pass counts, each once."""
+    main = main_variants(clips, settings.mask_threshold, settings.ensemble_weight)
+    sweep = sweep_variants(clips, settings.thresholds, settings.weights)
+    return list(dict.fromkeys([*main, *sweep]))

@@ -1,11 +1,12 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from pipeline.evaluation.report import write_report
 from pipeline.evaluation.run import evaluate
-from pipeline.evaluation.sheets import SheetWriter, classes_to_show, ensemble_columns, spread
+from pipeline.evaluation.sheets import classes_to_show, draw_sheets, ensemble_columns, spread
 from pipeline.records import Reject, read_parquet
 from tests.evaluation.small_set import add_faults, small_set
 from tests.evaluation.test_run import SETTINGS, looker
@@ -14,9 +15,10 @@ CLIPS = ["base", "second"]
 
 
 def run(folder, eval_set):
-    draw = SheetWriter(folder / "overlays", eval_set, ensemble_columns(CLIPS, SETTINGS), 3)
-    evaluation = evaluate(looker(eval_set), eval_set, draw)
-    metrics = write_report(folder, evaluation, eval_set, CLIPS, SETTINGS)
+    models = looker(eval_set)
+    metrics = write_report(folder, evaluate(models, eval_set), eval_set, CLIPS, SETTINGS)
+    columns = ensemble_columns(CLIPS, SETTINGS)
+    draw_sheets(folder / "overlays", models, eval_set, columns, 9)
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
 
@@ -91,21 +93,19 @@ def test_rejects_are_written(files):
 def test_a_second_run_writes_the_same_bytes(files, eval_set, tmp_path):
     again = run(tmp_path, eval_set)
     first = {path.relative_to(files): path.read_bytes() for path in files.rglob("*.*")}
-    assert len([path for path in first if path.suffix == ".png"]) >= 1
+    assert len([path for path in first if path.suffix == ".png"]) == 5
     assert again == first
 
 
 def test_overlays_are_spread_over_the_set():
-    assert spread(10, 0) == set()
-    assert spread(10, 1) == {0}
-    assert spread(10, 3) == {0, 4, 9}
-    assert spread(2, 5) == {0, 1}
-    assert spread(0, 5) == set()
+    assert spread(10, 0) == []
+    assert spread(10, 1) == [0]
+    assert spread(10, 3) == [0, 4, 9]
+    assert spread(2, 5) == [0, 1]
+    assert spread(0, 5) == []
 
 
 def test_the_legend_shows_the_truth_first_then_what_was_only_predicted(eval_set):
-    import numpy as np
-
     truth = np.array([[1, 1, 0, 255]])
     assert classes_to_show(truth, [np.array([[1, 3, 3, -1]]), np.array([[2, 3, 1, 1]])], 5) == [
         1,

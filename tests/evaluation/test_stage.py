@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import yaml
 
 from pipeline.clip.store import save_clip
 from pipeline.data.sets import save_eval_set
+from pipeline.evaluation import count
+from pipeline.evaluation.run import evaluate
 from pipeline.segmenter.store import save_segmenter
 from stages.evaluate import main
 from tests.evaluation.small_set import small_set
@@ -40,12 +43,38 @@ def test_the_stage_writes_all_it_promises(flags, capsys):
     out = flags["out"]
     written = {path.name for path in out.iterdir()}
     tables = {"classes.csv", "branches.csv", "sweep.csv", "grid.csv"}
-    assert written == tables | {"rejects.parquet", "overlays"}
+    assert written == tables | {"rejects.parquet", "overlays", "shards"}
     assert len(list((out / "overlays").glob("*.png"))) == 2
     metrics = json.loads(flags["metrics"].read_text())
     assert {"base", "first", "second"} < set(metrics)
     assert "0.55" in (out / "sweep.csv").read_text()
     assert "ensemble" in capsys.readouterr().out
+
+
+def test_a_killed_run_goes_on_to_the_same_result(flags, monkeypatch):
+    def everything():
+        shards = sorted((flags["out"] / "shards").glob("*.npz"))
+        return [path.read_bytes() for path in (flags["metrics"], *shards)]
+
+    monkeypatch.setattr(count, "SHARD_PICTURES", 2)
+    main(set="small", **flags)
+    whole = everything()
+    evaluated = []
+
+    def dying(looker, eval_set):
+        if len(evaluated) == 2:
+            raise KeyboardInterrupt
+        evaluated.append(len(eval_set.images))
+        return evaluate(looker, eval_set)
+
+    shutil.rmtree(flags["out"])
+    monkeypatch.setattr(count, "evaluate", dying)
+    with pytest.raises(KeyboardInterrupt):
+        main(set="small", **flags)
+    evaluated.append("killed")
+    main(set="small", **flags)
+    assert evaluated == [2, 2, "killed", 1]
+    assert everything() == whole
 
 
 def test_an_unknown_set_is_refused(flags):

@@ -1,0 +1,153 @@
+"""Counting a whole evaluation set in shards: a killed run goes on, a cluster shares the work.
+
+Confusion matrices are whole numbers, so their sum over shards is the same in any order. A shard
+is `counts-00007.npz`: the matrices' non-zero cells, one row each.
+
+    variant (N,) int32   position in the list of variants of the settings
+    cell    (N,) int64   position in the flattened (K, K + 1) matrix
+    pixels  (N,) int64
+"""
+
+import sys
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pipeline.clip
+import pipeline.ovseg
+import pipeline.segmenter
+from pipeline import runtime
+from pipeline.clip.store import load_clip
+from pipeline.data.sets import EvalImage, EvalSet, load_eval_set
+from pipeline.evaluation.confusion import empty_confusion
+from pipeline.evaluation.look import Looker
+from pipeline.evaluation.run import Evaluation, evaluate
+from pipeline.evaluation.settings import EvaluationSettings
+from pipeline.evaluation.variants import Variant, all_variants
+from pipeline.fingerprint import of_code, of_files, of_sizes
+from pipeline.records import Reject, write_parquet
+from pipeline.segmenter.store import load_segmenter
+from pipeline.shards import read_shards, run_shards, shard_files
+
+SHARD_PICTURES = 8
+"""Small, since with the published models a picture takes half a minute on a CPU."""
+
+
+@dataclass(frozen=True)
+class CountPictures:
+    """Makes the shard of some pictures, for `run_shards`; loads the models where it runs.
+
+    set_file: the EvalSet. segmenter: its folder. clips: (name, folder) of all CLIPs compared; the
+    segmenter was trained with the text tower of the first. stamp: changes whenever these do.
+    """
+
+    set_file: Path
+    segmenter: Path
+    clips: tuple[tuple[str, Path], ...]
+    settings: EvaluationSettings
+    stamp: str
+
+    @property
+    def variants(self) -> list[Variant]:
+        """What is counted, in the order of the shards."""
+        return all_variants([name for name, _ in self.clips], self.settings)
+
+    def __call__(self, images: list[EvalImage], folder: Path) -> dict[str, Any]:
+        looker, eval_set = load(self)
+        counted = evaluate(looker, replace(eval_set, images=images))
+        assert set(counted.confusions) <= set(self.variants)
+        cells = [np.flatnonzero(counted.confusions.get(variant, ())) for variant in self.variants]
+        np.savez_compressed(
+            folder / "counts.npz",
+            variant=np.repeat(np.arange(len(cells), dtype=np.int32), [len(c) for c in cells]),
+            cell=np.concatenate(cells),
+            pixels=np.concatenate(
+                [
+                    counted.confusions[variant].flat[cell] if len(cell) else cell
+                    for variant, cell in zip(self.variants, cells, strict=True)
+                ]
+            ),
+        )
+        write_parquet(folder / "rejects.parquet", counted.rejects, Reject)
+        return {"images": counted.images}
+
+
+def count_set(
+    set_file: Path,
+    segmenter: Path,
+    clips: dict[str, Path],
+    settings: EvaluationSettings,
+    out: Path,
+) -> tuple[Evaluation, Looker]:
+    """Count every picture of the set, keeping what an earlier run with the same inputs counted
+    in `out`; also returns the models, ready to look at more.
+
+    ValueError where no picture of the set could be used.
+    """
+    eval_set = load_eval_set(set_file)
+    files = [path for image in eval_set.images for path in (image.path, image.label_path)]
+    weights = [path for folder in (segmenter, *clips.values()) for path in model_files(folder)]
+    stamp = of_files([set_file, *weights]) + of_sizes(eval_set.root, files)
+    work = CountPictures(set_file, segmenter, tuple(clips.items()), settings, stamp)
+    code = of_code(sys.modules[__package__], pipeline.ovseg, pipeline.clip, pipeline.segmenter)
+    shards = run_shards(
+        out,
+        eval_set.images,
+        SHARD_PICTURES,
+        work,
+        {"inputs": stamp, "code": code, "settings": settings},
+        f"evaluate {eval_set.name}",
+    )
+    result = Evaluation(
+        confusions=sum_shards(out, work.variants, len(eval_set.classes)),
+        images=sum(shard.counts["images"] for shard in shards),
+        rejects=list(read_shards(out, "rejects", Reject)),
+    )
+    if not result.images:
+        why = result.rejects[0].detail if result.rejects else "the set lists no pictures"
+        raise ValueError(f"{set_file}: no picture could be evaluated; first reason: {why}")
+    return result, load(work)[0]
+
+
+def sum_shards(folder: Path, variants: list[Variant], classes: int) -> dict[Variant, np.ndarray]:
+    """The confusion matrices of all shards in `folder`, added up."""
+    sums = {variant: empty_confusion(classes) for variant in variants}
+    for path in shard_files(folder, "counts", "npz"):
+        with np.load(path) as shard:
+            variant, cell, pixels = shard["variant"], shard["cell"], shard["pixels"]
+        starts = np.searchsorted(variant, np.arange(len(variants) + 1))
+        for i, matrix in enumerate(sums.values()):
+            part = slice(starts[i], starts[i + 1])
+            matrix.reshape(-1)[cell[part]] += pixels[part]  # every cell stands once in a shard
+    return sums
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files that make up a segmenter or a CLIP; others in its folder (curves) do not count.
+    FileNotFoundError where there is none."""
+    files = sorted(
+        path for pattern in ("segmenter.*", "clip.*", "prompts.*") for path in folder.glob(pattern)
+    )
+    if not files:
+        raise FileNotFoundError(f"{folder}: no model there; run the stage that writes it")
+    return files
+
+
+@lru_cache(maxsize=1)
+def load(work: CountPictures) -> tuple[Looker, EvalSet]:
+    """Once a process, not once a shard."""
+    device = runtime.device()
+    eval_set = load_eval_set(work.set_file)
+    clips = {name: load_clip(folder, device) for name, folder in work.clips}
+    looker = Looker(
+        load_segmenter(work.segmenter, device),
+        next(iter(clips.values())),
+        clips,
+        eval_set.classes,
+        eval_set.ignore_label,
+        work.settings,
+    )
+    return looker, eval_set
