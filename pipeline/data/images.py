@@ -52,8 +52,12 @@ def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
     return np.array(rgb, dtype=np.uint8)
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
-    """Height and width of the upright picture, from its header alone (no pixels decoded).
+def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
+    """Height and width, from the header alone.
+
+    Args:
+        upright: of the upright picture. False gives the size of the stored pixels, and is much
+            faster for PNGs, whose orientation may stand behind the pixels.
 
     Raises as `read_image` does, but a file cut short after its header goes unnoticed here.
     """
@@ -61,7 +65,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            turned = _orientation(image) >= 5
+            turned = upright and _orientation(image) >= 5
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such picture") from None
     except _DECODE_ERRORS as error:

@@ -66,7 +66,7 @@ def read_headers(
 def _label_fault(path: Path, size: tuple[int, int]) -> tuple[str, str] | None:
     """Reason and detail why a label map does not fit its picture, None when it does."""
     try:
-        height, width = image_size(path)
+        height, width = image_size(path, upright=False)
     except (FileNotFoundError, ValueError) as error:
         return "unreadable label map", str(error)
     if (height, width) != size:

@@ -56,6 +56,7 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
     expected = np.array(UPRIGHT[orientation]) * 50
     assert np.array_equal(read_image(tmp_path / "a.png")[..., 0], expected)
     assert image_size(tmp_path / "a.png") == expected.shape
+    assert image_size(tmp_path / "a.png", upright=False) == (2, 3)
     assert np.array_equal(read_image(tmp_path / "a.png", upright=False)[..., 0], stored)
 
 

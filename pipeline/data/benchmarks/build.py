@@ -84,7 +84,7 @@ def _measured(
 
     def sizes(triple: tuple[str, str, str]) -> tuple | Exception:
         try:
-            return image_size(image_root / triple[1]), image_size(label_root / triple[2])
+            return image_size(image_root / triple[1]), image_size(label_root / triple[2], False)
         except (FileNotFoundError, ValueError) as error:
             return error
 
