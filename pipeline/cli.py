@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 
 import tyro
 
+from pipeline.commands.check import check
 from pipeline.commands.segment import segment
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "segment": segment,
+    "check": check,
 }
 
 
