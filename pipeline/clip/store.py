@@ -62,8 +62,8 @@ def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> No
     config = {
         "name": name,
         "model_cfg": clip.model_cfg,
-        "mean": [round(value, 8) for value in clip.mean.tolist()],
-        "std": [round(value, 8) for value in clip.std.tolist()],
+        "mean": _as_written(clip.mean),
+        "std": _as_written(clip.std),
         "prompt_depth": clip.prompt_depth,
     }
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
@@ -126,6 +126,12 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     data = save({key: value.contiguous() for key, value in tensors.items()}, {"format": "pt"})
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def _as_written(colour: Tensor) -> list[float]:
+    """float32 values as decimals that read back to the same bits, of 8 places where that will do."""
+    short = [round(value, 8) for value in colour.tolist()]
+    return short if torch.equal(torch.tensor(short), colour.cpu()) else colour.tolist()
 
 
 def _some(items: list[str]) -> str:
