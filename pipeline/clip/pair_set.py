@@ -13,7 +13,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pipeline import runtime
-from pipeline.progress import track
+from pipeline.progress import counting
 
 MEMBERS = ("png", "mask.png", "txt", "json")
 DECODED_BUDGET = 2 * 1024**3
@@ -80,16 +80,19 @@ class PairSet:
         kept = self._decoded.get(index)
         return self._read(index) if kept is None else kept
 
-    def decode(self, indices: Iterable[int]) -> int:
-        """Decode these pairs ahead, until the budget is used up; returns how many are kept."""
-        wanted = [int(i) for i in indices]
+    def decode(self, advance: Callable[[int], None] = lambda pairs: None) -> int:
+        """Decode pairs ahead, from the first, until the budget is used up.
+
+        advance: told how many more are done. Returns how many are kept.
+        """
         held = 0
         with ThreadPoolExecutor(runtime.workers()) as pool:
-            for start in range(0, len(wanted), DECODED_TOGETHER):
-                chunk = wanted[start : start + DECODED_TOGETHER]
+            for start in range(0, len(self), DECODED_TOGETHER):
+                chunk = range(start, min(start + DECODED_TOGETHER, len(self)))
                 for index, pair in zip(chunk, pool.map(self._read, chunk), strict=True):
                     self._decoded[index] = pair
                     held += pair.crop.nbytes + pair.mask.nbytes
+                advance(len(chunk))
                 if held > self._budget:
                     break
         return len(self._decoded)
@@ -148,5 +151,6 @@ def _index(path: Path) -> list[tuple[tuple[int, int, int, int], str, int]]:
 def open_pairs(folder: Path | str, decoded_budget: int = DECODED_BUDGET) -> PairSet:
     """The pairs of a folder, as many of them decoded as the budget (bytes) allows."""
     pairs = PairSet(folder, decoded_budget)
-    pairs.decode(track(range(len(pairs)), len(pairs), "reading pairs"))
+    with counting(len(pairs), "reading pairs") as advance:
+        pairs.decode(advance)
     return pairs
