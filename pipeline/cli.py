@@ -10,11 +10,15 @@ from collections.abc import Callable, Sequence
 import tyro
 
 from pipeline.commands.check import check
+from pipeline.commands.export import export
+from pipeline.commands.import_ import import_
 from pipeline.commands.segment import segment
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "segment": segment,
     "check": check,
+    "import": import_,
+    "export": export,
 }
 
 

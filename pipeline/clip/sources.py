@@ -167,7 +167,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
-        elif _is_torchscript(path):
+        elif is_torchscript(path):
             content = torch.jit.load(path, map_location="cpu").state_dict()
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -192,7 +192,8 @@ def _blocks(weights: dict[str, Tensor], prefix: str) -> int:
     return len({k[len(prefix) :].split(".")[0] for k in weights if k.startswith(prefix)})
 
 
-def _is_torchscript(path: Path) -> bool:
+def is_torchscript(path: Path) -> bool:
+    """True for an archive of torch.jit.save, as OpenAI's own files are."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:

@@ -129,7 +129,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def _as_written(colour: Tensor) -> list[float]:
-    """float32 values as decimals that read back to the same bits, of 8 places where that will do."""
+    """float32 values as decimals that read back as the same bits, 8 places where they will do."""
     short = [round(value, 8) for value in colour.tolist()]
     return short if torch.equal(torch.tensor(short), colour.cpu()) else colour.tolist()
 

@@ -1,0 +1,76 @@
+"""Where everything lies in a checkpoint of the original implementation.
+
+A released file is detectron2's `{"model": state dict}`:
+
+    backbone.*  sem_seg_head.*             the segmenter
+    clip_adapter.non_object_embedding      the segmenter's learned "no object"
+    clip_adapter.clip_model.*              the CLIP, mask prompts as visual.mask_embedding
+    clip_adapter.pixel_mean, pixel_std     the CLIP's colours, (1,3,1,1), of pixels in 0..1
+    criterion.empty_weight                 class weights of the training loss, (K+1,)
+
+The CLIP training code's files hold a bare CLIP; a plain MaskFormer's holds a segmenter with a
+fixed class layer.
+"""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+CLIP = "clip_adapter.clip_model."
+COLOURS = ("clip_adapter.pixel_mean", "clip_adapter.pixel_std")
+NO_OBJECT = "clip_adapter.non_object_embedding"
+CLASS_WEIGHTS = "criterion.empty_weight"
+HEAD = "sem_seg_head."
+CLASS_MLP = f"{HEAD}predictor.class_embed.layers."
+FIXED_CLASSES = (f"{HEAD}predictor.class_embed.weight", f"{HEAD}predictor.class_embed.bias")
+CLIP_SIGN = "visual.conv1.weight"
+
+
+@dataclass
+class Parts:
+    """The tensors of a file by what they belong to, under our names (which are the original's).
+
+    segmenter, clip: state dicts, empty where there is none; colours: the CLIP's mean and std,
+    where the file has them; left_over: the other keys, each with the reason; fixed_classes: how
+    many classes a fixed class layer has, None without one.
+    """
+
+    segmenter: dict[str, Tensor] = field(default_factory=dict)
+    clip: dict[str, Tensor] = field(default_factory=dict)
+    colours: dict[str, Tensor] = field(default_factory=dict)
+    left_over: dict[str, str] = field(default_factory=dict)
+    fixed_classes: int | None = None
+
+
+def split(state: dict[str, Tensor], source: str) -> Parts:
+    """Sort the tensors of a checkpoint. ValueError when it is none of the three kinds."""
+    if CLIP_SIGN in state:
+        return Parts(clip=dict(state))
+    parts = Parts()
+    for key, value in state.items():
+        if key.startswith(CLIP):
+            parts.clip[key.removeprefix(CLIP)] = value
+        elif key in COLOURS:
+            parts.colours[key] = value
+        elif key == CLASS_WEIGHTS:
+            parts.left_over[key] = "a constant of the training loss"
+        elif key in FIXED_CLASSES:
+            parts.left_over[key] = "fixed class layer: classes are text here"
+            parts.fixed_classes = len(value) - 1  # the last one is "no object"
+        elif key.startswith(("backbone.", HEAD)) or key == NO_OBJECT:
+            parts.segmenter[_today(key)] = value
+        else:
+            parts.left_over[key] = "belongs to no part of this model"
+    if not parts.clip and not any(key.startswith(HEAD) for key in parts.segmenter):
+        raise ValueError(
+            f"{source}: not a checkpoint that can be imported: it has neither {CLIP_SIGN} (a CLIP) "
+            f"nor {HEAD}* (OVSeg, MaskFormer), but {', '.join(list(state)[:3])} ..."
+        )
+    return parts
+
+
+def _today(key: str) -> str:
+    """MaskFormer's first checkpoints had the pixel decoder's weights right under the head."""
+    if key.startswith(HEAD) and not key.startswith((f"{HEAD}pixel_decoder.", f"{HEAD}predictor.")):
+        return f"{HEAD}pixel_decoder.{key.removeprefix(HEAD)}"
+    return key

@@ -1,0 +1,44 @@
+"""Mask prompts on an open_clip model that is already there: one tower for whole pictures and for
+masked crops.
+
+    model = open_clip.create_model("ViT-L-14-quickgelu", pretrained="export/clip.safetensors")
+    clip = with_prompts(model, "export/prompts.safetensors")
+    features = clip.encode_image(images, masks)   # masks (B, S, S): true where the object is
+"""
+
+from pathlib import Path
+
+from open_clip.tokenizer import SimpleTokenizer
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from pipeline.clip.store import MEAN, PROMPT_KEY, STD
+from pipeline.clip.tower import MaskClip
+
+
+def with_prompts(model: nn.Module, file: Path | str) -> MaskClip:
+    """`model`, an open_clip CLIP, with the mask prompts of `file`; nothing is copied, so the model
+    itself goes on as it was. Its `encode_image` takes masks; without them it is the model's own.
+    """
+    colours = getattr(model.visual, "preprocess_cfg", {})
+    clip = MaskClip(
+        model,
+        {},
+        SimpleTokenizer(context_length=model.context_length),
+        colours.get("mean", MEAN),
+        colours.get("std", STD),
+    )
+    clip.to(next(model.parameters()).device)
+    clip.set_prompts(read_prompts(file))
+    return clip.eval()
+
+
+def read_prompts(file: Path | str) -> Tensor:
+    """Mask prompts `(depth, N patches, width)`. FileNotFoundError or ValueError without them."""
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"{file}: no such file, expected mask prompts (safetensors)")
+    try:
+        return load_file(file)[PROMPT_KEY]
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{file}: holds no {PROMPT_KEY}, expected exported prompts") from error

@@ -1,0 +1,56 @@
+"""`ovseg export`: take what was trained here elsewhere."""
+
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+
+def export(
+    out: Positional[Path],
+    model: Path = Path("data"),
+    clip: str = "finetune/second",
+    what: Literal["all", "clip", "model"] = "all",
+    classes: int = 171,
+) -> None:
+    """Write files that open_clip and the original OVSeg load, and print how to use them.
+
+    clip.safetensors and prompts.safetensors: the adapted CLIP for open_clip, its mask prompts
+    beside it. ovseg.pth: segmenter and CLIP in the original's layout; `ovseg import` reads it back
+    bit for bit.
+
+    Args:
+        out: folder to write to.
+        model: folder that the pipeline wrote (segmenter/, finetune/, base_clip/).
+        clip: which CLIP inside it: finetune/second, finetune/first or base_clip.
+        what: clip, model (the one file with both) or all.
+        classes: how many classes the segmenter was trained on; sizes one constant of ovseg.pth.
+    """
+    from pipeline.checkpoints.give import CLIP_FILE, MODEL_FILE, PROMPTS_FILE, give_clip, give_model
+    from pipeline.clip.store import load_clip
+    from pipeline.segmenter.store import load_segmenter
+
+    adapted = load_clip(model / clip)
+    if what != "model":
+        name, known = give_clip(out, adapted)
+        print("The CLIP, for whole pictures:\n")
+        print("    import open_clip")
+        if not known:
+            print(f'    open_clip.add_model_config("{out / name}.json")')
+        print(f'    model = open_clip.create_model("{name}", pretrained="{out / CLIP_FILE}")\n')
+        if adapted.prompts is not None:
+            print("Its mask prompts, for masked crops; masks (B, S, S) are true on the object:\n")
+            print("    from pipeline.checkpoints.prompts import with_prompts")
+            print(f'    clip = with_prompts(model, "{out / PROMPTS_FILE}")')
+            print("    features = clip.encode_image(images, masks)\n")
+    if what != "clip":
+        segmenter = load_segmenter(model / "segmenter")
+        tensors = give_model(out / MODEL_FILE, segmenter, adapted, classes)
+        print(
+            f"The whole model in the original's layout, {len(tensors)} tensors: {out / MODEL_FILE}"
+        )
+        if segmenter.config.query_kind != "learned":
+            print(
+                f"(Its {segmenter.config.query_kind} queries are this project's own: the "
+                "original's code cannot run it, `ovseg import` can.)"
+            )

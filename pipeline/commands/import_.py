@@ -1,0 +1,136 @@
+"""`ovseg import`: run a released checkpoint here."""
+
+import json
+from pathlib import Path
+
+from tyro.conf import Positional
+
+
+def import_(
+    checkpoint: Positional[Path],
+    out: Path = Path("data"),
+    into: str = "finetune/second",
+    clip_name: str | None = None,
+    clip_dim: int | None = None,
+    config: Path | None = None,
+    prompts: Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Turn a checkpoint of others into this project's folders.
+
+    Reads a released OVSeg checkpoint (segmenter and CLIP), a mask-adapted CLIP in open_clip's
+    layout, or a plain MaskFormer with its fixed classes (masks only). Says of every key of the
+    file what became of it, and writes the same to import.json in each folder. Nothing in the file
+    is executed.
+
+    Args:
+        checkpoint: .pth, .pt, .pkl or .safetensors.
+        out: folder to write segmenter/ and the CLIP to.
+        into: where under it the CLIP goes: finetune/second, finetune/first or base_clip.
+        clip_name: open_clip's name of the CLIP, such as ViT-L-14-quickgelu; default: read off the
+            weights, with the quick GELU of OpenAI's.
+        clip_dim: width of the CLIP a plain MaskFormer shall go with (512 for ViT-B/16, 768 for
+            ViT-L/14); default: that of the CLIP already in `out`.
+        config: the original's config.yaml, for a segmenter unlike the published ones.
+        prompts: mask prompts in a file of their own.
+        overwrite: replace what stands in these folders already.
+    """
+    from pipeline.checkpoints.file import open_checkpoint
+    from pipeline.checkpoints.prompts import read_prompts
+    from pipeline.checkpoints.receive import receive
+    from pipeline.clip.store import CONFIG as CLIP_CONFIG
+    from pipeline.clip.store import save_clip
+    from pipeline.segmenter.store import CONFIG as SEGMENTER_CONFIG
+    from pipeline.segmenter.store import save_segmenter
+
+    if into not in ("finetune/second", "finetune/first", "base_clip"):
+        raise ValueError(
+            f"--into {into}: expected finetune/second, finetune/first or base_clip, where the "
+            "other commands look for a CLIP"
+        )
+    imported = receive(
+        open_checkpoint(checkpoint),
+        checkpoint,
+        clip_name=clip_name,
+        clip_dim=clip_dim or _clip_dim(out, into),
+        original_config=None if config is None else _yaml(config),
+        prompts=None if prompts is None else read_prompts(prompts),
+    )
+    targets = {}
+    if imported.segmenter is not None:
+        targets[out / "segmenter"] = (imported.segmenter, SEGMENTER_CONFIG)
+    if imported.clip is not None:
+        targets[out / into] = (imported.clip, CLIP_CONFIG)
+    there = [str(folder) for folder, (_, name) in targets.items() if (folder / name).exists()]
+    if there and not overwrite:
+        raise ValueError(
+            f"{' and '.join(there)} would be replaced; pass --overwrite, or another --out"
+        )
+    account = {
+        "checkpoint": str(checkpoint),
+        "notes": imported.notes,
+        "filled": imported.filled,
+        "left_over": imported.left_over,
+        "used": imported.used,
+    }
+    for folder, (model, _) in targets.items():
+        if model is imported.clip:
+            save_clip(folder, model, model.name)
+        else:
+            save_segmenter(folder, model)
+        text = json.dumps(account, ensure_ascii=False, indent=1)
+        (folder / "import.json").write_text(text + "\n", encoding="utf-8")
+        print(f"wrote {folder}: {_what(model)}")
+    _print(account)
+
+
+def _what(model) -> str:
+    from pipeline.clip.tower import MaskClip
+
+    if isinstance(model, MaskClip):
+        return (
+            f"CLIP of {model.image_size} px, patch {model.patch_size}, {model.layers} layers, "
+            f"width {model.prompt_shape[1]}, mask prompts of depth {model.prompt_depth}"
+        )
+    architecture = model.config
+    backbone = architecture.backbone
+    kind = f"ResNet-{backbone.depth}" if backbone.kind == "resnet" else f"Swin {backbone.embed_dim}"
+    return (
+        f"MaskFormer, {kind}, {architecture.queries} queries, {architecture.decoder_layers} decoder "
+        f"layers, for a CLIP of width {architecture.clip_dim}"
+    )
+
+
+def _print(account: dict) -> None:
+    print(f"used: {len(account['used'])} keys")
+    for what in ("left_over", "filled"):
+        by_reason: dict[str, list[str]] = {}
+        for key, why in account[what].items():
+            by_reason.setdefault(why, []).append(key)
+        for why, keys in by_reason.items():
+            label = "left over" if what == "left_over" else "missing"
+            print(f"{label}: {', '.join(keys)} ({why})")
+    for note in account["notes"]:
+        print(f"note: {note}")
+
+
+def _clip_dim(out: Path, into: str) -> int | None:
+    for folder in (into, "base_clip"):
+        file = out / folder / "clip.json"
+        if file.is_file():
+            return json.loads(file.read_text(encoding="utf-8"))["model_cfg"]["embed_dim"]
+    return None
+
+
+def _yaml(path: Path) -> dict:
+    import yaml
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file, expected the original's config.yaml")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not readable as YAML: {error}".replace("\n", " ")) from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected a mapping with the key MODEL")
+    return content
