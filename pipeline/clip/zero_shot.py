@@ -25,7 +25,7 @@ def top1_accuracy(features: Tensor, text_features: Tensor, labels: Tensor) -> fl
     if len(features) == 0:
         return float("nan")
     nearest = (F.normalize(features.float(), dim=-1) @ text_features.T).argmax(dim=1)
-    return float((nearest == labels.to(nearest.device)).float().mean())
+    return float((nearest == labels.to(nearest.device)).double().mean())
 
 
 def zero_shot_accuracy(
