@@ -1,0 +1,145 @@
+"""The candidate names of a picture: the nouns of its captions (OVSeg paper, section 4.1, step 2).
+
+The paper takes every noun that NLTK's tagger finds. Here multi-word nouns are kept together,
+plurals made singular, and what the tagger misread or what names nothing visible is dropped, each
+with its reason. Every rule group can be switched off; with all off, these are the paper's nouns.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.text.lemmas import singular
+from pipeline.text.lexicon import Lexicon, lexicon
+from pipeline.text.tag_rules import is_noun, is_proper_name, misread
+from pipeline.text.tokens import tokenize
+
+_LONGEST_PHRASE = 4
+_LETTERS = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*(?: [^\W\d_]+(?:[-'][^\W\d_]+)*)*\.?")
+
+
+class Tagger(Protocol):
+    """Anything that gives Penn Treebank tags, as NLTK's taggers do."""
+
+    def tag(self, tokens: list[str]) -> list[tuple[str, str]]: ...
+
+
+@dataclass(frozen=True)
+class Noun:
+    """A noun kept: lemma in lower case, its form as written, index of its first token (0 up)."""
+
+    noun: str
+    surface: str
+    position: int
+
+
+@dataclass(frozen=True)
+class NounOptions:
+    """Which rules apply.
+
+    multiword: keep multi-word nouns of the list together; tag_rules: correct the tagger;
+    stop_list: drop nouns that name nothing visible; extra_stop: more lemmas to drop, lower case;
+    min_length: fewest characters of a lemma, 1 or more.
+    """
+
+    multiword: bool = True
+    tag_rules: bool = True
+    stop_list: bool = True
+    extra_stop: tuple[str, ...] = ()
+    min_length: int = 2
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    start: int
+    end: int
+    lemma: str
+
+
+def caption_nouns(
+    text: str, tagger: Tagger, options: NounOptions
+) -> tuple[list[Noun], list[tuple[str, str]]]:
+    """The nouns of a caption in order, each lemma once, and what was dropped.
+
+    Returns (kept, drops); a drop is (form as written, reason). Words that are no nouns are not
+    drops. Depends on nothing but its arguments; an empty text gives two empty lists.
+    """
+    tokens = tokenize(text)
+    words = [token.lower() for token in tokens]
+    tags = [tag for _, tag in tagger.tag(words)]
+    kept: dict[str, Noun] = {}
+    drops: list[tuple[str, str]] = []
+    for candidate in _candidates(words, tags, options):
+        surface = " ".join(tokens[candidate.start : candidate.end])
+        reason = _drop_reason(candidate, tokens, words, tags, options)
+        if reason is None and candidate.lemma in kept:
+            reason = "named before"
+        if reason:
+            drops.append((surface, reason))
+        else:
+            kept[candidate.lemma] = Noun(candidate.lemma, surface, candidate.start)
+    return list(kept.values()), drops
+
+
+def _candidates(words: list[str], tags: list[str], options: NounOptions) -> list[_Candidate]:
+    """Multi-word nouns of the list and single nouns, left to right, without overlap."""
+    lists = lexicon()
+    found = []
+    index = 0
+    while index < len(words):
+        end, name = _phrase_at(words, index, lists) if options.multiword else (index, "")
+        if name:
+            found.append(_Candidate(index, end, name))
+        elif tags[index].startswith("NN") or (
+            options.tag_rules and is_noun(words[index], tags[index], lists)
+        ):
+            found.append(_Candidate(index, index + 1, _lemma(words, index)))
+        index = max(end, index + 1)
+    return found
+
+
+def _phrase_at(words: list[str], index: int, lists: Lexicon) -> tuple[int, str]:
+    """End and name of the longest listed phrase that starts at `index`; (index, "") for none."""
+    if words[index].partition("-")[0] not in lists.phrase_starts:
+        return index, ""
+    for end in range(min(len(words), index + _LONGEST_PHRASE), index, -1):
+        parts = [part for word in words[index:end] for part in word.split("-")]
+        name = lists.multi_word.get((*parts[:-1], singular(parts[-1])))
+        name = name or lists.multi_word.get(tuple(parts))
+        if name:
+            return end, name
+    return index, ""
+
+
+def _lemma(words: list[str], index: int) -> str:
+    """The singular; "glasses" alone are spectacles, "glasses of ..." are not."""
+    if words[index] == "glasses" and words[index + 1 : index + 2] == ["of"]:
+        return "glass"
+    return singular(words[index])
+
+
+def _drop_reason(
+    candidate: _Candidate,
+    tokens: list[str],
+    words: list[str],
+    tags: list[str],
+    options: NounOptions,
+) -> str | None:
+    lemma, lists = candidate.lemma, lexicon()
+    if not _LETTERS.fullmatch(lemma):
+        return "not alphabetic"
+    if len(lemma) < options.min_length:
+        return "too short"
+    if options.tag_rules and candidate.end == candidate.start + 1 and " " not in lemma:
+        reason = misread(words, tags, candidate.start, lists)
+        if reason:
+            return reason
+        if is_proper_name(tokens, candidate.start, lists):
+            return "proper name"
+    if lemma in options.extra_stop:
+        return "stop list of the user"
+    if options.stop_list:
+        for entry in (lemma, " ".join([lemma, *words[candidate.end : candidate.end + 1]])):
+            if entry in lists.stop:
+                return f"stop list: {lists.stop[entry]}"
+    return None

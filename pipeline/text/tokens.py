@@ -1,0 +1,32 @@
+"""Captions to words, with NLTK's Treebank-style tokenizer, which needs no downloaded data.
+
+It expects one sentence at a time. Captions have one or two and often miss the space between them,
+so full stops are set apart here; abbreviations such as "U.S." or "St." keep theirs.
+"""
+
+import re
+import unicodedata
+
+from nltk.tokenize import NLTKWordTokenizer
+
+_TREEBANK = NLTKWordTokenizer()
+_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "`": "'"})
+_FULL_STOP = re.compile(r"(?<=[^\W\d_]{3})\.+(?=\s|$|[A-Z])")
+_BETWEEN_WORDS = re.compile(r"(?<=\w)([/,;&+])(?=\w)")
+_SENTENCE_END = frozenset(".!?;:\"''``")
+
+
+def tokenize(text: str) -> list[str]:
+    """The words and punctuation marks of a caption, in order, with their capitals.
+
+    Deterministic; an empty or blank text gives no tokens.
+    """
+    text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
+    text = _FULL_STOP.sub(" . ", text)
+    text = _BETWEEN_WORDS.sub(r" \1 ", text)
+    return _TREEBANK.tokenize(text)
+
+
+def starts_sentence(tokens: list[str], index: int) -> bool:
+    """Whether the token at `index` is the first of a sentence or quotation."""
+    return index == 0 or tokens[index - 1] in _SENTENCE_END

@@ -1,0 +1,36 @@
+"""Stage `nouns`: the nouns of every caption, and every word that was dropped with its reason.
+
+    python -m stages.nouns --dataset data/dataset --out data/nouns --metrics data/metrics/nouns.json
+
+Writes the shards nouns-00000.parquet and drops-00000.parquet ..., rejects.parquet (captions without
+a noun), vocabulary.csv and plots/commonest_nouns.csv. A killed run goes on with the shards that
+are missing.
+"""
+
+import json
+import time
+from pathlib import Path
+
+from pipeline.atomic import write_text
+from pipeline.params import load_params
+from pipeline.progress import report
+from pipeline.stage import run_stage
+from pipeline.text.collect import collect_nouns
+from pipeline.text.nouns import NounOptions
+
+
+def main(dataset: Path, out: Path, metrics: Path, params: Path = Path("params.yaml")) -> None:
+    chosen = load_params(params, "nouns")
+    options = NounOptions(multiword=chosen.multiword, stop_list=chosen.stop_list)
+    start = time.perf_counter()
+    counts = collect_nouns(dataset, out, chosen.split, options, chosen.min_count, chosen.shard_size)
+    speed = counts.get("captions", 0) / (time.perf_counter() - start)
+    write_text(metrics, json.dumps(counts, indent=1) + "\n")
+    report(
+        f"{counts['nouns']} nouns, {counts['unique_nouns']} different ones, of "
+        f"{counts.get('captions', 0)} captions ({speed:.0f}/s); {counts['dropped']} words dropped"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
