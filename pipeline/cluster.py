@@ -1,7 +1,8 @@
 """Shards as Ray tasks: from one machine to a cluster with OVSEG_ENGINE=ray (extra `cluster`).
 
-The stage's folders must be on storage that every machine mounts under the same path. Machines
-with a GPU run one task per GPU; each keeps the environment variables it was started with.
+The project's folder, with .venv and data, must be on storage that every machine mounts under the
+same path. Machines with a GPU run one task per GPU; each keeps the environment variables it was
+started with.
 """
 
 import os
@@ -24,8 +25,8 @@ def run(make: Callable[[int, list[T]], Any], missing: dict[int, list[T]]) -> Ite
     if joined_here:
         address = runtime.ray_address()
         # A cluster knows its own size; one that is started here gets OVSEG_WORKERS places.
-        places = {} if address else {"num_cpus": runtime.workers()}
-        ray.init(address, log_to_driver=False, configure_logging=False, **places)
+        start = {"num_cpus": runtime.workers(), "include_dashboard": False}
+        ray.init(address, log_to_driver=False, **({} if address else start))
     try:
         gpu = runtime.device().type == "cuda"
         task = ray.remote(num_cpus=1, num_gpus=1 if gpu else 0, max_retries=3)(_in_folder)

@@ -41,8 +41,8 @@ def collect_pairs(
     inputs = [
         of_files([dataset / "dataset.json", clip / "clip.json", clip / "clip.safetensors"]),
         of_sizes(about.root, files),
-        of_files([proposals], "*.parquet") if settings.masks == "proposals" else "",
-        of_files([nouns], "*.parquet") if settings.names == "captions" else "",
+        of_files([proposals], "proposals-*.parquet") if settings.masks == "proposals" else "",
+        of_files([nouns], "nouns-*.parquet") if settings.names == "captions" else "",
     ]
     make = MakePairs(dataset, proposals, nouns, clip, split, templates, settings, "".join(inputs))
     code = of_code(pipeline.pairs, regions, text, tower)
