@@ -1,0 +1,124 @@
+"""What is exported: open_clip loads it, and importing it gives back every bit."""
+
+import copy
+
+import open_clip
+import pytest
+import torch
+from detectron2.checkpoint import DetectionCheckpointer
+
+from pipeline.checkpoints.file import open_checkpoint
+from pipeline.checkpoints.give import give_clip, give_model, open_clip_name, original_layout
+from pipeline.checkpoints.prompts import read_prompts, with_prompts
+from pipeline.checkpoints.receive import receive
+from pipeline.clip.sources import model_config
+from pipeline.clip.store import load_clip, save_clip
+from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.store import save_segmenter
+from tests.clip.tiny import tiny_clip
+from tests.segmenter.tiny import config, resnet, swin
+
+BACKBONES = {
+    "resnet": resnet(),
+    "resnet50c": resnet(depth=50, stem="deeplab", res5_multi_grid=(1, 2, 4), norm="FrozenBN"),
+    "swin": swin(),
+}
+
+
+@pytest.fixture
+def models(monkeypatch):
+    """open_clip's list of architectures, as it was afterwards."""
+    factory = open_clip.factory
+    monkeypatch.setattr(factory, "_MODEL_CONFIGS", factory._MODEL_CONFIGS.copy())
+    monkeypatch.setattr(factory, "_MODEL_CONFIG_PATHS", list(factory._MODEL_CONFIG_PATHS))
+
+
+@torch.no_grad()
+def test_open_clip_loads_the_clip_and_its_prompts(tmp_path, models):
+    clip = tiny_clip(depth=2)
+    name, known = give_clip(tmp_path, clip)
+    assert not known
+    open_clip.add_model_config(tmp_path / f"{name}.json")
+    model = open_clip.create_model(name, pretrained=str(tmp_path / "clip.safetensors")).eval()
+    images, tokens = torch.randn(3, 3, 24, 24), clip.tokenize(["cat", "dog"])
+    assert torch.equal(model.encode_image(images), clip.encode_image(images))
+    assert torch.equal(model.encode_text(tokens), clip.clip.encode_text(tokens))
+
+    prompted = with_prompts(model, tmp_path / "prompts.safetensors")
+    masks = torch.rand(3, 24, 24) < 0.02
+    assert torch.equal(prompted.encode_image(images, masks), clip.encode_image(images, masks))
+    assert torch.equal(prompted.encode_image(images), model.encode_image(images))
+    assert prompted.clip is model
+
+
+def test_a_clip_without_prompts_leaves_no_file_of_them(tmp_path):
+    give_clip(tmp_path, tiny_clip(depth=1))
+    give_clip(tmp_path, tiny_clip())
+    with pytest.raises(FileNotFoundError, match="expected mask prompts"):
+        read_prompts(tmp_path / "prompts.safetensors")
+    with pytest.raises(ValueError, match="holds no visual.mask_embedding"):
+        read_prompts(tmp_path / "clip.safetensors")
+
+
+@pytest.mark.parametrize("name", ["ViT-L-14-quickgelu", "ViT-B-16-quickgelu", "ViT-B-16"])
+def test_open_clips_own_name_is_found(name):
+    assert open_clip_name(model_config(name)) == name
+    changed = copy.deepcopy(model_config(name))
+    changed["vision_cfg"]["layers"] = 5
+    assert open_clip_name(changed) is None
+
+
+@pytest.mark.parametrize("depth", [0, 3])
+def test_an_exported_clip_comes_back(tmp_path, depth):
+    clip = tiny_clip(depth=depth)
+    save_clip(tmp_path / "before", clip, clip.name)
+    give_clip(tmp_path, clip)
+    file = tmp_path / "clip.safetensors"
+    prompts = read_prompts(tmp_path / "prompts.safetensors") if depth else None
+    back = receive(open_checkpoint(file), file, prompts=prompts).clip
+    save_clip(tmp_path / "after", back, back.name)
+    assert same_files(tmp_path / "before", tmp_path / "after")
+
+
+def same_files(a, b) -> bool:
+    names = {path.name for path in a.iterdir()} | {path.name for path in b.iterdir()}
+    return bool(names) and all((a / n).read_bytes() == (b / n).read_bytes() for n in names)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("changes", [{}, {"query_kind": "anchored", "queries": 4, "heads": 2}])
+def test_the_whole_model_comes_back_bit_for_bit(tmp_path, backbone, changes):
+    torch.manual_seed(0)
+    segmenter = MaskFormer(config(backbone=BACKBONES[backbone], **changes))
+    clip = tiny_clip(depth=2)
+    clip.mean.copy_(torch.rand(3) / 100)  # no short decimals
+    save_segmenter(tmp_path / "before", segmenter)
+    save_clip(tmp_path / "before", clip, clip.name)
+    given = give_model(tmp_path / "ovseg.pth", segmenter, clip, classes=7)
+    file = open_checkpoint(tmp_path / "ovseg.pth")
+    assert file.tensors.keys() == given.keys()
+    back = receive(file, tmp_path / "ovseg.pth")
+    assert back.left_over.keys() == {"criterion.empty_weight"} and not back.filled
+    save_segmenter(tmp_path / "after", back.segmenter)
+    save_clip(tmp_path / "after", back.clip, back.clip.name)
+    assert same_files(tmp_path / "before", tmp_path / "after")
+    again = original_layout(back.segmenter, back.clip, classes=7)
+    assert list(again) == list(given) and all(torch.equal(again[k], given[k]) for k in given)
+
+
+def test_detectron2_reads_the_segmenter_from_the_file(tmp_path):
+    torch.manual_seed(0)
+    segmenter = MaskFormer(config())
+    give_model(tmp_path / "ovseg.pth", segmenter, tiny_clip())
+    other = MaskFormer(config())
+    DetectionCheckpointer(other).load(str(tmp_path / "ovseg.pth"))
+    assert all(torch.equal(a, b) for a, b in zip(
+        other.state_dict().values(), segmenter.state_dict().values(), strict=True
+    ))  # fmt: skip
+
+
+def test_a_loaded_clip_goes_out_as_it_is(tmp_path):
+    save_clip(tmp_path / "a", tiny_clip(depth=1), "named")
+    give_clip(tmp_path / "b", load_clip(tmp_path / "a"))
+    back = receive(open_checkpoint(tmp_path / "b/clip.safetensors"), tmp_path / "b")
+    assert back.clip.name == "named"

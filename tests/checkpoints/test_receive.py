@@ -1,0 +1,178 @@
+"""Checkpoints of others, small: what is taken, what is left over, what is missing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pipeline.checkpoints.file import open_checkpoint
+from pipeline.checkpoints.give import original_layout
+from pipeline.checkpoints.layout import CLIP, FIXED_CLASSES
+from pipeline.checkpoints.receive import Imported, receive
+from pipeline.clip.store import PROMPT_KEY, build_from_config
+from pipeline.ovseg import OVSeg
+from pipeline.segmenter.maskformer import MaskFormer
+from tests.checkpoints.released import plain_maskformer
+from tests.segmenter.tiny import config, resnet
+
+OPENAI = {  # OpenAI's architecture, small: heads of 64
+    "embed_dim": 16,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 64, "layers": 2},
+    "text_cfg": {
+        "context_length": 16, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1,
+    },
+}  # fmt: skip
+IMAGE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def clip():
+    torch.manual_seed(0)
+    made = build_from_config(OPENAI)
+    made.deepen_prompts(2)
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> MaskFormer:
+    torch.manual_seed(0)
+    backbone = resnet(depth=50, stem="deeplab", res5_multi_grid=(1, 2, 4), norm="FrozenBN")
+    return MaskFormer(config(heads=8, dropout=0.1, backbone=backbone)).eval()
+
+
+def imported(path: Path, **options) -> Imported:
+    return receive(open_checkpoint(path), path, **options)
+
+
+def all_accounted(file: dict, result: Imported) -> bool:
+    return {*result.used, *result.left_over} == set(file) and not set(result.used) & {
+        *result.left_over
+    }
+
+
+def test_a_released_checkpoint_runs_as_it_is(tmp_path, segmenter, clip):
+    state = original_layout(segmenter, clip, classes=171)
+    torch.save({"model": state, "iteration": 9, "optimizer": {}}, tmp_path / "released.pth")
+    result = imported(tmp_path / "released.pth")
+    assert result.left_over.keys() == {"iteration", "optimizer", "criterion.empty_weight"}
+    assert all_accounted(state | {"iteration": 9, "optimizer": {}}, result) and not result.filled
+    ours, theirs = OVSeg(result.segmenter, result.clip), OVSeg(segmenter, clip)
+    for mode in ("ensemble", "clip", "segmenter", "free-text"):
+        names = ["cat", "dog"]
+        assert torch.equal(ours.scores(IMAGE, names, mode), theirs.scores(IMAGE, names, mode))
+
+
+@pytest.mark.parametrize("wrapper", ["", "module."])
+@pytest.mark.parametrize("depth", [0, 2])
+def test_a_mask_adapted_clip(tmp_path, clip, wrapper, depth):
+    state = dict(clip.clip.state_dict())
+    if depth:
+        state[PROMPT_KEY] = clip.prompts.detach()
+    wrapped = {wrapper + key: value for key, value in state.items()}
+    torch.save({"epoch": 5, "name": "x", "state_dict": wrapped}, tmp_path / "epoch_5.pt")
+    result = imported(tmp_path / "epoch_5.pt")
+    assert result.segmenter is None and result.clip.prompt_depth == depth
+    assert result.left_over.keys() == {"epoch", "name"}
+    assert all_accounted(state | {"epoch": 5, "name": "x"}, result)
+    assert result.clip.model_cfg == OPENAI
+    images, masks = torch.randn(3, 3, 16, 16), torch.rand(3, 16, 16) < 0.01
+    plain = result.clip.encode_image(images)
+    assert torch.equal(plain, clip.encode_image(images))
+    shown = clip.encode_image(images, masks) if depth else plain
+    assert torch.equal(result.clip.encode_image(images, masks), shown)
+
+
+def test_a_clip_of_another_name(tmp_path, clip, monkeypatch):
+    gelu = OPENAI | {"quick_gelu": False}
+    monkeypatch.setattr("pipeline.checkpoints.receive.model_config", {"tiny": gelu}.get)
+    save_file(clip.clip.state_dict(), tmp_path / "clip.safetensors")
+    result = imported(tmp_path / "clip.safetensors", clip_name="tiny")
+    assert result.clip.model_cfg == gelu and not result.notes
+    assert imported(tmp_path / "clip.safetensors").notes[0].startswith("CLIP read off its weights")
+
+
+def test_prompts_from_a_file_of_their_own(tmp_path, clip):
+    save_file(clip.clip.state_dict(), tmp_path / "clip.safetensors")
+    result = imported(tmp_path / "clip.safetensors", prompts=clip.prompts.detach())
+    assert torch.equal(result.clip.prompts, clip.prompts)
+
+
+@pytest.mark.parametrize("layout", ["first", "later"])
+def test_a_plain_maskformer_gives_masks_and_no_names(tmp_path, segmenter, clip, layout):
+    state = plain_maskformer(original_layout(segmenter, clip, classes=150))
+    if layout == "later":
+        state = {
+            k if k.startswith(("backbone.", "sem_seg_head.predictor.", "criterion."))
+            else k.replace("sem_seg_head.", "sem_seg_head.pixel_decoder."): v
+            for k, v in state.items()
+        }  # fmt: skip
+    torch.save({"model": state}, tmp_path / "maskformer.pth")
+    with pytest.raises(ValueError, match="name the width of the CLIP"):
+        imported(tmp_path / "maskformer.pth")
+    result = imported(tmp_path / "maskformer.pth", clip_dim=16)
+    assert result.clip is None and result.left_over.keys() == {
+        *FIXED_CLASSES, "criterion.empty_weight"
+    }  # fmt: skip
+    assert all_accounted(state, result) and "its 150 classes are a fixed layer" in result.notes[0]
+    assert sorted(result.filled) == [
+        "clip_adapter.non_object_embedding",
+        *(f"sem_seg_head.predictor.class_embed.layers.{i}.{p}" for i in (0, 1)
+          for p in ("bias", "weight")),
+    ]  # fmt: skip
+    ours, theirs = OVSeg(result.segmenter, clip), OVSeg(segmenter, clip)
+    seen, expected = ours.look(IMAGE, ["cat", "dog"]), theirs.look(IMAGE, ["cat", "dog"])
+    assert torch.equal(seen.masks, expected.masks)
+    assert torch.equal(seen.clip, expected.clip)
+    assert torch.equal(seen.segmenter, torch.full_like(seen.segmenter, 1 / 3))
+    free = [model.segment(IMAGE, ["cat", "dog"]).labels for model in (ours, theirs)]
+    assert (free[0] == free[1]).all()
+
+
+def test_every_key_is_named(tmp_path, segmenter, clip):
+    state = original_layout(segmenter, clip, classes=3)
+    odd = state | {"ema.rate": torch.ones(1), CLIP + "visual.extra": torch.ones(2)}
+    torch.save({"model": odd}, tmp_path / "odd.pth")
+    left = imported(tmp_path / "odd.pth").left_over
+    assert left["ema.rate"] == "belongs to no part of this model"
+    assert left[CLIP + "visual.extra"] == "no such weight in this architecture"
+
+    gone = ["sem_seg_head.pixel_decoder.layer_1.weight", "backbone.res2.0.conv1.weight"]
+    torch.save({k: v for k, v in state.items() if k not in gone}, tmp_path / "gone.pth")
+    with pytest.raises(ValueError, match="1 missing: sem_seg_head.pixel_decoder.layer_1.weight"):
+        torch.save({k: v for k, v in state.items() if k != gone[0]}, tmp_path / "gone.pth")
+        imported(tmp_path / "gone.pth")
+    lost = [CLIP + "ln_final.weight", CLIP + "visual.ln_post.bias"]
+    torch.save({k: v for k, v in state.items() if k not in lost}, tmp_path / "gone.pth")
+    with pytest.raises(ValueError, match="CLIP: 2 missing: visual.ln_post.bias, ln_final.weight"):
+        imported(tmp_path / "gone.pth")
+    torch.save(state | {CLIP + "ln_final.bias": torch.ones(3)}, tmp_path / "shape.pth")
+    with pytest.raises(ValueError, match=r"ln_final.bias is \(3,\) where \(64,\) is expected"):
+        imported(tmp_path / "shape.pth")
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path):
+    torch.save({"model": {"fc.weight": torch.ones(2)}}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match="neither visual.conv1.weight.*but fc.weight"):
+        imported(tmp_path / "other.pth")
+    torch.save({"epoch": 1}, tmp_path / "empty.pth")
+    with pytest.raises(ValueError, match="holds no tensors"):
+        imported(tmp_path / "empty.pth")
+    with pytest.raises(FileNotFoundError, match="no such checkpoint"):
+        imported(tmp_path / "none.pth")
+    (tmp_path / "text.pth").write_text("hello")
+    with pytest.raises(ValueError, match="cannot|not a checkpoint that can be read safely"):
+        imported(tmp_path / "text.pth")
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path):
+    class Harm:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "harm"), "w"))
+
+    torch.save({"model": {"backbone.x": torch.ones(1)}, "hook": Harm()}, tmp_path / "harm.pth")
+    with pytest.raises(ValueError, match="not a checkpoint that can be read safely"):
+        imported(tmp_path / "harm.pth")
+    assert not (tmp_path / "harm").exists()
