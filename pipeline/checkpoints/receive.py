@@ -53,12 +53,13 @@ def receive(
 ) -> Imported:
     """The models in a checkpoint of any of the kinds in `pipeline.checkpoints.layout`.
 
-    source: where the file lies, for messages and names. clip_name: open_clip's name of the CLIP's architecture; None reads it off the weights.
-    clip_dim: width of the text features, needed only for a segmenter with a fixed class layer.
-    original_config: the original's yaml configuration, for a segmenter that differs from the
-    published ones in what no shape tells (attention heads, dilation). prompts: mask prompts kept
-    in a file of their own. Models come in evaluation mode, on the CPU. ValueError names every
-    weight that is missing or of another shape.
+    source: where the file lies, for messages and names. clip_name: open_clip's name of the
+    CLIP's architecture; None reads it off the weights. clip_dim: width of the text features,
+    needed only for a segmenter with a fixed class layer. original_config: the original's yaml
+    configuration, for a segmenter that differs from the published ones in what no shape tells
+    (attention heads, dilation). prompts: mask prompts kept in a file of their own. Models come in
+    evaluation mode, on the CPU. ValueError names every weight that is missing or of another
+    shape.
     """
     parts = split(file.tensors, str(source))
     left_over = dict.fromkeys(file.others, "not a weight") | parts.left_over

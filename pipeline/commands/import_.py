@@ -96,8 +96,8 @@ def _what(model) -> str:
     backbone = architecture.backbone
     kind = f"ResNet-{backbone.depth}" if backbone.kind == "resnet" else f"Swin {backbone.embed_dim}"
     return (
-        f"MaskFormer, {kind}, {architecture.queries} queries, {architecture.decoder_layers} decoder "
-        f"layers, for a CLIP of width {architecture.clip_dim}"
+        f"MaskFormer on {kind}, {architecture.queries} queries, {architecture.decoder_layers} "
+        f"decoder layers, for a CLIP of width {architecture.clip_dim}"
     )
 
 
