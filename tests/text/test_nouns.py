@@ -1,0 +1,123 @@
+"""Whole captions, with the real tagger."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.text.nouns import Noun, NounOptions, caption_nouns
+from pipeline.text.tagger import load_tagger
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return load_tagger()
+
+
+def nouns(text, tagger, **options):
+    return [noun.noun for noun in caption_nouns(text, tagger, NounOptions(**options))[0]]
+
+
+CAPTIONS = [
+    ("two brown dogs sit near a sailboat on the green grass", "dog sailboat grass"),
+    ("A fire hydrant and palm trees.", "fire_hydrant palm_tree"),
+    ("The Teddy-Bears sit by traffic lights", "teddy_bear traffic_light"),
+    ("a close up view of two fire engines and a soccer ball", "fire_engine soccer_ball"),
+    ("A group of people on a sunny day", "person"),
+    ("a double-decker bus, a surf board and tooth brushes",
+     "double_decker_bus surfboard toothbrush"),
+    ("some scissors next to wine glasses and a bus", "scissors wine_glass bus"),
+    ("glasses of beer for a man with glasses", "glass beer man glasses"),
+    ("A couple of cats and a couple on a bench", "cat couple bench"),
+    ("a hot dog stand in front of a brick wall", "hot_dog_stand brick_wall"),
+    ("a baby elephant with a baby", "baby_elephant baby"),
+    ("A laptop computer sits on the kitchen table", "laptop_computer kitchen_table"),
+    ("This is a picture of something in the background.", ""),
+    ("A man rides the Bronx subway", "man subway"),
+    ("two giraffe's and the giraffes", "giraffe"),
+    ("", ""),
+    ("...", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), CAPTIONS)
+def test_captions(text, expected, tagger):
+    assert nouns(text, tagger) == [word.replace("_", " ") for word in expected.split()]
+
+
+def test_what_is_kept_says_where_it_stood(tagger):
+    kept, _ = caption_nouns("A Cat, two fire hydrants.", tagger, NounOptions())
+    assert kept == [Noun("cat", "Cat", 1), Noun("fire hydrant", "fire hydrants", 4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "drop"),
+    [
+        ("a photo of a dog", ("photo", "stop list: picture")),
+        ("a dog on the left side", ("side", "stop list: place")),
+        ("a group of dogs", ("group", "stop list: amount")),
+        ("a dog on a sunny day", ("day", "stop list: time")),
+        ("a dog in a race", ("race", "stop list: act")),
+        ("a dog plays tennis", ("tennis", "stop list: sport")),
+        ("dogs of many colors", ("colors", "stop list: colour")),
+        ("a dog with style", ("style", "stop list: quality")),
+        ("a dog and some object", ("object", "stop list: vague")),
+        ("the country of dogs", ("country", "stop list: name")),
+        ("a dog enjoys its solitude", ("solitude", "stop list: abstract")),
+        ("a dog and another dog", ("dog", "named before")),
+        ("a dog in Sydney with cats", ("Sydney", "proper name")),
+        ("a dog x", ("x", "too short")),
+        ("a dog and the b-251", ("b-251", "not alphabetic")),
+        ("a couple of dogs", ("couple", "stop list: amount")),
+    ],
+)
+def test_reasons(text, drop, tagger):
+    kept, drops = caption_nouns(text, tagger, NounOptions())
+    assert drop in drops
+    assert "dog" in [noun.noun for noun in kept]
+
+
+def test_the_users_own_stop_words(tagger):
+    options = NounOptions(extra_stop=("dog", "fire hydrant"))
+    kept, drops = caption_nouns("a dog, a cat, fire hydrants", tagger, options)
+    assert [noun.noun for noun in kept] == ["cat"]
+    assert drops == [
+        ("dog", "stop list of the user"),
+        ("fire hydrants", "stop list of the user"),
+    ]
+
+
+def test_rules_switched_off_one_by_one(tagger):
+    text = "a picture of a snowy hill with a fire hydrant"
+    assert nouns(text, tagger) == ["hill", "fire hydrant"]
+    assert nouns(text, tagger, multiword=False) == ["hill", "fire", "hydrant"]
+    assert "picture" in nouns(text, tagger, stop_list=False)
+    assert nouns("x", tagger, min_length=1) == ["x"]
+
+
+def test_without_rules_every_tagged_noun_is_kept(tagger):
+    off = NounOptions(multiword=False, tag_rules=False, stop_list=False, min_length=1)
+    words = "a cat sits in a living room in the background".split()
+    kept, drops = caption_nouns(" ".join(words), tagger, off)
+    tagged = [word for word, tag in tagger.tag(words) if tag.startswith("NN")]
+    assert [noun.surface for noun in kept] == tagged
+    assert drops == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from("a the two dog dogs fire hydrant sits photo of and , . Big".split()))
+)
+def test_every_lemma_once_in_order_and_the_same_each_time(words):
+    tagger = load_once()
+    text = " ".join(words)
+    kept, drops = caption_nouns(text, tagger, NounOptions())
+    assert len({noun.noun for noun in kept}) == len(kept)
+    assert [noun.position for noun in kept] == sorted(noun.position for noun in kept)
+    assert all(noun.surface.split()[0] in words for noun in kept)
+    assert caption_nouns(text, tagger, NounOptions()) == (kept, drops)
+
+
+def load_once():
+    if not hasattr(load_once, "tagger"):
+        load_once.tagger = load_tagger()
+    return load_once.tagger

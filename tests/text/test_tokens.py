@@ -1,0 +1,36 @@
+"""Captions as people type them: missing spaces, full stops, curly quotes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.text.tokens import starts_sentence, tokenize
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("A dog runs.", ["A", "dog", "runs", "."]),
+        ("Two pizzas. They are big", ["Two", "pizzas", ".", "They", "are", "big"]),
+        ("a boat.A man", ["a", "boat", ".", "A", "man"]),
+        ("a dog,a cat and kitchen/dining room",
+         ["a", "dog", ",", "a", "cat", "and", "kitchen", "/", "dining", "room"]),
+        ("the giraffe’s head", ["the", "giraffe", "'s", "head"]),
+        ("the U.S. flag", ["the", "U.S.", "flag"]),
+        ("a t-shirt", ["a", "t-shirt"]),
+        ("", []),
+        (" \n ", []),
+    ],
+)  # fmt: skip
+def test_tokens(text, tokens):
+    assert tokenize(text) == tokens
+
+
+def test_a_sentence_starts_at_the_front_and_after_a_full_stop():
+    tokens = tokenize("A cat. The dog")
+    assert [starts_sentence(tokens, i) for i in range(5)] == [True, False, False, True, False]
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_tokenized_without_blanks(text):
+    assert all(token and not token.isspace() for token in tokenize(text))
