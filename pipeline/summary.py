@@ -11,15 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-BRANCHES = (
-    ("oracle_masks", "true masks, CLIP names"),
-    ("clip", "CLIP only"),
-    ("ensemble", "ensemble"),
-)
+BRANCHES = {"oracle_masks": "true masks", "clip": "CLIP only", "ensemble": "ensemble"}
 EVALUATION = "evaluate-"
 """What the names of evaluations' metrics files begin with; the set follows."""
 MEANS = ("miou_legacy", "miou_current", "hiou_legacy", "fwiou", "pixel_accuracy")
-HEADINGS = ("mIoU legacy", "mIoU current", "hIoU legacy", "fwIoU", "pixel acc.")
+HEADINGS = ("mIoU\nlegacy", "mIoU\ncurrent", "hIoU\nlegacy", "\nfwIoU", "pixel\naccuracy")
 
 
 def results_table(name: str, metrics: dict) -> Table:
@@ -30,18 +26,17 @@ def results_table(name: str, metrics: dict) -> Table:
     about = metrics["set"]
     title = f"{name}: {about['images']} pictures, {about['classes']} classes"
     table = Table(title=title, title_justify="left")
-    table.add_column("names by")
-    table.add_column("branch")
+    table.add_column("", no_wrap=True)
     for heading in HEADINGS:
         table.add_column(heading, justify="right")
-    _add(table, "segmenter", "segmenter only", metrics["segmenter"])
-    _add(table, "truth", "proposals, true names", metrics["oracle_names"])
+    _add(table, "segmenter only", metrics["segmenter"])
+    _add(table, "segmenter, true names", metrics["oracle_names"])
     for clip, branches in metrics.items():
         if clip in ("set", "segmenter", "oracle_names"):
             continue
         table.add_section()
-        for key, words in BRANCHES:
-            _add(table, clip, words, branches[key])
+        for key, words in BRANCHES.items():
+            _add(table, f"{clip} CLIP, {words}", branches[key])
     return table
 
 
@@ -98,9 +93,9 @@ def _number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
-def _add(table: Table, clip: str, branch: str, metrics: dict) -> None:
+def _add(table: Table, what: str, metrics: dict) -> None:
     values = (metrics.get(key) for key in MEANS)
-    table.add_row(clip, branch, *("-" if value is None else f"{value:.1f}" for value in values))
+    table.add_row(what, *("-" if value is None else f"{value:.1f}" for value in values))
 
 
 def main() -> None:

@@ -131,3 +131,15 @@ def test_a_picture_that_is_all_ignored_counts_nothing(eval_set):
     blank = replace(picture, truth=np.full_like(picture.truth, 255))
     [view] = looker(eval_set)([blank])
     assert all((labels == -1).all() for labels in view.labels.values())
+
+
+def test_bfloat16_moves_clips_probabilities_a_little(eval_set):
+    batch = pictures(eval_set)[:2]
+    half = looker(eval_set, replace(SETTINGS, bfloat16=True))
+    variant = Variant(branch.ENSEMBLE, "second", 0.5, 1.0)
+    for exact, rough in zip(looker(eval_set)(batch), half(batch), strict=True):
+        ours, theirs = exact.probabilities[variant], rough.probabilities[variant]
+        assert theirs.dtype == torch.float32
+        assert not torch.equal(ours, theirs)
+        torch.testing.assert_close(ours, theirs, atol=0.2, rtol=0)
+        assert torch.equal(exact.masks, rough.masks)
