@@ -164,7 +164,7 @@ class Looker:
             regions,
             self._texts[name],
             settings.crop_batch,
-            bfloat16=settings.bfloat16,
+            precision="bfloat16" if settings.bfloat16 else "float32",
         )
 
 

@@ -1,6 +1,5 @@
 """Second branch: CLIP looks at each mask, cut out on a flat background, and names it."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +8,8 @@ from torch import Tensor
 from pipeline.clip.regions import Regions, prepare_regions
 from pipeline.clip.tower import MaskClip
 from pipeline.ovseg.ensemble import cosine_logits
-from pipeline.runtime import autocast
+from pipeline.ovseg.modes import Precision
+from pipeline.ovseg.precision import in_precision
 
 WHOLE_PICTURE = 1e6
 """A box expanded by this factor and clamped is the picture."""
@@ -75,13 +75,13 @@ def region_logits(
     text_features: Tensor,
     batch: int = 32,
     prompts: bool = True,
-    bfloat16: bool = False,
+    precision: Precision = "float32",
 ) -> list[Tensor]:
     """CLIP's opinion of every valid region of several pictures: for each, `(V, K)` logits.
 
     The regions of all pictures go through the tower together, `batch` at a time. The tower's
-    mask prompts are used where it has some, unless `prompts` is False. A picture without a
-    valid region gets `(0, K)`.
+    mask prompts are used where it has some, unless `prompts` is False. `precision` is the
+    tower's. A picture without a valid region gets `(0, K)`.
     """
     images = torch.cat([region.images for region in regions])
     masks = torch.cat([region.masks for region in regions])
@@ -89,7 +89,7 @@ def region_logits(
     features = []
     for start in range(0, len(images), batch):
         part = slice(start, start + batch)
-        with autocast(images.device) if bfloat16 else nullcontext():
+        with in_precision(images.device, precision):
             features.append(clip.encode_image(images[part], masks[part] if with_prompts else None))
     if not features:
         return [text_features.new_zeros((0, len(text_features))) for _ in regions]

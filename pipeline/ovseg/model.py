@@ -19,7 +19,7 @@ from pipeline.clip.tower import MaskClip
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
 from pipeline.ovseg.free_text import OTHERS, checked_names, free_text_evidence
-from pipeline.ovseg.modes import Mode
+from pipeline.ovseg.modes import Mode, Precision
 from pipeline.ovseg.result import Segmentation
 from pipeline.ovseg.segmenter_branch import at_test_size, propose
 from pipeline.ovseg.semantic import label_map, semantic_scores
@@ -51,6 +51,7 @@ class OVSeg:
     weight: of CLIP in the ensemble, 0..1. style: how masks are cut out for CLIP.
     short_side, long_side: size pictures are resized to first; None keeps their own.
     prompts: use the mask prompts where `clip` has some. crop_batch: regions in one CLIP pass.
+    precision: of both networks while they look at a picture; text is always float32.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class OVSeg:
         templates: tuple[str, ...] = VILD_TEMPLATES,
         prompts: bool = True,
         crop_batch: int = 32,
+        precision: Precision = "float32",
     ) -> None:
         self.segmenter = segmenter.eval()
         self.clip = clip.eval()
@@ -75,6 +77,7 @@ class OVSeg:
         self.long_side = long_side
         self.prompts = prompts
         self.crop_batch = crop_batch
+        self.precision = precision
         self._clip_text = TextBank(clip, templates)
         self._segmenter_text = (
             TextBank(segmenter_clip, templates) if segmenter_clip else self._clip_text
@@ -103,10 +106,16 @@ class OVSeg:
     def look(self, image: np.ndarray, names: list[str]) -> Evidence:
         """Run both branches on a uint8 RGB picture `(H, W, 3)`; any number of names."""
         picture = at_test_size(checked_image(image), self.short_side, self.long_side)
-        [proposals] = propose(self.segmenter, [picture], self._segmenter_text(names))
+        text = self._segmenter_text(names)
+        [proposals] = propose(self.segmenter, [picture], text, self.precision)
         regions = cut_regions(self.clip, picture, proposals.masks, self.style)
         [logits] = region_logits(
-            self.clip, [regions], self._clip_text(names), self.crop_batch, self.prompts
+            self.clip,
+            [regions],
+            self._clip_text(names),
+            self.crop_batch,
+            self.prompts,
+            self.precision,
         )
         return Evidence(
             masks=proposals.masks,

@@ -10,6 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.ovseg.ensemble import segmenter_probabilities
+from pipeline.ovseg.modes import Precision
+from pipeline.ovseg.precision import in_precision
 from pipeline.segmenter.inference import mask_probabilities
 from pipeline.segmenter.maskformer import MaskFormer
 
@@ -45,16 +47,23 @@ def at_test_size(image: np.ndarray, short_side: int | None, long_side: int | Non
 
 
 @torch.inference_mode()
-def propose(segmenter: MaskFormer, images: list[Tensor], text_features: Tensor) -> list[Proposals]:
+def propose(
+    segmenter: MaskFormer,
+    images: list[Tensor],
+    text_features: Tensor,
+    precision: Precision = "float32",
+) -> list[Proposals]:
     """Run the segmenter on pictures, each RGB 0..255 `(3, h, w)`.
 
-    text_features: `(K, D)` unit norm. Neighbours of one size share a forward pass; pictures of
-    different sizes never do, since padding one to the other's size would change its masks.
+    text_features: `(K, D)` unit norm. precision: of the network. Neighbours of one size share a
+    forward pass; pictures of different sizes never do, since padding one to the other's size
+    would change its masks.
     """
     found: list[Proposals] = []
     for _, group in groupby(images, key=lambda image: image.shape):
         pictures = [image.to(text_features.device) for image in group]
-        output = segmenter(pictures, text_features)
+        with in_precision(text_features.device, precision):
+            output = segmenter(pictures, text_features)
         for i, picture in enumerate(pictures):
             found.append(
                 Proposals(
