@@ -74,10 +74,8 @@ def fit(
     if start_from is not None:
         taken = warm_start(segmenter, read_weights(start_from), str(start_from))
         if comm.is_main_process():
-            report(
-                f"warm start: {len(taken.taken)} tensors from {start_from}, {len(taken.kept)} of "
-                f"the segmenter untouched, {len(taken.left_over)} of the file without a place"
-            )
+            for line in taken.describe(str(start_from)):
+                report(line)
     checkpoints = (
         out
         / "checkpoints"

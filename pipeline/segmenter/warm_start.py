@@ -1,31 +1,59 @@
 """Starting from weights of something else: an ImageNet backbone, a MaskFormer, an earlier run.
 
-What is taken is decided by name and shape; what is not is said.
+What is taken is decided by name and shape, after translating the names of other libraries
+(pipeline/segmenter/backbone_names.py); what is not is said.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-PREFIXES = ("", "backbone.")
+from pipeline.segmenter.backbone_names import to_detectron2
+
+BACKBONE = "backbone."
+PREFIXES = ("", BACKBONE)
+CONSTANTS = ("num_batches_tracked", "relative_position_index", "attn_mask")
+"""Last names of entries that are no trained weights; nobody misses them."""
+SHOWN = 8
 
 
 @dataclass(frozen=True)
 class WarmStart:
     """Keys of the model that were filled, keys that kept their initial values, and keys of the
-    file that had no place (with the reason)."""
+    file (in detectron2's names) that had no place, with the reason. names: whose they were."""
 
     taken: list[str]
     kept: list[str]
     left_over: dict[str, str]
+    names: str
+
+    def describe(self, source: str) -> list[str]:
+        """What happened, for people: a line of counts; if the file has a backbone, a line of what
+        of ours it did not fill; a line of what had no place."""
+        lines = [
+            f"warm start: {len(self.taken)} tensors from {source} ({self.names}), "
+            f"{len(self.kept)} of the segmenter keep their initial values"
+        ]
+        ours = [key.removeprefix(BACKBONE) for key in self.kept if key.startswith(BACKBONE)]
+        ours = [key for key in ours if not key.endswith(CONSTANTS)]
+        if ours and any(key.startswith(BACKBONE) for key in self.taken):
+            lines.append(f"warm start: of the backbone these keep them: {_grouped(ours)}")
+        without = {k: why for k, why in self.left_over.items() if not k.endswith(CONSTANTS)}
+        if without:
+            some = [f"{key} ({why})" for key, why in list(without.items())[:SHOWN]]
+            more = f" and {len(without) - SHOWN} more" if len(without) > SHOWN else ""
+            lines.append(f"warm start: no place for {', '.join(some)}{more}")
+        return lines
 
 
 def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> WarmStart:
     """Copy into `model` every tensor whose name (or `backbone.` + name) and shape fit.
 
-    ValueError when nothing fits.
+    ValueError when nothing fits, or when a frozen part of the backbone would stay random.
     """
     own = model.state_dict()
+    weights, names = to_detectron2(weights, source)
     prefix = max(PREFIXES, key=lambda p: sum(p + key in own for key in weights))
     taken, left_over = {}, {}
     for key, value in weights.items():
@@ -41,5 +69,23 @@ def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> War
             f"{source}: none of its {len(weights)} tensors fits this segmenter, "
             f"the first is {next(iter(left_over.items()))}; check segmenter.architecture"
         )
+    _refuse_frozen_noise(model, taken, source)
     model.load_state_dict(taken, strict=False)
-    return WarmStart(sorted(taken), sorted(own.keys() - taken.keys()), left_over)
+    return WarmStart(sorted(taken), sorted(own.keys() - taken.keys()), left_over, names)
+
+
+def _refuse_frozen_noise(model: nn.Module, taken: dict[str, Tensor], source: str) -> None:
+    frozen = [n for n, p in model.named_parameters() if not p.requires_grad and n not in taken]
+    if frozen:
+        raise ValueError(
+            f"{source}: fills no {_grouped(frozen)}, which freeze_at keeps from ever learning. "
+            "Take weights of this very stem (detectron2's R-103.pkl or timm's resnet101s for the "
+            "DeepLab stem), or set segmenter.architecture.backbone.freeze_at: 0"
+        )
+
+
+def _grouped(keys: list[str]) -> str:
+    """Parameters by the module they belong to: "stem.conv1 (6), res2.0.shortcut (1)"."""
+    modules = Counter(key.rpartition(".")[0].removesuffix(".norm") for key in keys)
+    some = [f"{module} ({count})" for module, count in list(modules.items())[:SHOWN]]
+    return ", ".join(some) + (f" and {len(modules) - SHOWN} more" if len(modules) > SHOWN else "")

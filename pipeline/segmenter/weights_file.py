@@ -1,8 +1,8 @@
 """Reading weights that others have written, without executing anything they contain.
 
-Three formats: safetensors; torch files (with `weights_only`); and detectron2's model zoo `.pkl`
-(ImageNet backbones such as R-103), which are pickles of NumPy arrays and are read by an unpickler
-that knows nothing else.
+Three formats: safetensors; torch files (with `weights_only`), as torchvision, timm and the original
+Swin publish theirs; and detectron2's model zoo `.pkl` (ImageNet backbones such as R-103), which are
+pickles of NumPy arrays and are read by an unpickler that knows nothing else.
 """
 
 import codecs
@@ -18,6 +18,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 CONTAINERS = ("model", "state_dict")
+KNOWN_SOURCES = {
+    "R-103.pkl": "https://dl.fbaipublicfiles.com/detectron2/DeepLab/R-103.pkl",
+    "swin_base_patch4_window12_384_22k.pth": "https://github.com/SwinTransformer/storage/releases/"
+    "download/v1.0.0/swin_base_patch4_window12_384_22k.pth",
+}
+"""Where the ImageNet backbones of the paper's two models are published."""
 _RECONSTRUCT = np.empty(0).__reduce__()[0]
 _SCALAR = np.float64(0).__reduce__()[0]
 _KNOWN = {
@@ -40,7 +46,10 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such weights file")
+        source = KNOWN_SOURCES.get(path.name)
+        raise FileNotFoundError(
+            f"{path}: no such weights file" + (f"; it is at {source}" if source else "")
+        )
     try:
         content = _content(path)
     except Exception as error:  # foreign bytes can fail a parser in any way
