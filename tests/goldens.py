@@ -5,37 +5,58 @@ Nothing about a case stands in the tests: they run on whatever the folder descri
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pytest
+import torch
 
 FOLDER = Path(os.environ.get("OVSEG_GOLDENS", Path(__file__).parents[2] / "shared/reference"))
+CLOSE = 1e-4
+"""Largest absolute error of features, logits and maps."""
+LOSSES = 1e-5
+"""Largest relative error of losses and gradients."""
 
 
-def describing(*keys: str) -> list:
-    """pytest parameters: every (name, description) in goldens.json that has all of `keys`.
-
-    Without the folder, one parameter that skips with the reason.
-    """
-    index = FOLDER / "goldens.json"
-    if not index.is_file():
-        why = f"no goldens at {FOLDER}: set OVSEG_GOLDENS to their folder"
-        return [pytest.param(None, None, marks=pytest.mark.skip(reason=why), id="no goldens")]
-    cases = json.loads(index.read_text(encoding="utf-8"))
-    return [
-        pytest.param(name, case, id=name)
-        for name, case in cases.items()
-        if all(key in case for key in keys)
-    ]
+@cache
+def index(folder: Path) -> dict[str, dict]:
+    """goldens.json: what each file holds. Empty without the folder."""
+    file = folder / "goldens.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def description(name: str) -> dict:
-    """One entry of goldens.json."""
-    return json.loads((FOLDER / "goldens.json").read_text(encoding="utf-8"))[name]
+class Golden:
+    """One file of goldens with its description (`about`); remembers which arrays were asked for."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder
+        self.about = index(folder)[name]
+        with np.load(folder / f"{name}.npz") as file:
+            self._arrays = dict(file)
+        self._read: set[str] = set()
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        self._read.add(key)
+        return self._arrays[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._arrays
+
+    def __iter__(self):
+        return iter(self._arrays)
+
+    def tensor(self, key: str) -> torch.Tensor:
+        return torch.from_numpy(np.array(self[key]))
+
+    def other(self, name: str) -> "Golden":
+        """Another file of the same folder."""
+        return Golden(name, self.folder)
+
+    def unread(self) -> list[str]:
+        """Arrays that nothing has asked for."""
+        return [key for key in self._arrays if key not in self._read]
 
 
-def arrays(name: str) -> dict[str, np.ndarray]:
-    """All arrays of `<name>.npz`."""
-    with np.load(FOLDER / f"{name}.npz") as file:
-        return dict(file)
+def assert_close(ours: torch.Tensor, golden: torch.Tensor, tolerance: float = CLOSE) -> None:
+    """Same shape, and nowhere further apart than `tolerance`."""
+    torch.testing.assert_close(ours.float(), golden.float(), atol=tolerance, rtol=0)

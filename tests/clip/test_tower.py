@@ -43,6 +43,28 @@ def test_one_object_serves_pictures_and_masked_crops():
 
 
 @torch.no_grad()
+def test_prompts_cost_nothing_but_themselves():
+    """Both towers are one: the base's weights, and nothing of them is copied or changed."""
+    clip = tiny_clip()
+    base = {key: value.clone() for key, value in clip.clip.state_dict().items()}
+    before = {id(parameter) for parameter in clip.parameters()}
+    whole = clip.encode_image(pictures(2))
+    clip.set_prompts(torch.randn(2, *clip.prompt_shape))
+    assert {id(p) for p in clip.parameters()} - before == {id(clip.prompts)}
+    assert all(torch.equal(value, base[key]) for key, value in clip.clip.state_dict().items())
+    assert torch.equal(clip.encode_image(pictures(2)), whole)  # bit for bit
+    tokens = clip.tokenize(["cat", "dog"])
+    assert torch.equal(clip.encode_text(tokens), tiny_clip().encode_text(tokens))
+
+    masks = torch.zeros(2, 24, 24)
+    masks[:, :8] = 1
+    crops = clip.encode_image(pictures(2), masks)
+    clip.clip.visual.proj.data *= 2  # a change of the one weight shows on both sides
+    assert torch.allclose(clip.encode_image(pictures(2)), 2 * whole)
+    assert torch.allclose(clip.encode_image(pictures(2), masks), 2 * crops)
+
+
+@torch.no_grad()
 def test_masks_without_prompts_change_nothing():
     clip = tiny_clip()
     masks = torch.zeros(2, 24, 24, dtype=torch.bool)

@@ -7,8 +7,11 @@ from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.model import checked_image
 from pipeline.ovseg.segmenter_branch import at_test_size
+from pipeline.ovseg.semantic import label_map
+from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import save_segmenter
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from tests.segmenter.tiny import config, resnet, swin
 
 NAMES = ["cat", "dog", "grass"]
 MODES = ["ensemble", "clip", "segmenter", "free-text"]
@@ -77,6 +80,41 @@ def test_a_single_class_is_compared_with_others(model, image, mode):
 def test_a_thousand_classes_and_an_endless_name(model, image, mode):
     names = [f"thing {i}" for i in range(999)] + ["very " * 500 + "long"]
     assert model.segment(image, names, mode).labels.max() < 1000
+
+
+@pytest.mark.parametrize("mode", ["ensemble", "clip", "segmenter"])
+def test_a_closed_set_of_one_class(model, image, mode):
+    """An evaluation set may have a single class; it is not compared with "others"."""
+    evidence = model.look(image, ["cat"])
+    assert evidence.clip.shape == evidence.segmenter.shape == (6, 1)
+    assert (evidence.clip == 1).all()
+    classes, masks = model.combine(evidence, mode, 1)
+    labels = label_map(classes, masks, (50, 70))
+    assert (labels == 0).all()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_endless_name_is_cut_at_the_context(model, image, mode):
+    long, longer = ("fire truck " * n + "end" for n in (40, 400))
+    tokens = model.clip.tokenize([long, longer])
+    assert (tokens[:, -1] == 49407).all()  # the end-of-text token, which CLIP reads, is kept
+    results = [model.segment(image, [name, "dog"], mode).labels for name in (long, longer)]
+    assert (results[0] == results[1]).all()
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        swin(),
+        resnet(depth=50, norm="GN", stem_channels=32, res2_channels=64, bottleneck_channels=32),
+    ],
+)
+def test_a_picture_of_one_pixel_on_every_backbone(backbone):
+    segmenter = MaskFormer(config(backbone=backbone)).eval()
+    model = OVSeg(segmenter, tiny_clip(prompt_depth=1), style=RegionStyle(threshold=0.01))
+    image = np.full((1, 1, 3), 7, dtype=np.uint8)
+    for mode in MODES:
+        assert model.segment(image, NAMES, mode).labels.shape == (1, 1)
 
 
 @pytest.mark.parametrize("mode", MODES)

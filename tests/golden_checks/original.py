@@ -1,0 +1,86 @@
+"""Our models with the weights of a golden folder."""
+
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from pipeline.checkpoints.layout import CLASS_WEIGHTS, Parts, split
+from pipeline.clip.store import PROMPT_KEY, build_from_config, fit_weights
+from pipeline.clip.tower import MaskClip
+from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.original import segmenter_config
+from tests.goldens import Golden, index
+
+
+@cache
+def load_original(folder: Path, weights: str) -> tuple[MaskFormer, MaskClip]:
+    """Segmenter and CLIP of a file with the weights of both, ready to segment."""
+    golden = Golden(weights, folder)
+    parts = parts_of(golden)
+    segmenter = MaskFormer(segmenter_config(golden.about["config"]))
+    segmenter.load_state_dict(parts.segmenter)
+    return segmenter.eval(), clip_of(parts.clip, _described_clip(folder, parts.clip))
+
+
+def parts_of(golden: Golden) -> Parts:
+    """The weights of both models in a file."""
+    parts = split({key: golden.tensor(key) for key in golden}, golden.name)
+    assert set(parts.left_over) <= {CLASS_WEIGHTS}
+    return parts
+
+
+def clip_of(state: dict[str, torch.Tensor], described: dict, quick_gelu: bool = True) -> MaskClip:
+    """The CLIP with these weights, a text tower of random ones where they have none.
+
+    described: the `config` of a CLIP in goldens.json.
+    """
+    weights = dict(state)
+    prompts = weights.pop(PROMPT_KEY)
+    clip = build_from_config(open_clip_config(described, quick_gelu))
+    if "text_projection" not in weights:
+        own = clip.clip.state_dict()
+        weights |= {key: value for key, value in own.items() if not key.startswith("visual.")}
+    fit_weights(clip.clip, weights, "golden weights")
+    clip.set_prompts(prompts)
+    return clip.eval()
+
+
+def open_clip_config(described: dict, quick_gelu: bool = True) -> dict:
+    """open_clip's configuration for a CLIP, or an image tower alone, of goldens.json."""
+    width = described.get("vision_width", described.get("width"))
+    return {
+        "embed_dim": described["embed_dim"],
+        "quick_gelu": quick_gelu,
+        "vision_cfg": {
+            "image_size": described["image_resolution"],
+            "patch_size": described.get("vision_patch_size", described.get("patch")),
+            "width": width,
+            "layers": described.get("vision_layers", described.get("layers")),
+            "head_width": width // described.get("vision_heads", described.get("heads")),
+        },
+        "text_cfg": {
+            "context_length": described.get("context_length", 77),
+            "vocab_size": described.get("vocab_size", 16),
+            "width": described.get("transformer_width", 8),
+            "heads": described.get("transformer_heads", 1),
+            "layers": described.get("transformer_layers", 1),
+        },
+    }
+
+
+def _described_clip(folder: Path, state: dict[str, torch.Tensor]) -> dict:
+    """The described CLIP with the shapes of `state`: head counts are in no weight."""
+    width, _, patch, _ = state["visual.conv1.weight"].shape
+    prefix = "visual.transformer.resblocks."
+    shapes = {
+        "vision_width": width,
+        "vision_patch_size": patch,
+        "vision_layers": len({k.split(".")[3] for k in state if k.startswith(prefix)}),
+        "transformer_width": state["token_embedding.weight"].shape[1],
+        "embed_dim": state["text_projection"].shape[1],
+    }
+    for entry in index(folder).values():
+        if shapes.items() <= entry.get("config", {}).items():
+            return entry["config"]
+    raise AssertionError(f"no CLIP in goldens.json has {shapes}")

@@ -1,0 +1,43 @@
+"""Masks cut out of a picture (g2)."""
+
+import re
+
+import numpy as np
+import torch
+
+from pipeline.clip.regions import masks_to_boxes, prepare_regions
+from tests.goldens import CLOSE, Golden, assert_close
+
+
+def check_regions(golden: Golden) -> None:
+    """Valid flags, boxes and crops exactly, pictures and masks of every way to cut."""
+    image, probabilities = golden.tensor("image_u8"), golden.tensor("soft_masks")
+    constants = golden.about["constants"]
+    colours = [torch.tensor(constants[key]) for key in ("pixel_mean", "pixel_std")]
+    mean, std = (colour.view(3, 1, 1) for colour in colours)
+    size = int(re.search(r"resized \(V,3,(\d+),", golden.about["outputs"])[1])
+    first, step = map(int, re.search(r"(\d+)::(\d+)", golden.about["outputs"]).groups())
+    for kind, how in golden.about["configs"].items():
+        threshold = how["mask_thr"]
+        regions = prepare_regions(
+            image, probabilities, threshold, size, *colours,
+            how["mask_fill"], how["mask_expand_ratio"], how["mask_matting"],
+        )  # fmt: skip
+        assert np.array_equal(regions.valid.numpy(), golden[f"{kind}.valid"])
+        tight = masks_to_boxes(probabilities[regions.valid] > threshold)
+        assert np.array_equal(tight.numpy(), golden[f"{kind}.bbox_xyxy"])
+        assert np.array_equal(regions.boxes_xyxy.numpy(), golden[f"{kind}.crop_ltrb"])
+
+        for key, ours in (("regions", regions.images), ("region_masks", regions.masks[:, None])):
+            if f"{kind}.{key}" in golden:
+                assert_close(ours, golden.tensor(f"{kind}.{key}"))
+            if f"{kind}.{key}_sub" in golden:
+                part = ours[..., first::step, first::step]
+                assert_close(part, golden.tensor(f"{kind}.{key}_sub"))
+        plain = golden.tensor(f"{kind}.unnorm_sub") / constants["scale"]
+        assert_close(regions.images[..., first::step, first::step], (plain - mean) / std)
+
+        pixels = regions.images.double().numpy()
+        assert np.abs(pixels.mean(axis=(2, 3)) - golden[f"{kind}.regions_mean"]).max() <= CLOSE
+        length = np.sqrt((pixels**2).mean(axis=(2, 3)))
+        assert np.allclose(length, golden[f"{kind}.regions_l2"], rtol=CLOSE, atol=CLOSE)
