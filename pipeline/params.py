@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.clip.templates import VILD_TEMPLATES
+from pipeline.data.classes import Synonyms
 from pipeline.param_errors import describe
 from pipeline.segmenter.config import SegmenterConfig
 
@@ -200,6 +201,7 @@ class EvaluateCommon(Section):
     fill: Fill
     expand: Annotated[float, Field(ge=1)]
     templates: Templates
+    synonyms: Synonyms
     short_side: Count | None
     long_side: Count | None
     bfloat16: bool

@@ -55,12 +55,12 @@ WRONG = [
     ("evaluate.common.sweep_weights", [0, 2], "sweep_weights[1] = 2: allowed 0..1"),
     ("segmenter.architecture.backbone.depth", 19, "backbone.depth = 19: allowed 18, 34, 50"),
     ("segmenter.architecture.backbone.kind", "vit", "segmenter.architecture.backbone"),
-    ("segmenter.architecture.heads", 3, "segmenter.architecture: heads = 3 does not divide"),
+    ("segmenter.architecture.heads", 5, "segmenter.architecture: heads = 5 does not divide"),
     ("base_clip.source", "open_clip", "base_clip: name = null: must be given when"),
     ("dataset.source", "own", "dataset: root = null: must be given when dataset.source is own"),
     ("dataset.min_objects", 99, "dataset: min_objects = 99 is above max_objects"),
     ("segmenter.source", "checkpoint", "segmenter: checkpoint = null: must be given"),
-    ("pears", {}, "pears: unknown parameter, allowed: dataset, base_clip"),
+    ("pears", {}, "pears: unknown parameter, allowed: dataset, pretrain_clip, base"),
 ]
 
 

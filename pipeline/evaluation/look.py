@@ -185,5 +185,7 @@ def _text_features(
     for i, clip in enumerate(clips):
         twin = next((j for j in range(i) if same_text_tower(clips[j], clip)), None)
         known = None if twin is None else features[twin]
-        features.append(TextBank(clip, settings.templates)(classes) if known is None else known)
+        if known is None:
+            known = TextBank(clip, settings.templates, settings.synonyms)(classes)
+        features.append(known)
     return features

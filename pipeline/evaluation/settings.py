@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.clip.templates import VILD_TEMPLATES
+from pipeline.data.classes import Synonyms
 from pipeline.ovseg.clip_branch import RegionStyle, region_style
 
 
@@ -27,6 +28,8 @@ class EvaluationSettings:
     """Size pictures are resized to for the segmenter, pixels; None keeps their own."""
     templates: tuple[str, ...] = VILD_TEMPLATES
     """Prompt templates around the class names, averaged."""
+    synonyms: Synonyms = "joined"
+    """How classes of several names are read, see `pipeline.data.classes`."""
     image_batch: int = 8
     """Pictures looked at together. Changes speed and memory, results by less than 1e-5."""
     crop_batch: int = 64
