@@ -157,6 +157,7 @@ class NounsParams(Section):
 
 
 class PairsParams(Section):
+    split: Literal["train", "val"]
     captions_per_image: Annotated[int, Field(ge=1, le=5)]
     masks: Literal["proposals", "ground_truth"]
     names: Literal["captions", "ground_truth"]

@@ -29,8 +29,7 @@ def main(
 ) -> None:
     chosen = load_params(params, "pairs").model_dump()
     templates, shard_size = TEMPLATES[chosen.pop("templates")], chosen.pop("shard_size")
-    split = load_params(params, "proposals").split
-    settings = PairSettings(**chosen)
+    split, settings = chosen.pop("split"), PairSettings(**chosen)
     counts = collect_pairs(
         dataset, proposals, nouns, clip, out, split, templates, settings, shard_size
     )

@@ -44,7 +44,7 @@ WRONG = [
     ("pairs.captions_per_image", True, "pairs.captions_per_image = true: allowed 1..5"),
     ("pairs.masks", "gt", "pairs.masks = gt: allowed proposals, ground_truth"),
     ("pairs.top_k", 0, "pairs.top_k = 0: allowed a whole number from 1"),
-    ("pairs.topk", 1, "pairs.topk: unknown parameter, allowed: captions_per_image, masks, names,"),
+    ("pairs.topk", 1, "pairs.topk: unknown parameter, allowed: split, captions_per_image, masks,"),
     ("pairs.fill", ..., "pairs.fill is missing: allowed mean, zero, preserve"),
     ("nouns.multiword", "yes", "nouns.multiword = yes: allowed true, false"),
     ("proposals.short_side", 0, "proposals.short_side = 0: allowed a whole number from 1 or null"),
