@@ -100,6 +100,11 @@ def _segmenter_config(
             return SegmenterConfig.model_validate(file.about["segmenter"])
         if original is not None:
             return segmenter_config(original, clip_dim)
+        if parts.fixed_classes is not None and clip_dim is None:
+            raise ValueError(
+                "a plain MaskFormer: name the width of the CLIP it shall go with, --clip-dim 512 "
+                "for ViT-B/16, 768 for ViT-L/14"
+            )
         return infer_config(parts.segmenter, clip_dim=clip_dim)
     except KeyError as error:
         raise ValueError(f"{source}: its yaml configuration has no {error}") from error

@@ -5,12 +5,16 @@ import json
 import os
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 
 from pipeline.checkpoints.file import open_checkpoint
+from pipeline.checkpoints.give import CLIP_FILE, give_clip, original_layout
 from pipeline.checkpoints.layout import CLASS_WEIGHTS, CLIP_SIGN
 from pipeline.checkpoints.receive import receive
+from pipeline.clip.sources import model_config
+from pipeline.clip.store import build_from_config
 from pipeline.clip.tower import MaskClip
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
@@ -65,7 +69,12 @@ def test_a_released_checkpoint(tmp_path, key_list):
     own = found.segmenter.state_dict()
     assert all(torch.equal(own[key], state[key]) for key in own)
     assert torch.equal(found.clip.prompts, state["clip_adapter.clip_model.visual.mask_embedding"])
-    del state, own
+    again = original_layout(found.segmenter, found.clip, classes=len(state[CLASS_WEIGHTS]) - 1)
+    assert {k: (v.dtype, v.shape) for k, v in again.items()} == {
+        k: (v.dtype, v.shape) for k, v in state.items()
+    }
+    assert [k for k in state if not torch.equal(again[k], state[k])] == [CLASS_WEIGHTS]
+    del state, own, again
     look_at_one_region(OVSeg(found.segmenter, found.clip))
 
 
@@ -97,3 +106,14 @@ def test_a_plain_maskformer(tmp_path, key_list):
     with torch.inference_mode():
         output = found.segmenter([picture], torch.nn.functional.normalize(torch.randn(3, 512)))
     assert output.pred_masks.std() > 0 and not output.pred_logits.any()
+
+
+@torch.inference_mode()
+def test_open_clip_loads_an_exported_clip_by_its_name(tmp_path):
+    clip = build_from_config(model_config("ViT-B-16-quickgelu")).eval()
+    name, known = give_clip(tmp_path, clip)
+    assert (name, known) == ("ViT-B-16-quickgelu", True)
+    model = open_clip.create_model(name, pretrained=str(tmp_path / CLIP_FILE)).eval()
+    (tmp_path / CLIP_FILE).unlink()
+    image = torch.randn(1, 3, clip.image_size, clip.image_size)
+    assert torch.equal(model.encode_image(image), clip.encode_image(image))

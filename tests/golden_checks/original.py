@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from pipeline.checkpoints.layout import CLASS_WEIGHTS, Parts, split
-from pipeline.clip.store import PROMPT_KEY, build_from_config, fit_weights
+from pipeline.checkpoints.layout import CLASS_WEIGHTS, COLOURS, Parts, split
+from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config, fit_weights
 from pipeline.clip.tower import MaskClip
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.original import segmenter_config
@@ -20,7 +20,9 @@ def load_original(folder: Path, weights: str) -> tuple[MaskFormer, MaskClip]:
     parts = parts_of(golden)
     segmenter = MaskFormer(segmenter_config(golden.about["config"]))
     segmenter.load_state_dict(parts.segmenter)
-    return segmenter.eval(), clip_of(parts.clip, _described_clip(folder, parts.clip))
+    mean, std = (parts.colours[key].flatten().tolist() for key in COLOURS)
+    described = _described_clip(folder, parts.clip)
+    return segmenter.eval(), clip_of(parts.clip, described, mean=mean, std=std)
 
 
 def parts_of(golden: Golden) -> Parts:
@@ -30,14 +32,20 @@ def parts_of(golden: Golden) -> Parts:
     return parts
 
 
-def clip_of(state: dict[str, torch.Tensor], described: dict, quick_gelu: bool = True) -> MaskClip:
+def clip_of(
+    state: dict[str, torch.Tensor],
+    described: dict,
+    quick_gelu: bool = True,
+    mean: tuple[float, float, float] = MEAN,
+    std: tuple[float, float, float] = STD,
+) -> MaskClip:
     """The CLIP with these weights, a text tower of random ones where they have none.
 
     described: the `config` of a CLIP in goldens.json.
     """
     weights = dict(state)
     prompts = weights.pop(PROMPT_KEY)
-    clip = build_from_config(open_clip_config(described, quick_gelu))
+    clip = build_from_config(open_clip_config(described, quick_gelu), mean, std)
     if "text_projection" not in weights:
         own = clip.clip.state_dict()
         weights |= {key: value for key, value in own.items() if not key.startswith("visual.")}
