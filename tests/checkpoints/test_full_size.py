@@ -78,6 +78,7 @@ def test_a_released_checkpoint(tmp_path, key_list):
     look_at_one_region(OVSeg(found.segmenter, found.clip))
 
 
+@torch.inference_mode()
 @pytest.mark.parametrize("key_list", [k for k in KEY_LISTS if is_clip(k)], ids=lambda k: k.stem)
 def test_a_mask_adapted_clip(tmp_path, key_list):
     path, state = written(tmp_path, key_list)
@@ -85,11 +86,10 @@ def test_a_mask_adapted_clip(tmp_path, key_list):
     path.unlink()
     assert not found.left_over and len(found.used) == len(state)
     clip: MaskClip = found.clip
-    with torch.inference_mode():
-        image = torch.randn(1, 3, clip.image_size, clip.image_size)
-        mask = torch.zeros(1, clip.image_size, clip.image_size)
-        mask[:, 50:90] = 1
-        features = clip.encode_image(image, mask)
+    image = torch.randn(1, 3, clip.image_size, clip.image_size)
+    mask = torch.zeros(1, clip.image_size, clip.image_size)
+    mask[:, 50:90] = 1
+    features = clip.encode_image(image, mask)
     assert features.isfinite().all() and not torch.equal(features, clip.encode_image(image))
     assert json.dumps(clip.model_cfg)  # what clip.json will hold
 
