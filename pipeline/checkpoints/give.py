@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.atomic import replacing, write_text
 from pipeline.checkpoints.file import ABOUT
-from pipeline.checkpoints.layout import CLASS_WEIGHTS, CLIP, COLOURS
+from pipeline.checkpoints.layout import CLASS_WEIGHTS, CLIP, COLOURS, pixel_colour
 from pipeline.clip.store import PROMPT_KEY, save_tensors
 from pipeline.clip.tower import MaskClip
 from pipeline.segmenter.maskformer import MaskFormer
@@ -70,7 +70,7 @@ def original_layout(segmenter: MaskFormer, clip: MaskClip, classes: int) -> dict
     state[CLASS_WEIGHTS] = torch.tensor([1.0] * classes + [NO_OBJECT_WEIGHT])
     state |= {key: value for key, value in own.items() if key.startswith("clip_adapter.")}
     for key, colour in zip(COLOURS, (clip.mean, clip.std), strict=True):
-        state[key] = colour.detach().cpu().view(1, 3, 1, 1)
+        state[key] = pixel_colour(colour)
     patches, width = clip.prompt_shape
     prompts = torch.zeros(0, patches, width) if clip.prompts is None else clip.prompts
     for key, value in clip.clip.state_dict().items():

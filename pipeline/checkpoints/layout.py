@@ -5,15 +5,17 @@ A released file is detectron2's `{"model": state dict}`:
     backbone.*  sem_seg_head.*             the segmenter
     clip_adapter.non_object_embedding      the segmenter's learned "no object"
     clip_adapter.clip_model.*              the CLIP, mask prompts as visual.mask_embedding
-    clip_adapter.pixel_mean, pixel_std     the CLIP's colours, (1,3,1,1), of pixels in 0..1
+    clip_adapter.pixel_mean, pixel_std     the CLIP's colours, (1,3,1,1), of pixels in 0..255
     criterion.empty_weight                 class weights of the training loss, (K+1,)
 
 The CLIP training code's files hold a bare CLIP; a plain MaskFormer's holds a segmenter with a
 fixed class layer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 CLIP = "clip_adapter.clip_model."
@@ -24,15 +26,32 @@ HEAD = "sem_seg_head."
 CLASS_MLP = f"{HEAD}predictor.class_embed.layers."
 FIXED_CLASSES = (f"{HEAD}predictor.class_embed.weight", f"{HEAD}predictor.class_embed.bias")
 CLIP_SIGN = "visual.conv1.weight"
+PIXEL_RANGE = 255
+
+
+def unit_colour(stored: Tensor, exact: Sequence[float] | None) -> tuple[float, ...]:
+    """The mean or std (3,) of pixels in 0..1 from the one of pixels in 0..255.
+
+    exact: what was stored, if the file says so too: taken where it is the same colour, since
+    dividing can miss the last bit.
+    """
+    if exact is not None and torch.equal(pixel_colour(torch.tensor(exact)), stored.cpu()):
+        return tuple(exact)
+    return tuple((stored.flatten().double() / PIXEL_RANGE).tolist())
+
+
+def pixel_colour(colour: Tensor) -> Tensor:
+    """The other way round: (3,) of pixels in 0..1 -> float32 (1,3,1,1) of pixels in 0..255."""
+    return (colour.detach().cpu().double() * PIXEL_RANGE).float().view(1, 3, 1, 1)
 
 
 @dataclass
 class Parts:
     """The tensors of a file by what they belong to, under our names (which are the original's).
 
-    segmenter, clip: state dicts, empty where there is none; colours: the CLIP's mean and std,
-    where the file has them; left_over: the other keys, each with the reason; fixed_classes: how
-    many classes a fixed class layer has, None without one.
+    segmenter, clip: state dicts, empty where there is none; colours: the CLIP's mean and std as
+    the file has them, of pixels in 0..255, where it does; left_over: the other keys, each with
+    the reason; fixed_classes: how many classes a fixed class layer has, None without one.
     """
 
     segmenter: dict[str, Tensor] = field(default_factory=dict)

@@ -15,7 +15,15 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from pipeline.checkpoints.file import CheckpointFile
-from pipeline.checkpoints.layout import CLASS_MLP, CLIP, COLOURS, NO_OBJECT, Parts, split
+from pipeline.checkpoints.layout import (
+    CLASS_MLP,
+    CLIP,
+    COLOURS,
+    NO_OBJECT,
+    Parts,
+    split,
+    unit_colour,
+)
 from pipeline.clip.sources import config_of_weights, model_config
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config
 from pipeline.clip.tower import MaskClip
@@ -144,9 +152,12 @@ def _clip(
         config = config_of_weights(weights, source)
         notes.append("CLIP read off its weights: quick GELU and heads of 64, as in OpenAI's")
     mean, std = (
-        parts.colours[key].flatten().tolist() if key in parts.colours else default
-        for key, default in zip(
-            COLOURS, (about.get("mean", MEAN), about.get("std", STD)), strict=True
+        unit_colour(parts.colours[key], about.get(which)) if key in parts.colours else default
+        for key, which, default in zip(
+            COLOURS,
+            ("mean", "std"),
+            (about.get("mean", MEAN), about.get("std", STD)),
+            strict=True,
         )
     )
     clip = build_from_config(config, mean, std, about.get("name", source.name))

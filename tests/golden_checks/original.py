@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.checkpoints.layout import CLASS_WEIGHTS, COLOURS, Parts, split
+from pipeline.checkpoints.layout import CLASS_WEIGHTS, COLOURS, Parts, split, unit_colour
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config, fit_weights
 from pipeline.clip.tower import MaskClip
 from pipeline.segmenter.maskformer import MaskFormer
@@ -20,7 +20,7 @@ def load_original(folder: Path, weights: str) -> tuple[MaskFormer, MaskClip]:
     parts = parts_of(golden)
     segmenter = MaskFormer(segmenter_config(golden.about["config"]))
     segmenter.load_state_dict(parts.segmenter)
-    mean, std = (parts.colours[key].flatten().tolist() for key in COLOURS)
+    mean, std = (unit_colour(parts.colours[key], None) for key in COLOURS)
     described = _described_clip(folder, parts.clip)
     return segmenter.eval(), clip_of(parts.clip, described, mean=mean, std=std)
 
