@@ -12,11 +12,13 @@ import tyro
 from pipeline.commands.check import check
 from pipeline.commands.export import export
 from pipeline.commands.import_ import import_
+from pipeline.commands.preset import preset
 from pipeline.commands.segment import segment
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "segment": segment,
     "check": check,
+    "preset": preset,
     "import": import_,
     "export": export,
 }

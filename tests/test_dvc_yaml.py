@@ -9,7 +9,8 @@ import yaml
 from pipeline.params import Params
 
 ROOT = Path(__file__).resolve().parents[1]
-RAW = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+RAW = DAG["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
@@ -50,8 +51,10 @@ def test_stage(name):
     assert any(dep.startswith("pipeline/") for dep in deps), "its code package is a dependency"
     data = [dep for dep in deps if dep.startswith("data/")]
     metrics = paths(stage.get("metrics", []))
+    words = set(stage["cmd"].split())
     for path in (*data, *outs, *metrics):
-        assert path in stage["cmd"].split(), f"{path} does not show in the command line"
+        folders = {str(folder) for folder in Path(path).parents} if path in outs else set()
+        assert words & {path, *folders}, f"{path} does not show in the command line"
     for dep in deps:
         assert dep.startswith("data/") or (ROOT / dep).exists(), dep
     if not stage.get("frozen"):
@@ -90,3 +93,16 @@ def test_every_params_section_has_a_stage_and_comments():
         leaf = re.match(r"\s+[\w-]+: .*\S", line)
         if leaf and not line.strip().endswith("{}"):
             assert "#" in line, f"params.yaml:{number} explains nothing: {line}"
+
+
+def test_every_plot_is_drawn_from_what_a_stage_leaves():
+    outs = {out for stage in STAGES.values() for out in paths(stage["outs"])}
+    for entry in DAG["plots"]:
+        [(name, how)] = entry.items()
+        for file in how["y"] if isinstance(how["y"], dict) else [name]:
+            assert any(file.startswith(f"{out}/") for out in outs), file
+    for name, stage in STAGES.items():
+        for entry in stage.get("plots", []):
+            [(path, how)] = entry.items()
+            assert str(Path(path).parent) in stage["cmd"].split(), path
+            assert {"title", "x", "y", "template"} <= how.keys(), f"{name}: {path}"

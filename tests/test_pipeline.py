@@ -58,6 +58,7 @@ def project(tmp_path_factory) -> Path:
         section.update(changes)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     dvc(folder, "init", "--no-scm", "--quiet")
+    shutil.copy(ROOT / ".dvcignore", folder)
     dvc(folder, "repro")
     return folder
 
@@ -89,6 +90,13 @@ def test_metrics_hang_together(project):
             for branch in ("clip", "ensemble", "oracle_masks"):
                 assert 0 <= result[clip][branch]["miou_legacy"] <= 100
         assert result["oracle_names"]["miou_current"] > result["segmenter"]["miou_current"]
+
+
+def test_every_plot_can_be_drawn(project):
+    assert "failed to load" not in dvc(project, "plots", "show")
+    page = (project / "dvc_plots" / "index.html").read_text()
+    for field in ("loss_dice", "accuracy", "commonest nouns", "precision", "world-open: mIoU"):
+        assert field in page, field
 
 
 def test_a_second_run_has_nothing_to_do(project):

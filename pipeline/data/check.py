@@ -71,8 +71,8 @@ def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
     raise FileNotFoundError(
         f"under {root} there is not all that is needed.\n  "
         + "\n  ".join(lines)
-        + f"\nReady there: {ready}. To go on without a set, leave it out of dataset.sets; "
-        "`ovseg check` shows the whole root. `source: openmoji` needs no download."
+        + f"\nReady there: {ready}. To go on without a set, leave it out of dataset.sets and "
+        "evaluate.sets; `ovseg check` shows the whole root. `source: openmoji` needs no download."
     )
 
 

@@ -44,12 +44,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
 
     FileNotFoundError without the file; ValueError when it cannot be read or holds no tensors.
     """
-    path = Path(path)
-    if not path.is_file():
-        source = KNOWN_SOURCES.get(path.name)
-        raise FileNotFoundError(
-            f"{path}: no such weights file" + (f"; it is at {source}" if source else "")
-        )
+    path = find_weights(path)
     try:
         content = _content(path)
     except Exception as error:  # foreign bytes can fail a parser in any way
@@ -69,6 +64,17 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     if not tensors:
         raise ValueError(f"{path}: holds no tensors, expected a state dict")
     return tensors
+
+
+def find_weights(path: Path | str) -> Path:
+    """The file, if it is there. FileNotFoundError says where a well-known one is published."""
+    path = Path(path)
+    if not path.is_file():
+        source = KNOWN_SOURCES.get(path.name)
+        raise FileNotFoundError(
+            f"{path}: no such weights file" + (f"; it is at {source}" if source else "")
+        )
+    return path
 
 
 def _content(path: Path) -> Any:

@@ -13,8 +13,8 @@ from importlib.resources import files
 class Lexicon:
     """Word lists, all lower case.
 
-    stop: lemma, or lemma and next word -> reason why it names nothing visible; multi_word: words
-    of a phrase, the last one a lemma -> its name; phrase_starts: their first words; unchanged:
+    stop: lemma -> reason why it names nothing visible; multi_word: words of a phrase, the last one
+    a lemma -> its name (stopped phrases included); phrase_starts: their first words; unchanged:
     forms that are their own singular; irregular: form -> singular. For the tag rules, lemmas of:
     not_nouns: no nouns at all; modifiers: none before another noun; colours: none when they
     describe; predicates: verbs after any noun; verbs: verbs after a subject; transitive: verbs
@@ -45,11 +45,9 @@ def lexicon() -> Lexicon:
     stop = dict.fromkeys(_words("abstract_nouns.txt"), "abstract")
     for reason, entries in _sections("stop_list.txt").items():
         stop |= dict.fromkeys(entries, reason)
-    multi_word = {
-        tuple(written.split()): name
-        for section in _sections("multi_word.txt").values()
-        for written, name in section.items()
-    }
+    multi_word = {tuple(entry.split()): entry for entry in stop if " " in entry}
+    for section in _sections("multi_word.txt").values():
+        multi_word |= {tuple(written.split()): name for written, name in section.items()}
     return Lexicon(
         stop=stop,
         multi_word=multi_word,

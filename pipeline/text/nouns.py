@@ -104,8 +104,8 @@ def _phrase_at(words: list[str], index: int, lists: Lexicon) -> tuple[int, str]:
         return index, ""
     for end in range(min(len(words), index + _LONGEST_PHRASE), index, -1):
         parts = [part for word in words[index:end] for part in word.split("-")]
-        name = lists.multi_word.get((*parts[:-1], singular(parts[-1])))
-        name = name or lists.multi_word.get(tuple(parts))
+        by_lemma = tuple(singular(" ".join(parts)).split(" "))
+        name = lists.multi_word.get(by_lemma) or lists.multi_word.get(tuple(parts))
         if name:
             return end, name
     return index, ""
@@ -138,8 +138,6 @@ def _drop_reason(
             return "proper name"
     if lemma in options.extra_stop:
         return "stop list of the user"
-    if options.stop_list:
-        for entry in (lemma, " ".join([lemma, *words[candidate.end : candidate.end + 1]])):
-            if entry in lists.stop:
-                return f"stop list: {lists.stop[entry]}"
+    if options.stop_list and lemma in lists.stop:
+        return f"stop list: {lists.stop[lemma]}"
     return None
