@@ -34,7 +34,7 @@ from pipeline.segmenter.inference import mask_probabilities, objectness
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import load_segmenter
 from pipeline.shards import collect_rejects, run_shards, total_counts
-from pipeline.truth import CLOSED, NEVER_LABELLED, Truth
+from pipeline.truth import CLOSED, NEVER_LABELLED, Truth, read_truth
 
 STAGE = "proposals"
 FOUND = 0.5
@@ -83,9 +83,14 @@ class MakeProposals:
                 found[record.image_id] = masks
                 if not masks:
                     rejects.append(Reject(STAGE, record.path, "no mask", ""))
-                count_found(truth, record, masks, counts)
+                true = read_truth(truth, record, STAGE, rejects)
+                count_found(true or {}, truth.groups, masks, counts)
         kept = [p for record in records for p in found.get(record.image_id, ())]
-        order = {record.path: place for place, record in enumerate(records)}
+        order = {
+            item: place
+            for place, record in enumerate(records)
+            for item in (record.label_path, record.path)
+        }
         rejects.sort(key=lambda reject: order[reject.item])
         write_parquet(folder / "proposals.parquet", kept, ProposalRecord)
         write_parquet(folder / "rejects.parquet", rejects, Reject)
@@ -224,17 +229,21 @@ def to_rle(record: ProposalRecord) -> Rle:
 
 
 def count_found(
-    truth: Truth, record: ImageRecord, masks: Sequence[ProposalRecord], counts: Counter[str]
+    true: dict[str, np.ndarray],
+    groups: dict[str, str],
+    masks: Sequence[ProposalRecord],
+    counts: Counter[str],
 ) -> None:
-    """Add a picture's true masks, and how many of them some proposal covers, to `counts`."""
-    true = truth.of(record)
+    """Add a picture's true masks, and how many of them some proposal covers, to `counts`.
+
+    true, groups: see `Truth`.
+    """
     if not true:
         return
     best = overlaps(encode_masks(np.stack(list(true.values()))), [to_rle(m) for m in masks])
     for name, overlap in zip(true, best.max(axis=1, initial=0), strict=True):
-        group = truth.groups[name]
-        counts[f"objects_{group}"] += 1
-        counts[f"found_{group}"] += int(overlap >= FOUND)
+        counts[f"objects_{groups[name]}"] += 1
+        counts[f"found_{groups[name]}"] += int(overlap >= FOUND)
 
 
 def metrics_of(counts: dict[str, int], rejects: dict[str, int]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.data.dataset import Dataset
-from pipeline.records import ImageRecord
+from pipeline.records import ImageRecord, Reject
 from pipeline.segmenter.measure import TrueMasks
 
 CLOSED, NEVER_LABELLED = "closed", "never_labelled"
@@ -35,10 +35,16 @@ class Truth:
 
     def regions(self, record: ImageRecord) -> dict[str, np.ndarray] | None:
         """The closed-set classes in a picture's label map, in class order: name to mask, bool
-        (H, W), at least one pixel each. None where it has no label map."""
+        (H, W), at least one pixel each. None where it has no label map. FileNotFoundError or
+        ValueError when that cannot be read or is of another size."""
         label = self._dataset.read_label(record)
         if label is None:
             return None
+        if label.shape != (record.height, record.width):
+            raise ValueError(
+                f"{record.label_path}: label map of {label.shape} pixels, picture of "
+                f"{(record.height, record.width)} (height, width)"
+            )
         present = np.unique(label)
         return {
             name: label == index for index, name in enumerate(self._dataset.classes)
@@ -53,6 +59,22 @@ class Truth:
         objects = self._objects.of(record.image_id, (record.height, record.width))
         known = set(self._dataset.classes)
         return masks | {name: mask for name, mask in objects.items() if name not in known}
+
+
+def closed_of(true: dict[str, np.ndarray], groups: dict[str, str]) -> dict[str, np.ndarray]:
+    """Of the masks that `Truth.of` gives, those of the closed set."""
+    return {name: mask for name, mask in true.items() if groups[name] == CLOSED}
+
+
+def read_truth(
+    truth: Truth, record: ImageRecord, stage: str, rejects: list[Reject]
+) -> dict[str, np.ndarray] | None:
+    """`truth.of(record)`; a label map that cannot be used goes to `rejects` and counts as none."""
+    try:
+        return truth.of(record)
+    except (FileNotFoundError, ValueError) as error:
+        rejects.append(Reject(stage, str(record.label_path), "unusable label map", str(error)))
+        return None
 
 
 @lru_cache(maxsize=2)

@@ -120,12 +120,13 @@ def test_recall_counts_each_true_mask_once(tmp_path):
     wanted = torch.from_numpy(np.stack([true["disc"], true["grass"]])).float()
     masks = to_records(1, wanted, torch.ones(2), SETTINGS, Counter())
     counts: Counter[str] = Counter()
-    count_found(truth, record, masks, counts)
+    count_found(truth.of(record), truth.groups, masks, counts)
     assert counts == {"objects_closed": 2, "found_closed": 1,
                       "objects_never_labelled": 1, "found_never_labelled": 1}  # fmt: skip
     metrics = metrics_of(counts | {"pictures": 1, "proposals": 2}, {})
     assert (metrics["recall_closed"], metrics["recall_never_labelled"]) == (0.5, 1.0)
-    count_found(truth, record, [], counts)
+    count_found(truth.of(record), truth.groups, [], counts)
+    count_found({}, truth.groups, masks, counts)
     assert counts["objects_closed"] == 4 and counts["found_closed"] == 1
 
 

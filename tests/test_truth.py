@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
+from PIL import Image
 
 from pipeline.data.dataset import read_split
-from pipeline.truth import Truth
+from pipeline.truth import Truth, closed_of, read_truth
 from tests.toy import make_toy, shapes
 
 
@@ -33,3 +35,25 @@ def test_without_a_label_map_nothing_is_known(tmp_path):
     bare = type(record)(**{**vars(record), "label_path": None})
     assert Truth(dataset, "train").of(bare) is None
     assert Truth(dataset, "train").regions(bare) is None
+
+
+def test_the_closed_set_alone(tmp_path):
+    truth = Truth(make_toy(tmp_path), "train")
+    record = read_split(tmp_path, "train")[0]
+    assert list(closed_of(truth.of(record), truth.groups)) == ["red square", "grass"]
+
+
+def test_a_label_map_that_cannot_be_used_is_a_reject_not_the_end(tmp_path):
+    dataset = make_toy(tmp_path)
+    truth = Truth(dataset, "train")
+    first, second, third, *_ = read_split(tmp_path, "train")
+    (dataset.root / first.label_path).write_bytes(b"cut")
+    (dataset.root / second.label_path).unlink()
+    Image.fromarray(np.zeros((3, 4), np.uint8)).save(dataset.root / third.label_path)
+    rejects = []
+    for record in (first, second, third):
+        assert read_truth(truth, record, "pairs", rejects) is None
+    assert [reject.item for reject in rejects] == ["1_label.png", "2_label.png", "3_label.png"]
+    assert {reject.reason for reject in rejects} == {"unusable label map"}
+    with pytest.raises(ValueError, match=r"3_label.png: label map of \(3, 4\) pixels"):
+        truth.of(third)

@@ -38,7 +38,7 @@ from pipeline.records import (
     Reject,
     write_parquet,
 )
-from pipeline.truth import Truth
+from pipeline.truth import Truth, closed_of, read_truth
 
 STAGE = "pairs"
 READ_TOGETHER = 32
@@ -115,28 +115,23 @@ class MakePairs:
         for start in range(0, len(records), READ_TOGETHER):
             part = records[start : start + READ_TOGETHER]
             for record, image in read_pictures(tools.root, part, STAGE, rejects):
-                true = self._labels(tools, record)
+                true = read_truth(tools.truth, record, STAGE, rejects)
+                labels = closed_of(true or {}, tools.truth.groups)
                 if self.settings.names == "captions":
                     said, most = nouns[record.image_id], self.settings.captions_per_image
                     names = names_in_captions(record.captions, said, most)
                 else:
-                    names = names_in_truth(true)
+                    names = names_in_truth(labels)
                 size = (record.height, record.width)
                 if self.settings.masks == "proposals":
                     candidates = candidates_from_proposals(proposals[record.image_id], *size)
                 else:
-                    candidates = candidates_from_truth(true, *size)
+                    candidates = candidates_from_truth(labels, *size)
                 if not names or not candidates.queries:
                     missing = "no mask" if names else "no noun"
                     rejects.append(Reject(STAGE, record.path, missing, ""))
                     continue
-                yield Ready(record, image, names, candidates)
-
-    def _labels(self, tools: "Tools", record: ImageRecord) -> dict[str, np.ndarray]:
-        """The class regions of the picture's label map, where the settings ask for them."""
-        if "ground_truth" not in (self.settings.masks, self.settings.names):
-            return {}
-        return tools.truth.regions(record) or {}
+                yield Ready(record, image, names, candidates, true)
 
     def _pairs(
         self, tools: "Tools", picture: "Ready", look: Seen, rejects: list[Reject]
@@ -159,7 +154,6 @@ class MakePairs:
                 low = similarity[noun].max() < settings.min_similarity
                 reason = "below min_similarity" if low else "no mask chose the noun"
                 rejects.append(Reject(STAGE, record.path, reason, name.noun))
-        true = tools.truth.of(record)
         for number, (noun, mask) in enumerate(matches):
             name = names[noun]
             yield (
@@ -173,7 +167,7 @@ class MakePairs:
                     area=int(masks[mask].sum()),
                     similarity=float(similarity[noun, mask]),
                     query=picture.candidates.queries[mask],
-                    covers=covers(masks[mask], name.noun, true, tools.truth.groups),
+                    covers=covers(masks[mask], name.noun, picture.true, tools.truth.groups),
                 ),
                 masks[mask],
             )
@@ -181,12 +175,14 @@ class MakePairs:
 
 @dataclass(frozen=True)
 class Ready:
-    """A picture that can be matched. image: uint8 (H, W, 3)."""
+    """A picture that can be matched. image: uint8 (H, W, 3); true: what it really shows, see
+    `Truth`, None where nobody labelled it."""
 
     record: ImageRecord
     image: np.ndarray
     names: list[Name]
     candidates: Candidates
+    true: dict[str, np.ndarray] | None
 
 
 @dataclass(frozen=True)
