@@ -51,7 +51,8 @@ class Parts:
 
     segmenter, clip: state dicts, empty where there is none; colours: the CLIP's mean and std as
     the file has them, of pixels in 0..255, where it does; left_over: the other keys, each with
-    the reason; fixed_classes: how many classes a fixed class layer has, None without one.
+    the reason; fixed_classes: how many classes a fixed class layer has, None without one; named:
+    what the file calls the segmenter's keys.
     """
 
     segmenter: dict[str, Tensor] = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Parts:
     colours: dict[str, Tensor] = field(default_factory=dict)
     left_over: dict[str, str] = field(default_factory=dict)
     fixed_classes: int | None = None
+    named: dict[str, str] = field(default_factory=dict)
 
 
 def split(state: dict[str, Tensor], source: str) -> Parts:
@@ -78,6 +80,7 @@ def split(state: dict[str, Tensor], source: str) -> Parts:
             parts.fixed_classes = len(value) - 1  # the last one is "no object"
         elif key.startswith(("backbone.", HEAD)) or key == NO_OBJECT:
             parts.segmenter[_today(key)] = value
+            parts.named[_today(key)] = key
         else:
             parts.left_over[key] = "belongs to no part of this model"
     if not parts.clip and not any(key.startswith(HEAD) for key in parts.segmenter):

@@ -78,7 +78,8 @@ def receive(
         config = _segmenter_config(parts, file, clip_dim, original_config, source)
         segmenter = MaskFormer(config)
         filled = _fill_class_head(segmenter, parts)
-        left_over |= _load(segmenter, parts.segmenter, f"{source}: segmenter")
+        unknown = _load(segmenter, parts.segmenter, f"{source}: segmenter")
+        left_over |= {parts.named[key]: why for key, why in unknown.items()}
         if parts.fixed_classes is not None:
             notes.append(
                 f"masks only: its {parts.fixed_classes} classes are a fixed layer, so the "
@@ -107,7 +108,7 @@ def _segmenter_config(
         if "segmenter" in file.about:
             return SegmenterConfig.model_validate(file.about["segmenter"])
         if original is not None:
-            return segmenter_config(original, clip_dim)
+            return segmenter_config(_with_class_head(original, clip_dim), clip_dim)
         if parts.fixed_classes is not None and clip_dim is None:
             raise ValueError(
                 "a plain MaskFormer: name the width of the CLIP it shall go with, --clip-dim 512 "
@@ -120,6 +121,20 @@ def _segmenter_config(
         raise ValueError(f"{source}: not a segmenter's architecture: {error}") from error
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
+
+
+def _with_class_head(original: Mapping[str, Any], clip_dim: int | None) -> dict[str, Any]:
+    """A plain MaskFormer's configuration with what an OVSeg's says of the class head."""
+    model = original.get("MODEL", original)
+    if "SEM_SEG_HEAD" not in model or clip_dim is None:
+        return dict(original)
+    defaults = SegmenterConfig.model_fields
+    head = {
+        "EMBEDDING_DIM": clip_dim,
+        "EMBED_HIDDEN_DIM": defaults["class_hidden"].default,
+        "EMBED_LAYERS": defaults["class_layers"].default,
+    }
+    return {"MODEL": {**model, "SEM_SEG_HEAD": head | dict(model["SEM_SEG_HEAD"])}}
 
 
 def _fill_class_head(segmenter: MaskFormer, parts: Parts) -> dict[str, str]:

@@ -112,7 +112,10 @@ def test_a_plain_maskformer_gives_masks_and_no_names(tmp_path, segmenter, clip, 
     torch.save({"model": state}, tmp_path / "maskformer.pth")
     with pytest.raises(ValueError, match="name the width of the CLIP"):
         imported(tmp_path / "maskformer.pth")
+    extra = {"sem_seg_head.extra.weight": torch.ones(1)}
+    torch.save({"model": state | extra}, tmp_path / "maskformer.pth")
     result = imported(tmp_path / "maskformer.pth", clip_dim=16)
+    assert result.left_over.pop(*extra) == "no such weight in this architecture"
     assert result.clip is None and result.left_over.keys() == {
         *FIXED_CLASSES, "criterion.empty_weight"
     }  # fmt: skip
