@@ -108,7 +108,8 @@ def _segmenter_config(
         if "segmenter" in file.about:
             return SegmenterConfig.model_validate(file.about["segmenter"])
         if original is not None:
-            return segmenter_config(_with_class_head(original, clip_dim), clip_dim)
+            fixed = parts.fixed_classes is not None
+            return segmenter_config(_with_class_head(original, clip_dim) if fixed else original)
         if parts.fixed_classes is not None and clip_dim is None:
             raise ValueError(
                 "a plain MaskFormer: name the width of the CLIP it shall go with, --clip-dim 512 "

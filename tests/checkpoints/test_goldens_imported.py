@@ -5,10 +5,14 @@ import pytest
 import torch
 import yaml
 
-from pipeline.checkpoints.file import ABOUT
+from pipeline.checkpoints.file import ABOUT, open_checkpoint
+from pipeline.checkpoints.layout import CLASS_MLP, NO_OBJECT
+from pipeline.checkpoints.receive import receive
 from pipeline.cli import main
-from pipeline.clip.store import load_clip
+from pipeline.clip.store import load_clip, save_clip
 from pipeline.segmenter.store import load_segmenter
+from tests.checkpoints.released import plain_maskformer
+from tests.clip.tiny import tiny_clip
 from tests.golden_checks.original import load_original
 from tests.goldens import FOLDER, Golden, index
 
@@ -24,6 +28,7 @@ def test_imported_with_its_yaml(tmp_path, name):
     state = {key: golden.tensor(key) for key in golden}
     torch.save({"model": state, ABOUT: about}, tmp_path / "model.pth")
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(golden.about["config"]))
+    save_clip(tmp_path / "data/base_clip", tiny_clip(), "of another width")
     main([
         "import", str(tmp_path / "model.pth"), "--out", str(tmp_path / "data"),
         "--config", str(tmp_path / "config.yaml"),
@@ -33,6 +38,28 @@ def test_imported_with_its_yaml(tmp_path, name):
     assert same(ours, segmenter)
     named = load_clip(tmp_path / "data/finetune/second")
     assert named.model_cfg == clip.model_cfg and same(named, clip)
+
+
+@pytest.mark.skipif(not WHOLE, reason=f"no goldens at {FOLDER}: set OVSEG_GOLDENS")
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_plain_maskformer_with_its_yaml(tmp_path, name):
+    golden = Golden(name, FOLDER)
+    segmenter, clip = load_original(FOLDER, name)
+    plain = plain_maskformer({key: golden.tensor(key) for key in golden})
+    torch.save({"model": plain}, tmp_path / "plain.pth")
+    model = golden.about["config"]["MODEL"]
+    ours = {"EMBEDDING_DIM", "EMBED_HIDDEN_DIM", "EMBED_LAYERS"}
+    head = {key: value for key, value in model["SEM_SEG_HEAD"].items() if key not in ours}
+    width = segmenter.config.clip_dim
+    found = receive(
+        open_checkpoint(tmp_path / "plain.pth"),
+        tmp_path / "plain.pth",
+        original_config={"MODEL": {**model, "SEM_SEG_HEAD": head}},
+        clip_dim=width,
+    )
+    own, theirs = found.segmenter.state_dict(), segmenter.state_dict()
+    assert {key for key in own if key.startswith(CLASS_MLP) or key == NO_OBJECT} == {*found.filled}
+    assert all(torch.equal(own[key], theirs[key]) for key in own.keys() - {*found.filled})
 
 
 def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
