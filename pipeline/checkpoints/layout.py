@@ -37,7 +37,13 @@ def unit_colour(stored: Tensor, exact: Sequence[float] | None) -> tuple[float, .
     """
     if exact is not None and torch.equal(pixel_colour(torch.tensor(exact)), stored.cpu()):
         return tuple(exact)
-    return tuple((stored.flatten().double() / PIXEL_RANGE).tolist())
+    stored = stored.cpu()
+    unit = (stored.flatten().double() / PIXEL_RANGE).float()
+    for end in (-torch.inf, torch.inf):  # a neighbour where only that gives `stored` back
+        beside = torch.nextafter(unit, torch.full_like(unit, end))
+        better = (pixel_colour(beside) == stored) & (pixel_colour(unit) != stored)
+        unit = torch.where(better.flatten(), beside, unit)
+    return tuple(unit.tolist())
 
 
 def pixel_colour(colour: Tensor) -> Tensor:
