@@ -166,6 +166,7 @@ class PairsParams(Section):
     min_similarity: Annotated[float, Field(ge=-1, le=1)]
     templates: Templates
     fill: Fill
+    crop_format: Literal["png", "jpg"]
     expand: Annotated[float, Field(ge=1)]
     crop_batch: Count
     bfloat16: bool

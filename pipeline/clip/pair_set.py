@@ -3,6 +3,7 @@
 The `pairs` stage writes WebDataset shards: in each tar a pair is four members that share a key,
 
     <key>.png       the raw crop, RGB        <key>.txt   the noun, UTF-8
+     or .jpg
     <key>.mask.png  its mask, 0 or 255       <key>.json  at least {"image_id": int}
 
 One pass over the tar headers notes where each member lies. After that any pair is one read away,
@@ -130,7 +131,8 @@ def _index(path: Path) -> list[tuple[tuple[int, int, int, int], str, int]]:
                 key, _, extension = member.name.partition(".")
                 pairs.setdefault(key, {})[extension] = member
             for key, members in pairs.items():
-                missing = [name for name in MEMBERS if name not in members]
+                members.setdefault("png", members.get("jpg"))  # either may hold the crop
+                missing = [name for name in MEMBERS if not members.get(name)]
                 if missing:
                     raise ValueError(
                         f"{path}: pair {key} has no .{', .'.join(missing)}, expected the members "

@@ -28,7 +28,7 @@ from pipeline.pairs.regions import (
     see_regions,
 )
 from pipeline.pairs.truth import covers
-from pipeline.pairs.write import TAR, PairWriter, pair_key
+from pipeline.pairs.write import TAR, CropFormat, PairWriter, pair_key
 from pipeline.proposals import read_pictures
 from pipeline.records import (
     ImageRecord,
@@ -49,7 +49,7 @@ READ_TOGETHER = 32
 class PairSettings:
     """captions_per_image: the first so many are used; masks, names: where candidates come from;
     direction, top_k, min_similarity: see `best_matches`; fill, expand: how CLIP sees a region;
-    crop_batch: regions in one pass; bfloat16: of the image tower."""
+    crop_format: "png" or "jpg"; crop_batch: regions in one pass; bfloat16: of the image tower."""
 
     captions_per_image: int
     masks: Literal["proposals", "ground_truth"]
@@ -59,6 +59,7 @@ class PairSettings:
     min_similarity: float
     fill: Fill
     expand: float
+    crop_format: CropFormat
     crop_batch: int
     bfloat16: bool
 
@@ -91,7 +92,7 @@ class MakePairs:
                 waiting.append(picture)
                 yield picture.image, picture.candidates
 
-        with PairWriter(folder, self.settings.fill) as writer:
+        with PairWriter(folder, self.settings.fill, self.settings.crop_format) as writer:
             for look in see_regions(
                 tools.clip, pictures(), RegionStyle(self.settings.fill, self.settings.expand),
                 self.settings.crop_batch, self.settings.bfloat16,

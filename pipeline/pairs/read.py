@@ -56,7 +56,7 @@ def read_pairs(
     for sample in samples:
         yield StoredPair(
             key=sample["__key__"],
-            crop=_pixels(sample["png"], "RGB"),
+            crop=_pixels(sample["png" if "png" in sample else "jpg"], "RGB"),
             mask=_pixels(sample["mask.png"], "L") > 0,
             noun=sample["txt"].decode(),
             about=json.loads(sample["json"]),

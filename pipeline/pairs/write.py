@@ -2,7 +2,8 @@
 
 Every pair is four members of a tar that share a key:
 
-    <key>.png       the crop, RGB, as it is in the picture: background is filled on reading
+    <key>.png       the crop, RGB, as it is in the picture: background is filled on reading;
+                    or <key>.jpg, quality 95 without chroma subsampling
     <key>.mask.png  its mask, 0 or 255
     <key>.txt       the noun, UTF-8
     <key>.json      image_id, caption_id, box_xyxy, area, similarity, query, width, height, fill
@@ -15,6 +16,7 @@ import io
 import json
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -22,18 +24,21 @@ from webdataset import TarWriter
 
 from pipeline.records import ImageRecord, PairRecord
 
+CropFormat = Literal["png", "jpg"]
 TAR = "pairs.tar"
+JPEG_QUALITY = 95
 
 
 class PairWriter:
     """Writes pairs into `folder/pairs.tar`, in order."""
 
-    def __init__(self, folder: Path, fill: str) -> None:
+    def __init__(self, folder: Path, fill: str, crop_format: CropFormat = "png") -> None:
         self._stream = open(folder / TAR, "wb")
         self._tar = TarWriter(
             self._stream, encoder=False, mtime=0, user="", group="", mode=0o644, compress=False
         )
         self._fill = fill
+        self._format = crop_format
 
     def __enter__(self) -> "PairWriter":
         return self
@@ -66,8 +71,8 @@ class PairWriter:
         self._tar.write(
             {
                 "__key__": record.key,
-                "png": _png(image[y1:y2, x1:x2]),
-                "mask.png": _png(mask[y1:y2, x1:x2].astype(np.uint8) * 255),
+                self._format: _encoded(image[y1:y2, x1:x2], self._format),
+                "mask.png": _encoded(mask[y1:y2, x1:x2].astype(np.uint8) * 255, "png"),
                 "txt": record.noun.encode(),
                 "json": json.dumps(about).encode(),
             }
@@ -79,7 +84,11 @@ def pair_key(image_id: int, number: int) -> str:
     return f"{image_id:012d}-{number:03d}"
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def _encoded(pixels: np.ndarray, how: CropFormat) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, format="PNG")
+    picture = Image.fromarray(pixels)
+    if how == "jpg":
+        picture.save(stream, format="JPEG", quality=JPEG_QUALITY, subsampling=0)
+    else:  # level 1 writes three times as fast as Pillow's 6, for 5% more bytes
+        picture.save(stream, format="PNG", compress_level=1)
     return stream.getvalue()

@@ -26,7 +26,7 @@ from tests.toy import make_toy, shapes
 
 SETTINGS = PairSettings(
     captions_per_image=5, masks="proposals", names="captions", direction="noun_to_mask", top_k=1,
-    min_similarity=-1.0, fill="mean", expand=1.0, crop_batch=4, bfloat16=False,
+    min_similarity=-1.0, fill="mean", expand=1.0, crop_format="png", crop_batch=4, bfloat16=False,
 )  # fmt: skip
 
 
@@ -120,6 +120,18 @@ def test_shards_hold_the_crops_that_the_index_lists(folders, tmp_path):
         assert pair.about["similarity"] == pytest.approx(record.similarity, abs=1e-6)
     training = PairSet(tmp_path)
     assert len(training) == 9 and training.nouns == ["disc", "joy", "red square"]
+
+
+def test_crops_as_jpeg_are_nearly_the_same_and_train_as_well(folders, tmp_path):
+    collect(folders, tmp_path / "png")
+    collect(folders, tmp_path / "jpg", crop_format="jpg")
+    pairs = zip(read_pairs(tmp_path / "png"), read_pairs(tmp_path / "jpg"), strict=True)
+    for exact, close in pairs:
+        assert (exact.key, exact.noun, exact.about) == (close.key, close.noun, close.about)
+        assert np.array_equal(exact.mask, close.mask)
+        assert abs(exact.crop.astype(int) - close.crop).mean() < 4
+    training = PairSet(tmp_path / "jpg")
+    assert len(training) == 9 and training[0].crop.shape[2] == 3
 
 
 def test_shard_size_and_a_kill_change_no_pair(folders, tmp_path):
