@@ -92,8 +92,6 @@ def finetune(
     curves: folder for dvclive, None writes none. ValueError on a batch that cannot be split over
     the processes or a prompt depth the tower does not have.
     """
-    if recipe.train in ("prompts", "both"):
-        clip.deepen_prompts(recipe.prompt_depth, torch.Generator().manual_seed(recipe.seed))
     training, held = hold_out(pairs.image_ids, recipe.held_out, recipe.most_held_out)
     regions = RegionSet(
         pairs, clip.image_size, clip.mean, clip.std, recipe.fill, recipe.min_crop, recipe.seed
@@ -103,7 +101,9 @@ def finetune(
     def held_out_accuracy() -> float | None:
         return accuracy(clip, regions, held, nouns, recipe.bfloat16) if len(held) else None
 
-    before = held_out_accuracy()
+    before = held_out_accuracy()  # of the CLIP as it came, before it gets fresh prompts
+    if recipe.train in ("prompts", "both"):
+        clip.deepen_prompts(recipe.prompt_depth, torch.Generator().manual_seed(recipe.seed))
     metrics = {
         "trained": recipe.train,
         "pairs": len(pairs),
