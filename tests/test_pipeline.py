@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {
-    "dataset": {"train_scenes": 24, "val_scenes": 6, "side": 64},
+    "dataset": {"train_scenes": 36, "val_scenes": 6, "side": 64},
     "segmenter.training": {
         "steps": 3, "batch_size": 4, "warmup_steps": 1, "crop": 64,
         "least_short_side": 64, "most_short_side": 64,
@@ -80,7 +80,7 @@ def test_every_stage_leaves_its_artifacts(project):
 
 
 def test_metrics_hang_together(project):
-    assert metrics(project, "dataset")["train"]["pictures"] == 24
+    assert metrics(project, "dataset")["train"]["pictures"] == 36
     pairs = metrics(project, "pairs")
     assert 0 < pairs["unique_nouns"] <= pairs["pairs"]
     assert metrics(project, "finetune-first")["pairs"] == pairs["pairs"]
