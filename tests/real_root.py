@@ -1,0 +1,58 @@
+"""A small data root of real pictures: links into the samples, annotations cut down to them."""
+
+import json
+from pathlib import Path
+
+CAPTIONED, LABELLED = (30752, 37666), (10008, 10012, 10014)
+"""Real training pictures; the samples have none with both, which nothing needs."""
+GRAY, CROWD = 7888, 12639
+"""Of the validation pictures: one stored without colour (captioned), one with a crowd (captioned
+and labelled). They are lent to the training split, which has neither."""
+VAL = (139, 10092, 14038)
+"""Validation pictures with everything; the last has a crowd."""
+
+
+def make_root(samples: Path, root: Path) -> Path:
+    """Link what ade150, voc20 and COCO need under `root`."""
+    coco = samples / "coco"
+    train = [("train2017", i) for i in (*CAPTIONED, *LABELLED)]
+    train += [("val2017", i) for i in (GRAY, CROWD)]
+    for split, pictures in (("train2017", train), ("val2017", [("val2017", i) for i in VAL])):
+        for source, image_id in pictures:
+            link(coco / source / f"{image_id:012d}.jpg", root / "coco" / split)
+            link(
+                coco / "stuffthingmaps" / source / f"{image_id:012d}.png",
+                root / "coco" / "stuffthingmaps" / split,
+            )
+        for kind in ("captions", "instances"):
+            write_part(coco, root / "coco", kind, split, pictures)
+    ade = "ADEChallengeData2016"
+    for picture in sorted((samples / ade / "images/validation").glob("*.jpg"))[:3]:
+        link(picture, root / ade / "images/validation")
+        label = samples / ade / "annotations/validation" / f"{picture.stem}.png"
+        link(label, root / ade / "annotations/validation")
+    link(samples / "VOCdevkit", root)
+    return root
+
+
+def link(target: Path, folder: Path) -> None:
+    """A link to `target` in `folder`, if there is such a file."""
+    if target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / target.name).symlink_to(target.resolve())
+
+
+def write_part(
+    source: Path, root: Path, kind: str, split: str, pictures: list[tuple[str, int]]
+) -> None:
+    """`annotations/<kind>_<split>.json` of these pictures, (split they come from, id)."""
+    part: dict = {"images": [], "annotations": [], "categories": []}
+    for origin in sorted({origin for origin, _ in pictures}):
+        ids = {image_id for whence, image_id in pictures if whence == origin}
+        content = json.loads((source / "annotations" / f"{kind}_{origin}.json").read_text())
+        part["images"] += [i for i in content["images"] if i["id"] in ids]
+        part["annotations"] += [a for a in content["annotations"] if a["image_id"] in ids]
+        part["categories"] = content.get("categories", [])
+    path = root / "annotations" / f"{kind}_{split}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(part))
