@@ -24,11 +24,11 @@ def main(dataset: Path, out: Path, metrics: Path, params: Path = Path("params.ya
     options = NounOptions(multiword=chosen.multiword, stop_list=chosen.stop_list)
     start = time.perf_counter()
     counts = collect_nouns(dataset, out, chosen.split, options, chosen.min_count, chosen.shard_size)
-    speed = counts.get("captions", 0) / (time.perf_counter() - start)
+    speed = counts["captions"] / (time.perf_counter() - start)
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     report(
         f"{counts['nouns']} nouns, {counts['unique_nouns']} different ones, of "
-        f"{counts.get('captions', 0)} captions ({speed:.0f}/s); {counts['dropped']} words dropped"
+        f"{counts['captions']} captions ({speed:.0f}/s); {counts['dropped']} words dropped"
     )
 
 

@@ -40,7 +40,7 @@ def collect_nouns(
     """
     pictures = [record for record in read_split(dataset, split) if record.captions]
     lists = of_files([Path(pipeline.text.__file__).parent / "lexicon"], "*.txt")
-    code = of_code(pipeline.text) + lists + weights_stamp(_tagger())
+    code = of_code(pipeline.text) + lists + _tags_stamp()
     folder = out / "candidates"
     make = partial(make_candidates, options)
     fingerprint = {"code": code, "options": options}
@@ -57,7 +57,8 @@ def collect_nouns(
     write_text(out / "vocabulary.csv", vocabulary(kept))
     write_text(out / "plots" / "commonest_nouns.csv", vocabulary(kept, _COMMONEST))
     rejects = collect_rejects(out, out / "rejects.parquet")
-    return total_counts(first) | metrics_of(shards, kept) | {"rejects": rejects}
+    read = {"pictures": 0, "captions": 0} | total_counts(first)
+    return read | metrics_of(shards, kept) | {"rejects": rejects}
 
 
 def make_candidates(
@@ -143,3 +144,8 @@ def metrics_of(shards: Sequence[ShardInfo], counts: Counter[str]) -> dict[str, A
 def _tagger() -> PerceptronTagger:
     """One a process."""
     return load_tagger()
+
+
+@cache
+def _tags_stamp() -> str:
+    return weights_stamp(_tagger())

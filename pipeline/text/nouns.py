@@ -91,7 +91,7 @@ def _candidates(words: list[str], tags: list[str], options: NounOptions) -> list
         if name:
             found.append(_Candidate(index, end, name))
         elif tags[index].startswith("NN") or (
-            options.tag_rules and is_noun(words[index], tags[index], lists)
+            options.tag_rules and is_noun(words, tags, index, lists)
         ):
             found.append(_Candidate(index, index + 1, _lemma(words, index)))
         index = max(end, index + 1)

@@ -11,6 +11,8 @@ from pipeline.text.lexicon import Lexicon
 from pipeline.text.tokens import starts_sentence
 
 _BEFORE_NOUN = frozenset({"DT", "PRP$", "CD", "POS", "JJ", "JJR", "JJS", "PDT", "WP$"})
+_ARTICLES = frozenset({"DT", "PRP$"})
+_AFTER_NOUN = frozenset({"IN", "TO", ".", "VBZ", "WDT"})
 _AFTER_VERB = frozenset({"DT", "IN", "PRP", "PRP$", "TO", "RB", "RP", "VBG", "CD", "JJ", "."})
 _OBJECT = frozenset({"DT", "PRP$", "PRP"})
 _PRONOUNS = frozenset({"that", "who", "which", "he", "she", "it", "they", "we", "can", "will"})
@@ -19,9 +21,18 @@ _BALL_SPORTS = frozenset({"baseball", "basketball", "football", "volleyball"})
 _TOWARDS_CAMERA = frozenset({"at", "for", "toward", "towards", "into", "facing", "with", "to"})
 
 
-def is_noun(word: str, tag: str, lexicon: Lexicon) -> bool:
-    """Whether a word counts as a noun: by its tag, or for certain by the word list."""
-    return tag.startswith("NN") or singular(word) in lexicon.sure_nouns
+def is_noun(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> bool:
+    """Whether the word at `index` counts as a noun: by its tag, for certain by the word list, or
+    since nothing else can stand there ("a turtle beside", where "turtle" was tagged as a verb)."""
+    tag = tags[index]
+    if tag.startswith("NN") or singular(words[index]) in lexicon.sure_nouns:
+        return True
+    if index == 0 or tags[index - 1] not in _ARTICLES or words[index].endswith("ed"):
+        return False
+    follower = tags[index + 1] if index + 1 < len(tags) else "."
+    if tag.startswith("VB") or tag == "FW":
+        return follower in _AFTER_NOUN or follower == "VBG"
+    return tag.startswith("JJ") and follower in _AFTER_NOUN
 
 
 def misread(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> str | None:
@@ -76,7 +87,7 @@ def _is_verb(words: list[str], tags: list[str], index: int, lexicon: Lexicon) ->
     follower = tags[index + 1] if index + 1 < len(tags) else "."
     if before in _PRONOUNS or (often and before == "to"):
         return often or follower in _OBJECT
-    noun_before = is_noun(before, tags[index - 1], lexicon)
+    noun_before = is_noun(words, tags, index - 1, lexicon)
     if predicate and noun_before:
         return follower in _AFTER_VERB
     plural_before = singular(before) != before

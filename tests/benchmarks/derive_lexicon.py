@@ -120,7 +120,7 @@ def sure_nouns(wordnet: WordNet, captions: list[str]) -> list[str]:
             tagged[singular(word)] += tag.startswith("NN")
     names = set(NOUNS) | {name for words in lexicon().multi_word for name in words[-1:]}
     seen = {w for w, n in total.items() if n >= 3 and tagged[w] >= 0.3 * n}
-    seen |= {singular(name) for name in names if " " not in name and total[name] == 0}
+    seen |= {singular(name) for name in names if " " not in name}
     return sorted(
         word
         for word in seen

@@ -63,11 +63,22 @@ def test_misread(tagged, word, expected):
     assert reason(tagged, word) == expected
 
 
-def test_nouns_by_tag_or_for_certain():
-    lists = lexicon()
-    assert is_noun("gizmo", "NN", lists) and is_noun("gizmos", "NNS", lists)
-    assert is_noun("giraffes", "VBZ", lists), "tagged wrongly, but never anything else"
-    assert not is_noun("gizmo", "JJ", lists)
+@pytest.mark.parametrize(
+    ("tagged", "word", "expected"),
+    [
+        ("two/CD gizmo/NN", "gizmo", True),
+        ("gizmos/NNS", "gizmos", True),
+        ("giraffes/VBZ", "giraffes", True),  # tagged wrongly, but never anything else
+        ("a/DT gizmo/JJ beside/IN", "gizmo", True),
+        ("the/DT gizmo/VB", "gizmo", True),
+        ("a/DT gizmo/JJ shell/NN", "gizmo", False),
+        ("they/PRP gizmo/VBP him/PRP", "gizmo", False),
+        ("gizmo/VB the/DT", "gizmo", False),
+    ],
+)
+def test_what_counts_as_a_noun(tagged, word, expected):
+    words, tags = zip(*(pair.rsplit("/", 1) for pair in tagged.split()), strict=True)
+    assert is_noun(list(words), list(tags), words.index(word), lexicon()) is expected
 
 
 @pytest.mark.parametrize(
