@@ -259,11 +259,14 @@ def load_params(path: Path | str, section: str) -> Any:
     """One section of params.yaml as its model, e.g. load_params("params.yaml", "pairs").
 
     "finetune.first" gives a part of a section. FileNotFoundError without the file; ValueError
-    names the first wrong, missing or unknown key, its value and what is allowed.
+    names the first wrong, missing or unknown key, its value and what is allowed. With the section
+    "dataset", also an evaluation set that is not prepared: better now than after the training.
     """
     path = Path(path)
     content: Any = read_yaml(path)
     model: Any = Params
+    if section == "dataset":
+        _sets_are_prepared(path, content)
     for key in section.split("."):
         if not isinstance(content, dict) or key not in content:
             raise ValueError(f"{path}: section {section} is missing")
@@ -274,6 +277,19 @@ def load_params(path: Path | str, section: str) -> Any:
 def load_all(path: Path | str) -> Params:
     """Every section of params.yaml; errors as in `load_params`."""
     return _validated(Path(path), Params, read_yaml(Path(path)), [])
+
+
+def _sets_are_prepared(path: Path, content: Any) -> None:
+    try:
+        prepared, evaluated = content["dataset"]["sets"], list(content["evaluate"]["sets"])
+        unknown = [name for name in evaluated if name not in prepared]
+    except (KeyError, TypeError):
+        return  # the sections themselves are checked elsewhere
+    if unknown:
+        raise ValueError(
+            f"{path}: evaluate.sets has {', '.join(unknown)}, which dataset.sets "
+            f"({', '.join(map(str, prepared))}) does not prepare: add it there or remove it here"
+        )
 
 
 def read_yaml(path: Path) -> Any:

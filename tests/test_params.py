@@ -111,3 +111,11 @@ def test_an_unreadable_file_is_named(tmp_path):
     path.write_text("[]")
     with pytest.raises(ValueError, match="section pairs is missing"):
         load_params(path, "pairs")
+
+
+def test_a_set_to_evaluate_must_be_prepared(tmp_path):
+    path = changed(tmp_path, "dataset.sets", ["world-closed"])
+    with pytest.raises(ValueError, match=r"evaluate.sets has world-open, which dataset.sets \(wor"):
+        load_params(path, "dataset")
+    load_params(path, "evaluate")
+    assert load_params(changed(tmp_path, "evaluate.sets", {}), "dataset").sets

@@ -84,7 +84,8 @@ def load_eval_set(path: str | Path) -> EvalSet:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"{path}: no such evaluation set; the dataset stage writes it (dvc repro dataset)"
+            f"{path}: no such evaluation set; the dataset stage writes those that dataset.sets in "
+            "params.yaml lists (dvc repro dataset)"
         ) from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error

@@ -38,7 +38,7 @@ def to_detectron2(weights: Weights, source: str) -> tuple[Weights, str]:
         return named, "torchvision's Swin"
     if "layers.3.downsample.reduction.weight" in weights:
         return {_timm_swin_name(key): value for key, value in weights.items()}, "timm's Swin"
-    return weights, "detectron2's or the original Swin's names"
+    return weights, "names as here"
 
 
 def _refuse_resnet_d(weights: Weights, source: str) -> None:

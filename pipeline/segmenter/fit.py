@@ -38,14 +38,9 @@ class ClosedSet:
 
 def trained_classes(dataset: Dataset, which: str) -> tuple[list[int], list[str]]:
     """Class ids and names: "all" of the closed set, or only the "seen" ones of a zero-shot split
-    (COCO-Stuff-156); the rest becomes ignored pixels. ValueError when nothing is left."""
+    (COCO-Stuff-156); the rest becomes ignored pixels. A data set without masks has none."""
     assert which in ("all", "seen"), which
     ids = [i for i, seen in enumerate(dataset.seen) if seen or which == "all"]
-    if not ids:
-        raise ValueError(
-            f"data set {dataset.name}: none of its {len(dataset.classes)} classes is marked as "
-            "seen, the segmenter has nothing to learn; set segmenter.training.classes to all"
-        )
     return ids, [dataset.classes[i] for i in ids]
 
 
@@ -64,8 +59,10 @@ def fit(
 
     count_ignored: see `TrainingSet`. start_from: weights to begin with, None for random ones.
     Checkpoints go to `out/checkpoints`, under a fingerprint of everything that decides the
-    result, so that only the very same run is resumed; curves to `out/curves`.
+    result, so that only the very same run is resumed; curves to `out/curves`. ValueError when there
+    is no class to learn.
     """
+    _need_classes(closed)
     data = TrainingSet(
         closed.dataset, closed.records, closed.class_ids, augmentation, recipe.seed, count_ignored
     )
@@ -111,6 +108,21 @@ def fit(
         loader_workers,
     )
     return segmenter.eval(), result
+
+
+def _need_classes(closed: ClosedSet) -> None:
+    if closed.class_ids:
+        return
+    name, number = closed.dataset.name, len(closed.dataset.classes)
+    if number:
+        raise ValueError(
+            f"data set {name}: none of its {number} classes is marked as seen, the segmenter has "
+            "nothing to learn; set segmenter.training.classes to all"
+        )
+    raise ValueError(
+        f"data set {name}: no classes, the segmenter has nothing to learn; give it label maps with "
+        "a class list, or take a trained segmenter (segmenter.source: checkpoint)"
+    )
 
 
 def discard_checkpoints(out: Path) -> None:

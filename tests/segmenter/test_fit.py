@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,17 @@ def test_closed_classes_or_only_the_seen_ones(tmp_path):
     dataset, _ = world(tmp_path, 1)
     assert trained_classes(dataset, "all") == ([0, 1, 2], ["red", "blue", "grass"])
     assert trained_classes(dataset, "seen") == ([0, 2], ["red", "grass"])
+
+
+def test_a_data_set_without_classes_cannot_be_learned(tmp_path):
+    dataset, records = world(tmp_path, 1)
+    for classes, reason in (([], "no classes.*segmenter.source"), (["sky"], "none of its 1 class")):
+        bare = replace(dataset, classes=classes, seen=[False] * len(classes))
+        ids, names = trained_classes(bare, "seen")
+        assert (ids, names) == ([], [])
+        closed = ClosedSet(bare, records, ids, names, text()[:0])
+        with pytest.raises(ValueError, match=reason):
+            fit(config(), closed, PLAIN, True, recipe(), None, tmp_path, CPU, 0)
 
 
 SCRIPT = """
