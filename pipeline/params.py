@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.data.classes import Synonyms
 from pipeline.param_errors import describe
+from pipeline.params_file import check_sets, read_yaml
 from pipeline.segmenter.config import SegmenterConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -266,7 +265,7 @@ def load_params(path: Path | str, section: str) -> Any:
     content: Any = read_yaml(path)
     model: Any = Params
     if section == "dataset":
-        _sets_are_prepared(path, content)
+        check_sets(path, content)
     for key in section.split("."):
         if not isinstance(content, dict) or key not in content:
             raise ValueError(f"{path}: section {section} is missing")
@@ -277,31 +276,6 @@ def load_params(path: Path | str, section: str) -> Any:
 def load_all(path: Path | str) -> Params:
     """Every section of params.yaml; errors as in `load_params`."""
     return _validated(Path(path), Params, read_yaml(Path(path)), [])
-
-
-def _sets_are_prepared(path: Path, content: Any) -> None:
-    try:
-        prepared, evaluated = content["dataset"]["sets"], list(content["evaluate"]["sets"])
-        unknown = [name for name in evaluated if name not in prepared]
-    except (KeyError, TypeError):
-        return  # the sections themselves are checked elsewhere
-    if unknown:
-        raise ValueError(
-            f"{path}: evaluate.sets has {', '.join(unknown)}, which dataset.sets "
-            f"({', '.join(map(str, prepared))}) does not prepare: add it there or remove it here"
-        )
-
-
-def read_yaml(path: Path) -> Any:
-    """The parsed file. FileNotFoundError or ValueError (with the line) when it cannot be read."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: not found, expected the parameters of the pipeline")
-    try:
-        return YAML(typ="safe", pure=True).load(path)  # YAML 1.2, as DVC reads it
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ValueError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -23,7 +23,8 @@ def preset(name: Positional[str | None] = None, params: Path = Path("params.yaml
             print(f"{each:22} {about(each)}")
         return
     from pipeline.atomic import write_text
-    from pipeline.params import load_all, read_yaml
+    from pipeline.params import load_all
+    from pipeline.params_file import read_yaml
     from pipeline.summary import flat
 
     text = params_of(name)
