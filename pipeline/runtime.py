@@ -12,7 +12,9 @@ invalidates no cached result:
 import os
 import random
 import re
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from multiprocessing import get_context
 
 import numpy as np
 import torch
@@ -43,6 +45,15 @@ def workers() -> int:
     if not wanted.isdecimal() or int(wanted) < 1:
         raise ValueError(f"OVSEG_WORKERS={wanted}: expected a whole number of at least 1")
     return int(wanted)
+
+
+def process_pool(most: int) -> ProcessPoolExecutor:
+    """Up to OVSEG_WORKERS fresh processes, `most` at most.
+
+    Fresh ones, never forks: a fork of a process in which libraries run threads (torch, Arrow,
+    OpenCV) can wait for ever for a lock that one of those held.
+    """
+    return ProcessPoolExecutor(min(workers(), max(1, most)), mp_context=get_context("spawn"))
 
 
 def engine() -> str:

@@ -17,10 +17,9 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -154,8 +153,7 @@ def _run(
 
         yield from cluster.run(make, missing)
     elif processes and runtime.workers() > 1 and len(missing) > 1:
-        count = min(runtime.workers(), len(missing))
-        with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        with runtime.process_pool(len(missing)) as pool:
             futures = [pool.submit(make, index, part) for index, part in missing.items()]
             try:
                 yield from (future.result() for future in as_completed(futures))

@@ -14,6 +14,10 @@ import torch
 FOLDER = Path(os.environ.get("OVSEG_GOLDENS", Path(__file__).parents[2] / "shared/reference"))
 CLOSE = 1e-4
 """Largest absolute error of features, logits and maps."""
+ROUNDING = 5e-6
+"""Largest error as a share of the array's largest value, where that allows more than CLOSE: 40
+units in the last place of float32. Logits reach 67, and the stored ones are up to 1.14e-4 away
+from what float64 gives: on processors without AVX-512 ours then differ from them by 1.2e-4."""
 LOSSES = 1e-5
 """Largest relative error of losses and gradients."""
 
@@ -58,5 +62,8 @@ class Golden:
 
 
 def assert_close(ours: torch.Tensor, golden: torch.Tensor, tolerance: float = CLOSE) -> None:
-    """Same shape, and nowhere further apart than `tolerance`."""
-    torch.testing.assert_close(ours.float(), golden.float(), atol=tolerance, rtol=0)
+    """Same shape, and nowhere further apart than `tolerance` or what float32 can hold."""
+    golden = golden.float()
+    largest = float(golden.abs().max()) if golden.numel() else 0.0
+    atol = max(tolerance, ROUNDING * largest)
+    torch.testing.assert_close(ours.float(), golden, atol=atol, rtol=0)

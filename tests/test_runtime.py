@@ -1,4 +1,5 @@
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -10,6 +11,18 @@ from pipeline import runtime
 def test_device_is_what_the_environment_says(monkeypatch):
     monkeypatch.setenv("OVSEG_DEVICE", "cpu")
     assert runtime.device() == torch.device("cpu")
+
+
+LOCK = threading.Lock()
+
+
+def lock_is_free() -> bool:
+    return LOCK.acquire(timeout=5)
+
+
+def test_a_worker_does_not_inherit_the_locks_of_running_threads():
+    with LOCK, runtime.process_pool(1) as pool:
+        assert pool.submit(lock_is_free).result(timeout=120)
 
 
 @pytest.mark.parametrize("wanted", ["tpu", "cuda:x", "gpu"])

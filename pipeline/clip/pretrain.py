@@ -6,7 +6,6 @@ quarter of an hour on two cores, so its result is shipped and this runs only as 
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -52,7 +51,7 @@ class PretrainRecipe:
 def draw_pictures(count: int, seed: int) -> list[NaturalPicture]:
     """`count` pictures, nouns in turn, the same for any number of processes."""
     spans = [(start, min(start + 500, count), seed) for start in range(0, count, 500)]
-    with ProcessPoolExecutor(runtime.workers()) as pool:
+    with runtime.process_pool(len(spans)) as pool:
         chunks = pool.map(_draw_span, spans)
         return [p for chunk in track(chunks, len(spans), "drawing pictures") for p in chunk]
 

@@ -13,7 +13,6 @@ the same for any number of processes.
 
 import json
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,18 +50,23 @@ class WorldSize:
 
 def build_world(size: WorldSize, root: Path) -> None:
     """Draw all scenes and write them under `root`, which must not hold a world already."""
-    for number, split in enumerate(SPLITS):
-        for folder in (f"{split}2017", f"stuffthingmaps/{split}2017", f"allmaps/{split}2017"):
-            (root / folder).mkdir(parents=True, exist_ok=True)
-        count = size.train_scenes if split == "train" else size.val_scenes
-        jobs = [
-            (size, root, number, first, min(first + _CHUNK, count + 1))
-            for first in range(1, count + 1, _CHUNK)
-        ]
-        with ProcessPoolExecutor(runtime.workers()) as pool:
-            chunks = track(pool.map(_write_chunk, jobs), len(jobs), f"drawing {split} scenes")
+    jobs = {split: _jobs(size, root, number) for number, split in enumerate(SPLITS)}
+    with runtime.process_pool(sum(map(len, jobs.values()))) as pool:
+        for split, work in jobs.items():
+            for folder in (f"{split}2017", f"stuffthingmaps/{split}2017", f"allmaps/{split}2017"):
+                (root / folder).mkdir(parents=True, exist_ok=True)
+            chunks = track(pool.map(_write_chunk, work), len(work), f"drawing {split} scenes")
             records = [record for chunk in chunks for record in chunk]
-        _write_annotations(root / "annotations", split, records)
+            _write_annotations(root / "annotations", split, records)
+
+
+def _jobs(size: WorldSize, root: Path, number: int) -> list[tuple[WorldSize, Path, int, int, int]]:
+    """The scenes of split `number` in chunks, as `_write_chunk` takes them."""
+    count = size.train_scenes if SPLITS[number] == "train" else size.val_scenes
+    return [
+        (size, root, number, first, min(first + _CHUNK, count + 1))
+        for first in range(1, count + 1, _CHUNK)
+    ]
 
 
 def label_map(scene: Scene, names: tuple[str, ...]) -> np.ndarray:
