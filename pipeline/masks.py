@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools import mask as coco
 
+from pipeline.records import ProposalRecord
+
 Rle = dict  # {"size": [height, width], "counts": bytes}
 
 
@@ -13,6 +15,11 @@ def encode_masks(masks: np.ndarray) -> list[Rle]:
     if not len(masks):
         return []
     return coco.encode(np.asfortranarray(masks.transpose(1, 2, 0), dtype=np.uint8))
+
+
+def to_rle(record: ProposalRecord) -> Rle:
+    """The mask of a record as pycocotools takes it."""
+    return {"size": [record.height, record.width], "counts": record.rle}
 
 
 def decode_masks(rles: Sequence[Rle], height: int, width: int) -> np.ndarray:

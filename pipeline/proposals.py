@@ -8,7 +8,6 @@ read or has no mask at all is rejected.
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 import pipeline.masks
@@ -25,13 +23,12 @@ from pipeline import runtime
 from pipeline.clip.store import load_clip
 from pipeline.clip.text import class_features
 from pipeline.data.dataset import read_dataset, read_split
-from pipeline.data.images import read_image
+from pipeline.data.pictures import read_pictures
 from pipeline.fingerprint import of_code, of_files, of_sizes
-from pipeline.masks import Rle, areas, encode_masks, overlaps, tight_boxes
-from pipeline.ovseg.segmenter_branch import at_test_size
+from pipeline.masks import areas, encode_masks, overlaps, tight_boxes, to_rle
 from pipeline.records import ImageRecord, ProposalRecord, Reject, write_parquet
-from pipeline.segmenter.inference import mask_probabilities, objectness
 from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.propose import at_test_size, propose
 from pipeline.segmenter.store import load_segmenter
 from pipeline.shards import collect_rejects, run_shards, total_counts
 from pipeline.truth import CLOSED, NEVER_LABELLED, Truth, read_truth
@@ -78,7 +75,7 @@ class MakeProposals:
         found: dict[int, list[ProposalRecord]] = {}
         for batch in batches(records, self.settings.image_batch):
             pictures = list(read_pictures(root, batch, STAGE, rejects))
-            proposed = propose(model, text_features, pictures, self.settings, counts)
+            proposed = propose_records(model, text_features, pictures, self.settings, counts)
             for (record, _), masks in zip(pictures, proposed, strict=True):
                 found[record.image_id] = masks
                 if not masks:
@@ -140,31 +137,7 @@ def batches(records: Sequence[ImageRecord], size: int) -> Iterator[list[ImageRec
         yield from (alike[start : start + size] for start in range(0, len(alike), size))
 
 
-def read_pictures(
-    root: Path, records: Sequence[ImageRecord], stage: str, rejects: list[Reject]
-) -> Iterator[tuple[ImageRecord, np.ndarray]]:
-    """The pictures that can be read, uint8 (H, W, 3), in order; the others go to `rejects`."""
-
-    def read(record: ImageRecord) -> np.ndarray | Reject:
-        try:
-            image = read_image(root / record.path)
-        except (FileNotFoundError, ValueError) as error:
-            return Reject(stage, record.path, "unreadable picture", str(error))
-        if image.shape[:2] != (record.height, record.width):
-            size = f"is {image.shape[1]} x {image.shape[0]}, was {record.width} x {record.height}"
-            return Reject(stage, record.path, "size changed since indexing", size)
-        return image
-
-    with ThreadPoolExecutor(runtime.workers()) as pool:
-        for record, result in zip(records, pool.map(read, records), strict=True):
-            if isinstance(result, Reject):
-                rejects.append(result)
-            else:
-                yield record, result
-
-
-@torch.inference_mode()
-def propose(
+def propose_records(
     model: MaskFormer,
     text_features: Tensor,
     pictures: Sequence[tuple[ImageRecord, np.ndarray]],
@@ -174,22 +147,13 @@ def propose(
     """Masks of pictures of one size, in query order; `counts` is told what was dropped."""
     if not pictures:
         return []
-    images = [
-        at_test_size(image, settings.short_side, settings.long_side).to(text_features.device)
-        for _, image in pictures
+    images = [at_test_size(image, settings.short_side, settings.long_side) for _, image in pictures]
+    found = propose(model, images, text_features, out_hw=pictures[0][1].shape[:2])
+    chosen = slice(settings.queries)
+    return [
+        to_records(record.image_id, masks.masks[chosen], masks.objectness[chosen], settings, counts)
+        for (record, _), masks in zip(pictures, found, strict=True)
     ]
-    output = model(images, text_features)
-    results = []
-    for i, (record, image) in enumerate(pictures):
-        probabilities = mask_probabilities(output, i, images[i].shape[1:], image.shape[:2])
-        chosen = slice(settings.queries)
-        results.append(
-            to_records(
-                record.image_id, probabilities[chosen], objectness(output, i)[chosen], settings,
-                counts,
-            )
-        )  # fmt: skip
-    return results
 
 
 def to_records(
@@ -221,11 +185,6 @@ def to_records(
             )
         )  # fmt: skip
     return records
-
-
-def to_rle(record: ProposalRecord) -> Rle:
-    """The mask of a record as pycocotools takes it."""
-    return {"size": [record.height, record.width], "counts": record.rle}
 
 
 def count_found(

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.data.dataset import Dataset
+from pipeline.data.instances import TrueMasks
 from pipeline.records import ImageRecord, Reject
-from pipeline.segmenter.measure import TrueMasks
 
 CLOSED, NEVER_LABELLED = "closed", "never_labelled"
 

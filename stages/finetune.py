@@ -18,10 +18,10 @@ from pipeline.atomic import write_text
 from pipeline.clip.finetune import Recipe, finetune
 from pipeline.clip.pair_set import open_pairs
 from pipeline.clip.store import load_clip, save_clip
+from pipeline.distributed import process_group
 from pipeline.params import TEMPLATES, load_params
 from pipeline.progress import report
 from pipeline.runtime import device, workers
-from pipeline.segmenter.distributed import process_group
 from pipeline.stage import run_stage
 
 

@@ -17,15 +17,16 @@ from pipeline.atomic import write_text
 from pipeline.clip.store import load_clip
 from pipeline.clip.text import class_features
 from pipeline.data.dataset import read_dataset, read_split
+from pipeline.data.instances import TrueMasks, instances_file
+from pipeline.distributed import process_group
 from pipeline.params import TEMPLATES, from_scratch, load_params
 from pipeline.progress import report
 from pipeline.records import Reject, write_parquet
 from pipeline.runtime import device, workers
 from pipeline.segmenter.data import Augmentation
-from pipeline.segmenter.distributed import process_group
 from pipeline.segmenter.fit import ClosedSet, discard_checkpoints, fit, trained_classes
 from pipeline.segmenter.matcher import LossWeights
-from pipeline.segmenter.measure import Measure, TrueMasks, instances_file, measure_recall
+from pipeline.segmenter.measure import Measure, measure_recall
 from pipeline.segmenter.store import save_segmenter
 from pipeline.segmenter.take import take_segmenter
 from pipeline.segmenter.train import Recipe, TrainingResult

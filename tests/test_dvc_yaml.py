@@ -1,6 +1,8 @@
 """dvc.yaml keeps its promises: every stage can be read, rerun alone and trusted."""
 
+import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,53 @@ def test_stage(name):
         assert dep.startswith("data/") or (ROOT / dep).exists(), dep
     if not stage.get("frozen"):
         assert metrics, "every stage counts something"
+
+
+PLUMBING = {
+    "atomic", "cluster", "fingerprint", "lookup", "param_errors", "params", "params_file",
+    "progress", "records", "runtime", "shards", "stage", "summary",
+}  # fmt: skip
+"""Modules of pipeline/ that decide how things are read, run and written, not what comes out."""
+
+
+@cache
+def imports(file: Path) -> frozenset[Path]:
+    """The project's files that one file imports, PLUMBING left out; a package is its __init__."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            top, _, rest = name.partition(".")
+            place = ROOT / name.replace(".", "/")
+            if top == "pipeline" and rest not in PLUMBING:
+                found |= {
+                    f for f in (place.with_suffix(".py"), place / "__init__.py") if f.exists()
+                }
+    return frozenset(found)
+
+
+@pytest.mark.parametrize("name", [n for n, stage in STAGES.items() if not stage.get("frozen")])
+def test_all_code_that_decides_a_result_is_a_dependency(name):
+    """Else a change there would leave a stale result in the cache."""
+    deps = [ROOT / dep for dep in paths(STAGES[name]["deps"])]
+    start = ROOT / re.search(r"stages\.(\w+)", STAGES[name]["cmd"])[0].replace(".", "/")
+    waiting, seen = [start.with_suffix(".py")], set()
+    while waiting:
+        file = waiting.pop()
+        if file not in seen:
+            seen.add(file)
+            waiting += imports(file)
+    forgotten = {
+        str(file.relative_to(ROOT))
+        for file in seen
+        if not any(file == dep or dep in file.parents for dep in deps)
+    }
+    assert not {path for path in forgotten if not path.endswith("__init__.py")}
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.clip.store import save_clip
 from pipeline.data.dataset import read_split
-from pipeline.masks import decode_masks
+from pipeline.masks import decode_masks, to_rle
 from pipeline.proposals import (
     ProposalSettings,
     batches,
@@ -16,7 +16,6 @@ from pipeline.proposals import (
     count_found,
     metrics_of,
     to_records,
-    to_rle,
 )
 from pipeline.records import ImageRecord, ProposalRecord, Reject, read_parquet
 from pipeline.segmenter.store import save_segmenter

@@ -21,9 +21,8 @@ from safetensors.torch import load_file
 from pipeline.clip.sources import MINIATURE
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.sets import load_eval_set, read_label
-from pipeline.masks import areas, tight_boxes
+from pipeline.masks import areas, tight_boxes, to_rle
 from pipeline.presets import params_of
-from pipeline.proposals import to_rle
 from pipeline.records import NounRecord, PairRecord, ProposalRecord, read_parquet
 from pipeline.segmenter.maskformer import MaskFormer
 from stages import dataset, evaluate, finetune, nouns, pairs, proposals, segmenter

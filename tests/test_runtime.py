@@ -14,6 +14,7 @@ def test_device_is_what_the_environment_says(monkeypatch):
 
 
 LOCK = threading.Lock()
+CPU = torch.device("cpu")
 
 
 def lock_is_free() -> bool:
@@ -59,12 +60,29 @@ def test_engine(monkeypatch):
         runtime.engine()
 
 
-def test_autocast_computes_products_in_bfloat16_unless_disabled():
+def test_autocast_computes_products_in_bfloat16_unless_disabled(monkeypatch):
+    monkeypatch.setattr(runtime, "has_bfloat16", lambda dev: True)
     a = torch.ones(2, 2)
-    with runtime.autocast(torch.device("cpu")):
+    with runtime.autocast(CPU):
         assert (a @ a).dtype == torch.bfloat16
-    with runtime.autocast(torch.device("cpu"), enabled=False):
+    with runtime.autocast(CPU, enabled=False):
         assert (a @ a).dtype == torch.float32
+
+
+def test_a_processor_that_only_imitates_bfloat16_stays_with_float32(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "amx_bf16": False})
+    runtime.has_bfloat16.cache_clear()
+    runtime._say_float32.cache_clear()
+    try:
+        for _ in range(2):
+            with runtime.autocast(CPU):
+                assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+        assert capsys.readouterr().out.count("float32, since this cpu has no bfloat16") == 1
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+        runtime.has_bfloat16.cache_clear()
+        assert runtime.has_bfloat16(CPU)
+    finally:
+        runtime.has_bfloat16.cache_clear()
 
 
 def test_math_attention_gives_the_same_attention():

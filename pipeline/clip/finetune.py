@@ -31,9 +31,9 @@ from pipeline.clip.run_state import Checkpoint, Curves
 from pipeline.clip.text import BARE, class_features
 from pipeline.clip.tower import MaskClip
 from pipeline.clip.validation import accuracy, hold_out
+from pipeline.draws import Draws
 from pipeline.fingerprint import of_value
 from pipeline.progress import counting
-from pipeline.segmenter.draws import Draws
 
 Trained = Literal["weights", "prompts", "both", "nothing"]
 HELD_OUT = "held_out/accuracy"

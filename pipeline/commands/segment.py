@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from pipeline.ovseg.modes import Mode, Precision
+from pipeline.ovseg.modes import Mode
+from pipeline.precision import Precision
 
 
 def segment(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.clip.regions import Regions
+from pipeline.clip.text_bank import TextBank, same_text_tower
 from pipeline.clip.tower import MaskClip
 from pipeline.evaluation import variants as branch
 from pipeline.evaluation.oracles import majority_names, paint_classes, present_classes
@@ -18,9 +19,10 @@ from pipeline.evaluation.settings import EvaluationSettings
 from pipeline.evaluation.variants import Variant
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, cuts_alike, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
-from pipeline.ovseg.segmenter_branch import Proposals, at_test_size, propose
-from pipeline.ovseg.text_bank import TextBank, same_text_tower
+from pipeline.precision import Precision
+from pipeline.runtime import has_bfloat16
 from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.propose import Proposals, at_test_size, propose
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Looker:
         self._text, *texts = _text_features([segmenter_clip, *clips.values()], classes, settings)
         self._texts = dict(zip(clips, texts, strict=True))
         self._groups = _groups_alike(self.clips)
+        fast = settings.bfloat16 and has_bfloat16(self._text.device)
+        self._precision: Precision = "bfloat16" if fast else "float32"
 
     @torch.inference_mode()
     def __call__(self, pictures: list[Picture]) -> list[View]:
@@ -164,7 +168,7 @@ class Looker:
             regions,
             self._texts[name],
             settings.crop_batch,
-            precision="bfloat16" if settings.bfloat16 else "float32",
+            precision=self._precision,
         )
 
 

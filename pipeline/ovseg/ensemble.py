@@ -2,7 +2,7 @@
 
 Shapes: Q masks, of which V are valid (not empty at the threshold), K classes. Temperature 100 is
 part of the logits. The branches treat the learned "no object" column differently (convention 6):
-the segmenter keeps it in the softmax, CLIP never sees it.
+the segmenter keeps it in the softmax (`pipeline.segmenter.inference`), CLIP never sees it.
 """
 
 import torch
@@ -16,11 +16,6 @@ def cosine_logits(embeddings: Tensor, text_features: Tensor) -> Tensor:
     """`(N, D)` embeddings of any norm against `(K, D)` unit text features: `(N, K)` logits."""
     unit = torch.nn.functional.normalize(embeddings.float(), dim=-1)
     return TEMPERATURE * unit @ text_features.T
-
-
-def segmenter_probabilities(logits: Tensor) -> Tensor:
-    """`(Q, K + 1)` logits, last column = no object, to `(Q, K)` in 0..1; rows sum to at most 1."""
-    return logits.softmax(dim=-1)[..., :-1]
 
 
 def clip_probabilities(logits: Tensor, valid: Tensor) -> Tensor:

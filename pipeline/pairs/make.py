@@ -13,10 +13,11 @@ import torch
 from pipeline import runtime
 from pipeline.clip.regions import Fill
 from pipeline.clip.store import load_clip
+from pipeline.clip.text_bank import TextBank
 from pipeline.clip.tower import MaskClip
 from pipeline.data.dataset import read_dataset
+from pipeline.data.pictures import read_pictures
 from pipeline.lookup import Lookup, lookup
-from pipeline.ovseg.text_bank import TextBank
 from pipeline.pairs.match import Direction, best_matches, cosines
 from pipeline.pairs.nouns import Name, names_in_captions, names_in_truth
 from pipeline.pairs.regions import (
@@ -29,7 +30,6 @@ from pipeline.pairs.regions import (
 )
 from pipeline.pairs.truth import covers
 from pipeline.pairs.write import TAR, CropFormat, PairWriter, pair_key
-from pipeline.proposals import read_pictures
 from pipeline.records import (
     ImageRecord,
     NounRecord,

@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from pipeline import runtime
 from pipeline.clip.regions import Fill, prepare_regions
 from pipeline.clip.tower import MaskClip
-from pipeline.masks import decode_masks
-from pipeline.proposals import to_rle
+from pipeline.masks import decode_masks, to_rle
 from pipeline.records import ProposalRecord
 
 NO_QUERY = -1

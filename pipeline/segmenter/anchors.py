@@ -4,7 +4,9 @@ MaskFormer's queries are the same vectors for every picture; which of them takes
 learned by matching alone, and from scratch that takes tens of thousands of steps. An anchored query
 stands on a point of a regular grid and starts from the per-pixel embedding found there, so before
 any training it already asks "which pixels are like the one I stand on?" - a mask after a few
-hundred steps. Everything behind it (decoder, matcher, losses) is unchanged.
+hundred steps. What the anchors say by themselves is trained without matching: each answers for
+the region it stands on, so that every labelled point teaches what a mask is, whatever the class.
+The decoder behind them and its losses are unchanged.
 """
 
 from math import isqrt
@@ -32,6 +34,11 @@ class Anchors(nn.Module):
         position = sine_position(side, side, config.hidden_dim, torch.device("cpu"))
         self.register_buffer("position", position.flatten(1).T.contiguous(), persistent=False)
         self.project = nn.Linear(config.mask_dim, config.hidden_dim)
+
+    @property
+    def places(self) -> Tensor:
+        """(Q,2) float32: x and y of the points in 0..1 of the padded picture."""
+        return (self.points.view(-1, 2) + 1) / 2
 
     def forward(self, mask_features: Tensor) -> Tensor:
         """mask_features (B,E,H,W) -> (Q,B,C): what stands at each point, bilinearly sampled."""

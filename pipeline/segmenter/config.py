@@ -82,6 +82,8 @@ class SegmenterConfig(_Strict):
     pre_norm: bool = False
     query_kind: Literal["learned", "anchored"] = "learned"  # anchored: see anchors.py
     queries: int = Field(100, ge=1)  # Q
+    masks_of: Literal["last_layer", "all_layers"] = "last_layer"  # all_layers: see inference.py
+    most_masks: int = Field(30, ge=1)  # kept of all layers; of the last one every query's is
     class_hidden: int = Field(1024, ge=1)
     class_layers: int = Field(2, ge=1)
     enforce_input_proj: bool = False  # 1x1 projection of res5 even where the width fits already

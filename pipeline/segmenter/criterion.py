@@ -20,6 +20,8 @@ from pipeline.segmenter.matcher import (
     Target,
     match,
     pad,
+    reduced,
+    standing_on,
 )
 
 Matches = Sequence[tuple[Tensor, Tensor]]
@@ -29,16 +31,27 @@ def losses(
     output: SegmenterOutput, targets: Sequence[Target], weights: LossWeights
 ) -> dict[str, Tensor]:
     """Unweighted losses: `loss_ce`, `loss_mask`, `loss_dice` of the last decoder layer and the
-    same with suffix `_0`, `_1`, ... of the earlier ones (those in `output.aux`)."""
-    count = mask_count(targets, output.pred_masks.device)
+    same with suffix `_0`, `_1`, ... of the earlier ones (those in `output.aux`).
+
+    Anchors are not matched: each answers for the region it stands on, if that is labelled, at the
+    size of the prediction (there are many of them)."""
     result = {}
     layers = {"": output} | {f"_{i}": layer for i, layer in enumerate(output.aux)}
+    device = output.pred_masks.device
+    instances = over_processes(sum(len(target.labels) for target in targets), device)
     for suffix, layer in layers.items():
-        matches = match(layer.pred_logits, layer.pred_masks, targets, output.padded_hw, weights)
+        if output.anchors is not None and suffix == "_0":
+            size = tuple(layer.pred_masks.shape[-2:])
+            truth = [reduced(target, output.padded_hw, size) for target in targets]
+            matches = [standing_on(output.anchors, target) for target in truth]
+            count = over_processes(sum(len(query) for query, _ in matches), device)
+        else:
+            size, truth, count = output.padded_hw, targets, instances
+            matches = match(layer.pred_logits, layer.pred_masks, targets, size, weights)
         result[f"loss_ce{suffix}"] = class_loss(
             layer.pred_logits, targets, matches, weights.no_object
         )
-        focal, dice = mask_losses(layer, targets, matches, output.padded_hw)
+        focal, dice = mask_losses(layer, truth, matches, size)
         result[f"loss_mask{suffix}"] = focal / count
         result[f"loss_dice{suffix}"] = dice / count
     return result
@@ -50,12 +63,12 @@ def weighted(raw: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
     return {name: value * factor[name.split("_")[1]] for name, value in raw.items()}
 
 
-def mask_count(targets: Sequence[Target], device: torch.device) -> Tensor:
-    """Ground-truth masks per process, averaged over the processes, at least 1; scalar float."""
-    count = torch.tensor(float(sum(len(target.labels) for target in targets)), device=device)
+def over_processes(count: int, device: torch.device) -> Tensor:
+    """A number of masks per process, averaged over the processes, at least 1; scalar float."""
+    total = torch.tensor(float(count), device=device)
     if comm.get_world_size() > 1:
-        torch.distributed.all_reduce(count)
-    return (count / comm.get_world_size()).clamp(min=1)
+        torch.distributed.all_reduce(total)
+    return (total / comm.get_world_size()).clamp(min=1)
 
 
 def class_loss(

@@ -1,31 +1,92 @@
-"""From the network's output to mask probabilities at a picture's size (convention 2)."""
+"""From the network's output to masks at a picture's size (convention 2).
 
+The published model takes the masks of the last decoder layer. The layers before it, and the anchors
+themselves, often find what the last one gave up: an object that no class name fits. `all_layers`
+takes the masks of every layer, the surest first, and leaves out doubles: the same recall with fewer
+masks for CLIP to look at.
+"""
+
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.maskformer import SegmenterOutput
 
+DOUBLE = 0.7
+"""Intersection over union above which of two masks only the surer one is kept."""
 
-def mask_probabilities(
-    output: SegmenterOutput,
-    i: int,
-    image_hw: tuple[int, int],
-    out_hw: tuple[int, int] | None = None,
-) -> Tensor:
-    """Foreground probabilities of picture i of the batch: (Q,H,W) float32 in [0,1].
 
-    The logits are enlarged bilinearly to the padded size, cropped to `image_hw` (the size that
-    went into the segmenter) and squashed; then, where `out_hw` is given, resized bilinearly.
+@dataclass(frozen=True)
+class Masks:
+    """The M masks of one picture. logits: (M,K+1) float32, last column = no object; pixels:
+    (M,h,w) float32 logits at stride 4 of the padded size `padded_hw`."""
+
+    logits: Tensor
+    pixels: Tensor
+    padded_hw: tuple[int, int]
+
+    @property
+    def classes(self) -> Tensor:
+        """(M,K) in 0..1: the probability of every class; a row is 1 - p(no object) in all
+        (convention 6: the softmax knows the last column, the answer does not)."""
+        return self.logits.softmax(-1)[:, :-1]
+
+    @property
+    def objectness(self) -> Tensor:
+        """1 - p(no object) of every mask: (M,) float32 in [0,1]."""
+        return 1 - self.logits.softmax(-1)[:, -1]
+
+    def probabilities(
+        self, image_hw: tuple[int, int], out_hw: tuple[int, int] | None = None
+    ) -> Tensor:
+        """Foreground probabilities (M,H,W) float32 in [0,1].
+
+        The logits are enlarged bilinearly to the padded size, cropped to `image_hw` (the size that
+        went into the segmenter) and squashed; then, where `out_hw` is given, resized bilinearly.
+        """
+        logits = F.interpolate(
+            self.pixels[None], self.padded_hw, mode="bilinear", align_corners=False
+        )
+        masks = logits[:, :, : image_hw[0], : image_hw[1]].sigmoid()
+        if out_hw is not None and tuple(out_hw) != tuple(image_hw):
+            masks = F.interpolate(masks, out_hw, mode="bilinear", align_corners=False)
+        return masks[0]
+
+
+def masks_of(output: SegmenterOutput, i: int, config: SegmenterConfig) -> Masks:
+    """The masks of picture i of the batch: every query of the last layer, in order, or at most
+    `most_masks` different ones of all layers, the surest first."""
+    if config.masks_of == "last_layer":
+        return Masks(output.pred_logits[i], output.pred_masks[i], output.padded_hw)
+    layers = [output, *output.aux]
+    pixels = torch.cat([layer.pred_masks[i] for layer in layers])
+    chosen = distinct(pixels, config.most_masks)
+    logits = torch.cat([layer.pred_logits[i] for layer in layers])
+    return Masks(logits[chosen], pixels[chosen], output.padded_hw)
+
+
+def distinct(pixels: Tensor, most: int) -> Tensor:
+    """Indices (at most `most`,) of masks no two of which are doubles, the surest first.
+
+    pixels: (M,h,w) logits. A mask is as sure as the mean probability of its pixels; an empty mask
+    is not taken; of equally sure ones the first is.
     """
-    logits = F.interpolate(
-        output.pred_masks[i : i + 1], output.padded_hw, mode="bilinear", align_corners=False
-    )
-    masks = logits[:, :, : image_hw[0], : image_hw[1]].sigmoid()
-    if out_hw is not None and tuple(out_hw) != tuple(image_hw):
-        masks = F.interpolate(masks, out_hw, mode="bilinear", align_corners=False)
-    return masks[0]
-
-
-def objectness(output: SegmenterOutput, i: int) -> Tensor:
-    """1 - p(no object) of every query of picture i: (Q,) float32 in [0,1]."""
-    return 1 - output.pred_logits[i].softmax(-1)[:, -1]
+    flat = pixels.flatten(1)
+    inside = (flat > 0).float()
+    sizes = inside.sum(1)
+    sure = (flat.sigmoid() * inside).sum(1) / sizes.clamp(min=1)
+    common = inside @ inside.T
+    union = sizes[:, None] + sizes[None] - common
+    doubles = (common > DOUBLE * union).cpu().numpy()
+    left = (sizes > 0).cpu().numpy()
+    chosen: list[int] = []
+    for candidate in sure.argsort(descending=True, stable=True).tolist():
+        if left[candidate]:
+            chosen.append(candidate)
+            left &= ~doubles[candidate]
+        if len(chosen) == most:
+            break
+    return torch.tensor(chosen, dtype=torch.int64, device=pixels.device)

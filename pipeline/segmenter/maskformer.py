@@ -31,11 +31,15 @@ class LayerOutput:
 @dataclass(frozen=True)
 class SegmenterOutput(LayerOutput):
     """The last layer, with `class_embed` (B,Q,D) before normalising, the padded size of the batch
-    in pixels and, while training, the earlier layers (first decoder layer first)."""
+    in pixels and the earlier layers (first decoder layer first), where anyone asks for them: while
+    training, or when masks are taken from all layers. With anchored queries `anchors` (Q,2) are
+    their x and y in 0..1 of the padded picture, and the first of `aux` is what they say
+    themselves."""
 
     class_embed: Tensor
     padded_hw: tuple[int, int]
     aux: list[LayerOutput] = field(default_factory=list)
+    anchors: Tensor | None = None
 
 
 class TextClassifier(nn.Module):
@@ -100,6 +104,7 @@ class MaskFormer(nn.Module):
                 )
                 for layer in earlier
             ]
-            if self.training
+            if self.training or self.config.masks_of == "all_layers"
             else [],
+            anchors=anchors.places if (anchors := self.sem_seg_head.predictor.anchors) else None,
         )

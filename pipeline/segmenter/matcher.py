@@ -78,6 +78,30 @@ def match(
     return matches
 
 
+def standing_on(points: Tensor, target: Target) -> tuple[Tensor, Tensor]:
+    """Which ground-truth mask each point lies in: (query, mask) as from `match`, but a mask can
+    come many times, and a point on unlabelled ground does not come at all.
+
+    points: (Q,2) x and y in 0..1 of the target's padded picture.
+    """
+    height, width = target.masks.shape[-2:]
+    size = torch.tensor([width, height], device=points.device)
+    x, y = (points * size).long().to(target.masks.device).T
+    inside = target.masks[:, y, x]  # (N,Q)
+    query = inside.any(0).nonzero()[:, 0].cpu()
+    return query, inside.cpu()[:, query].int().argmax(0) if len(query) else query
+
+
+def reduced(target: Target, padded_hw: tuple[int, int], size_hw: tuple[int, int]) -> Target:
+    """The target, padded and then reduced to `size_hw` by nearest neighbours."""
+
+    def small(masks: Tensor) -> Tensor:
+        return _reduced(pad(masks, padded_hw), size_hw).view(-1, *size_hw) > 0
+
+    counted = None if target.counted is None else small(target.counted[None])[0]
+    return Target(target.labels, small(target.masks), counted)
+
+
 def pad(masks: Tensor, size_hw: tuple[int, int]) -> Tensor:
     """(N,H,W) -> (N,*size_hw), zeros (False) at the bottom and right."""
     height, width = masks.shape[-2:]
@@ -85,7 +109,7 @@ def pad(masks: Tensor, size_hw: tuple[int, int]) -> Tensor:
     return F.pad(masks, (0, size_hw[1] - width, 0, size_hw[0] - height))
 
 
-def _reduced(masks: Tensor, size: torch.Size) -> Tensor:
+def _reduced(masks: Tensor, size: Sequence[int]) -> Tensor:
     """(N,H,W) bool -> (N,h*w) float by nearest neighbours; N may be 0."""
     return F.interpolate(masks[:, None].float(), size, mode="nearest").flatten(1)
 

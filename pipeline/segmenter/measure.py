@@ -1,51 +1,27 @@
 """Mask recall of a segmenter on held-out pictures with instance ground truth.
 
-Ground truth is a COCO instances file. One ground-truth mask is everything of one category in a
-picture, since the segmenter learns one mask per class (paper section 3.1); crowds are left out.
+One ground-truth mask is everything of one category in a picture, since the segmenter learns one
+mask per class (paper section 3.1).
 """
 
 import contextlib
-import os
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from pycocotools.coco import COCO
 from torch import Tensor
 
 from pipeline.data.images import read_image
-from pipeline.ovseg.segmenter_branch import at_test_size, propose
+from pipeline.data.instances import TrueMasks
 from pipeline.progress import track
 from pipeline.records import ImageRecord
 from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.propose import at_test_size, propose
 from pipeline.segmenter.recall import best_overlaps, recall
 
-ANNOTATIONS = ("annotations/instances_all_val2017.json", "annotations/instances_val2017.json")
 BATCH = 8
-
-
-def instances_file(root: Path) -> Path | None:
-    """The COCO file with the most objects under a data-set root, None where there is none."""
-    return next((root / name for name in ANNOTATIONS if (root / name).is_file()), None)
-
-
-class TrueMasks:
-    """Category names and masks of the pictures in a COCO instances file."""
-
-    def __init__(self, path: Path) -> None:
-        with open(os.devnull, "w") as silent, contextlib.redirect_stdout(silent):
-            self.coco = COCO(str(path))
-
-    def of(self, image_id: int, hw: tuple[int, int]) -> dict[str, np.ndarray]:
-        """{category name: (H,W) bool}, names ascending; {} for a picture without objects."""
-        masks: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(hw, bool))
-        for entry in self.coco.loadAnns(self.coco.getAnnIds([image_id], iscrowd=0)):
-            name = self.coco.cats[entry["category_id"]]["name"]
-            masks[name] |= self.coco.annToMask(entry).astype(bool)
-        return {name: masks[name] for name in sorted(masks) if masks[name].any()}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Training the segmenter on the closed set (paper section 4.1), on detectron2's trainer.
 
-Runs in one process, or in several under torchrun (see `pipeline.segmenter.distributed`). A run
+Runs in one process, or in several under torchrun (see `pipeline.distributed`). A run
 that was killed goes on from its last checkpoint and ends with the same weights and curves.
 """
 
@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from pipeline.draws import Draws
 from pipeline.records import Reject
 from pipeline.segmenter.data import TrainingSample, TrainingSet
-from pipeline.segmenter.draws import Draws
 from pipeline.segmenter.hooks import Curves, SafeCheckpointer, SeedStep, ShowProgress
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights

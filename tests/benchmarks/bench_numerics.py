@@ -24,11 +24,11 @@ from pipeline.evaluation.metrics import segmentation_metrics
 from pipeline.evaluation.run import readable_pictures
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
-from pipeline.ovseg.modes import Mode, Precision
-from pipeline.ovseg.precision import in_precision
-from pipeline.ovseg.segmenter_branch import at_test_size
+from pipeline.ovseg.modes import Mode
 from pipeline.ovseg.semantic import label_map
+from pipeline.precision import Precision, in_precision
 from pipeline.runtime import seed_everything
+from pipeline.segmenter.propose import at_test_size
 from tests.golden_checks.clip import clip_from, pictures
 from tests.golden_checks.model import Ways, model_of, picture
 from tests.goldens import FOLDER, Golden, index

@@ -8,10 +8,10 @@ from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
 from pipeline.evaluation.confusion import confusion_matrix
 from pipeline.evaluation.metrics import class_accuracy, class_iou, segmentation_metrics
-from pipeline.ovseg.segmenter_branch import propose
 from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights, Target, match, pad
+from pipeline.segmenter.propose import propose
 from tests.golden_checks.folder import NAMES, Writer
 from tests.golden_checks.model import Ways, model_of, picture
 from tests.goldens import Golden

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
-from pipeline.ovseg.segmenter_branch import at_test_size, propose
+from pipeline.segmenter.propose import at_test_size, propose
 from tests.golden_checks.original import load_original
 from tests.goldens import Golden, assert_close
 

@@ -8,7 +8,6 @@ from pipeline.ovseg.ensemble import (
     clip_probabilities,
     cosine_logits,
     ensemble,
-    segmenter_probabilities,
 )
 
 
@@ -16,11 +15,6 @@ def test_cosine_logits_do_not_depend_on_length():
     text = torch.eye(2)
     assert cosine_logits(torch.tensor([[3.0, 4.0]]), text)[0].tolist() == pytest.approx([60, 80])
     assert cosine_logits(torch.zeros(0, 2), text).shape == (0, 2)
-
-
-def test_no_object_takes_its_share_in_the_segmenters_softmax():
-    logits = torch.log(torch.tensor([[1.0, 2.0, 5.0]]))  # last = no object
-    assert segmenter_probabilities(logits)[0].tolist() == pytest.approx([1 / 8, 2 / 8])
 
 
 def test_clip_sees_no_no_object_and_invalid_masks_are_one():

@@ -6,9 +6,9 @@ from pipeline.clip.store import save_clip
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.model import checked_image
-from pipeline.ovseg.segmenter_branch import at_test_size
 from pipeline.ovseg.semantic import label_map
 from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.propose import at_test_size
 from pipeline.segmenter.store import save_segmenter
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.segmenter.tiny import config, resnet, swin

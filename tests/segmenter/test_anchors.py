@@ -6,7 +6,9 @@ from pydantic import ValidationError
 
 from pipeline.segmenter.anchors import Anchors
 from pipeline.segmenter.config import ResNetConfig, SegmenterConfig
+from pipeline.segmenter.criterion import losses
 from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.matcher import LossWeights, Target, reduced, standing_on
 
 
 def config(**changes) -> SegmenterConfig:
@@ -43,6 +45,50 @@ def test_anchors_themselves_are_supervised():
     assert len(output.aux) == 2  # the anchors and the first of two decoder layers
     output.aux[0].pred_masks.sum().backward()
     assert model.sem_seg_head.predictor.anchors.project.weight.grad.abs().sum() > 0
+
+
+def test_an_anchor_answers_for_what_it_stands_on():
+    square = torch.zeros(8, 8, dtype=torch.bool)
+    square[:4, :4] = True
+    ground = torch.zeros(8, 8, dtype=torch.bool)
+    ground[4:] = True
+    target = Target(torch.tensor([5, 2]), torch.stack([ground, square]))
+    query, mask = standing_on(Anchors(config()).places, target)
+    assert query.tolist() == [0, 2, 3]  # the upper right one stands on nothing labelled
+    assert mask.tolist() == [1, 0, 0]
+    nothing = Target(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 8, 8, dtype=torch.bool))
+    assert [len(part) for part in standing_on(Anchors(config()).places, nothing)] == [0, 0]
+
+
+def test_places_are_the_middles_of_the_cells():
+    places = Anchors(config()).places.tolist()
+    assert places == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]  # x, y; row by row
+
+
+def test_a_target_is_padded_and_then_reduced():
+    masks = torch.ones(1, 6, 8, dtype=torch.bool)
+    small = reduced(Target(torch.tensor([0]), masks, masks[0]), (8, 8), (2, 2))
+    assert small.masks.tolist() == [[[True, True], [True, True]]]
+    smaller = reduced(Target(torch.tensor([0]), masks[:, :4], masks[0, :4]), (8, 8), (2, 2))
+    assert smaller.masks.tolist() == [[[True, True], [False, False]]]
+    assert smaller.counted.tolist() == [[True, True], [False, False]]
+
+
+def test_the_loss_of_the_anchors_looks_at_every_anchor():
+    """One mask below two anchors: both must draw it, where matching would ask one."""
+    masks = torch.zeros(1, 64, 64, dtype=torch.bool)
+    masks[:, 32:] = True
+    target = Target(torch.tensor([1]), masks)
+    model = MaskFormer(config()).train()
+    text = torch.nn.functional.normalize(torch.randn(3, 16), dim=-1)
+    output = model([torch.rand(3, 64, 64) * 255], text)
+    for layer in (output, *output.aux):
+        layer.pred_masks.retain_grad()
+    sum(losses(output, [target], LossWeights()).values()).backward()
+    asked = [
+        int((layer.pred_masks.grad.abs().sum((2, 3)) > 0).sum()) for layer in (*output.aux, output)
+    ]
+    assert asked == [2, 1, 1]
 
 
 def test_queries_must_form_a_square():

@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from pipeline.draws import Draws
 from pipeline.records import ImageRecord
 from pipeline.segmenter.data import Augmentation, TrainingSet, augment, seeded, to_target
-from pipeline.segmenter.draws import Draws
 from tests.segmenter.tiny import world
 
 PLAIN = Augmentation(crop=500, short_side=(70, 70), long_side=500, flip=False, colour=False)

@@ -12,11 +12,12 @@ import torch
 from pycocotools import mask as coco_mask
 from safetensors.torch import load_file
 
+from pipeline.data.instances import TrueMasks, instances_file
 from pipeline.segmenter.data import Augmentation
 from pipeline.segmenter.fit import ClosedSet, discard_checkpoints, fit, trained_classes
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights
-from pipeline.segmenter.measure import Measure, TrueMasks, instances_file, measure_recall
+from pipeline.segmenter.measure import Measure, measure_recall
 from pipeline.segmenter.store import save_segmenter
 from pipeline.segmenter.train import Recipe
 from tests.segmenter.tiny import config, text, world
@@ -80,7 +81,7 @@ def test_a_data_set_without_classes_cannot_be_learned(tmp_path):
 SCRIPT = """
 import sys, torch
 from pathlib import Path
-from pipeline.segmenter.distributed import process_group
+from pipeline.distributed import process_group
 from pipeline.segmenter.store import save_segmenter
 from detectron2.utils import comm
 from tests.segmenter.test_fit import recipe, run

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.segmenter.data import Augmentation, TrainingSet
-from pipeline.segmenter.inference import mask_probabilities
+from pipeline.segmenter.inference import masks_of
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.optimiser import ClipGradient, adamw, poly_schedule
@@ -86,7 +86,7 @@ def test_it_learns_the_masks_of_a_toy_world(tmp_path):
     sample = data[0, 0]
     with torch.inference_mode():
         output = model.eval()([sample.image], text())
-        masks = mask_probabilities(output, 0, (70, 90)).numpy() > 0.5
+        masks = masks_of(output, 0, model.config).probabilities((70, 90)).numpy() > 0.5
     overlaps = best_overlaps(masks, sample.target.masks.numpy())
     assert overlaps.min() > 0.5, overlaps  # the ground and the square
 

@@ -7,8 +7,8 @@ import torch
 from pipeline.clip.text import class_features
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
-from pipeline.ovseg.precision import in_precision
-from pipeline.ovseg.segmenter_branch import propose
+from pipeline.precision import in_precision
+from pipeline.segmenter.propose import propose
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 
 NAMES = ["cat", "dog", "grass"]

@@ -4,11 +4,12 @@ float32 is the reference. What the others change is measured by tests/benchmarks
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 
-from pipeline.ovseg.modes import Precision
+Precision = Literal["float32", "bfloat16", "float16"]
+"""Of the arithmetic inside the two networks; float32 is the reference."""
 
 
 def in_precision(device: torch.device, precision: Precision) -> AbstractContextManager:

@@ -1,4 +1,4 @@
-"""First branch: the segmenter's masks, and its own opinion of what each mask shows."""
+"""The segmenter at work: the masks of a picture, and its own opinion of what each shows."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,10 +9,8 @@ from detectron2.data.transforms import ResizeShortestEdge
 from PIL import Image
 from torch import Tensor
 
-from pipeline.ovseg.ensemble import segmenter_probabilities
-from pipeline.ovseg.modes import Precision
-from pipeline.ovseg.precision import in_precision
-from pipeline.segmenter.inference import mask_probabilities
+from pipeline.precision import Precision, in_precision
+from pipeline.segmenter.inference import masks_of
 from pipeline.segmenter.maskformer import MaskFormer
 
 UNLIMITED = 2**31
@@ -21,12 +19,14 @@ UNLIMITED = 2**31
 
 @dataclass(frozen=True)
 class Proposals:
-    """What the segmenter says of one picture of height h, width w: Q queries, K classes."""
+    """What the segmenter says of one picture of height h, width w: M masks, K classes."""
 
     masks: Tensor
-    """float32 `(Q, h, w)`: probability that the pixel belongs to the query's mask, 0..1."""
+    """float32 `(M, h, w)`: probability that the pixel belongs to the mask, 0..1."""
     classes: Tensor
-    """float32 `(Q, K)`: probability of each class; 1 - row sum = probability of no object."""
+    """float32 `(M, K)`: probability of each class; 1 - row sum = probability of no object."""
+    objectness: Tensor
+    """float32 `(M,)`: 1 - probability of no object, 0..1."""
 
 
 def at_test_size(image: np.ndarray, short_side: int | None, long_side: int | None = None) -> Tensor:
@@ -52,10 +52,12 @@ def propose(
     images: list[Tensor],
     text_features: Tensor,
     precision: Precision = "float32",
+    out_hw: tuple[int, int] | None = None,
 ) -> list[Proposals]:
     """Run the segmenter on pictures, each RGB 0..255 `(3, h, w)`.
 
-    text_features: `(K, D)` unit norm. precision: of the network. Neighbours of one size share a
+    text_features: `(K, D)` unit norm. precision: of the network. out_hw: size of the masks, None
+    is the picture's. Neighbours of one size share a
     forward pass; pictures of different sizes never do, since padding one to the other's size
     would change its masks.
     """
@@ -65,10 +67,12 @@ def propose(
         with in_precision(text_features.device, precision):
             output = segmenter(pictures, text_features)
         for i, picture in enumerate(pictures):
+            masks = masks_of(output, i, segmenter.config)
             found.append(
                 Proposals(
-                    masks=mask_probabilities(output, i, tuple(picture.shape[1:])),
-                    classes=segmenter_probabilities(output.pred_logits[i]),
+                    masks=masks.probabilities(tuple(picture.shape[1:]), out_hw),
+                    classes=masks.classes,
+                    objectness=masks.objectness,
                 )
             )
     return found

@@ -19,9 +19,7 @@ class Draws(Sampler[list[tuple[int, int]]]):
     ) -> None:
         """size: number of pictures; batch: of all processes together."""
         if batch % world:
-            raise ValueError(
-                f"segmenter.training.batch_size = {batch} cannot be split over {world} processes"
-            )
+            raise ValueError(f"batch_size = {batch} cannot be split over {world} processes")
         self.size, self.batch, self.seed = size, batch, seed
         self.start, self.stop = start, stop
         self.rank, self.world = rank, world

@@ -3,8 +3,8 @@ import torch
 from torch.nn.functional import normalize
 
 from pipeline.clip.text import class_features
+from pipeline.clip.text_bank import TextBank, same_text_tower
 from pipeline.ovseg import text_bank
-from pipeline.ovseg.text_bank import TextBank, same_text_tower
 from tests.ovseg.tiny import tiny_clip
 
 TEMPLATES = ("{}", "a photo of a {}.")

@@ -1,0 +1,34 @@
+"""The pictures of a shard, read side by side; those that cannot be read become rejects."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import runtime
+from pipeline.data.images import read_image
+from pipeline.records import ImageRecord, Reject
+
+
+def read_pictures(
+    root: Path, records: Sequence[ImageRecord], stage: str, rejects: list[Reject]
+) -> Iterator[tuple[ImageRecord, np.ndarray]]:
+    """The pictures that can be read, uint8 (H, W, 3), in order; the others go to `rejects`."""
+
+    def read(record: ImageRecord) -> np.ndarray | Reject:
+        try:
+            image = read_image(root / record.path)
+        except (FileNotFoundError, ValueError) as error:
+            return Reject(stage, record.path, "unreadable picture", str(error))
+        if image.shape[:2] != (record.height, record.width):
+            size = f"is {image.shape[1]} x {image.shape[0]}, was {record.width} x {record.height}"
+            return Reject(stage, record.path, "size changed since indexing", size)
+        return image
+
+    with ThreadPoolExecutor(runtime.workers()) as pool:
+        for record, result in zip(records, pool.map(read, records), strict=True):
+            if isinstance(result, Reject):
+                rejects.append(result)
+            else:
+                yield record, result

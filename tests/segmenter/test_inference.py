@@ -1,0 +1,80 @@
+"""Masks of the last layer as they are, or different ones of all layers."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.segmenter.inference import DOUBLE, Masks, distinct, masks_of
+from pipeline.segmenter.maskformer import MaskFormer
+from tests.segmenter.tiny import config, text
+
+
+def squares(*corners: tuple[int, int, int], sure: tuple[float, ...]) -> torch.Tensor:
+    """Masks (M,8,8) of logits: a square of `side` at (row, column), as sure as it says."""
+    masks = torch.full((len(corners), 8, 8), -9.0)
+    for mask, (row, column, side), logit in zip(masks, corners, sure, strict=True):
+        mask[row : row + side, column : column + side] = logit
+    return masks
+
+
+def test_of_doubles_the_surest_is_kept():
+    masks = squares((0, 0, 4), (0, 0, 4), (4, 4, 4), sure=(1.0, 2.0, 1.5))
+    assert distinct(masks, 9).tolist() == [1, 2]
+    assert distinct(masks, 1).tolist() == [1]
+
+
+def test_empty_masks_are_not_taken_and_none_at_all_is_fine():
+    masks = squares((0, 0, 0), (0, 0, 2), sure=(5.0, 1.0))
+    assert distinct(masks, 9).tolist() == [1]
+    assert distinct(masks[:1], 9).tolist() == distinct(masks[:0], 9).tolist() == []
+
+
+def test_overlap_up_to_the_limit_is_no_double():
+    a, b = torch.full((2, 1, 10), -9.0)
+    a[0, :8], b[0, :6] = 2.0, 1.0  # 6 of 8 pixels: above 0.7
+    assert len(distinct(torch.stack([a, b]), 9)) == 1
+    b[0, 5] = -9.0  # 5 of 8
+    assert len(distinct(torch.stack([a, b]), 9)) == 2
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12))
+def test_kept_masks_differ_and_every_other_has_a_surer_double(seed, most):
+    masks = torch.randn(10, 3, 3, generator=torch.Generator().manual_seed(seed))
+    inside = masks.flatten(1) > 0
+    kept = distinct(masks, most).tolist()
+    assert len(kept) <= most and len(set(kept)) == len(kept)
+
+    def overlap(i: int, j: int) -> float:
+        return float((inside[i] & inside[j]).sum() / (inside[i] | inside[j]).sum().clamp(min=1))
+
+    assert all(overlap(i, j) <= DOUBLE for i in kept for j in kept if i != j)
+    if len(kept) < most:
+        others = [i for i in range(10) if i not in kept and inside[i].any()]
+        assert all(any(overlap(i, j) > DOUBLE for j in kept) for i in others)
+
+
+def test_no_object_takes_its_share_in_the_softmax():
+    logits = torch.log(torch.tensor([[1.0, 2.0, 5.0]]))  # last = no object
+    masks = Masks(logits, torch.zeros(1, 2, 2), (8, 8))
+    assert masks.classes[0].tolist() == pytest.approx([1 / 8, 2 / 8])
+    assert masks.objectness.tolist() == pytest.approx([3 / 8])
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", ("learned", "anchored"))
+def test_all_layers_give_at_least_what_the_last_one_gives(kind):
+    torch.manual_seed(0)
+    size = {"query_kind": kind, "queries": 9, "decoder_layers": 2}
+    every = MaskFormer(config(masks_of="all_layers", most_masks=5, **size)).eval()
+    last = MaskFormer(config(**size)).eval()
+    last.load_state_dict(every.state_dict())
+    picture = torch.randint(256, (3, 40, 64), dtype=torch.uint8)
+    output = every([picture], text())
+    assert len(output.aux) == (2 if kind == "anchored" else 1)
+    found = masks_of(output, 0, every.config)
+    assert 1 <= len(found.logits) == len(found.pixels) <= 5
+    assert found.probabilities((40, 64)).shape == (len(found.pixels), 40, 64)
+    plain = last([picture], text())
+    assert plain.aux == []
+    assert torch.equal(masks_of(plain, 0, last.config).pixels, output.pred_masks[0])
