@@ -112,6 +112,8 @@ class PretrainSegmenterParams(Section):
     steps: Count
     learning_rate: Positive
     warmup_steps: Natural
+    colour: bool
+    queries: Count
 
 
 class SegmenterMeasure(Section):
@@ -247,11 +249,17 @@ class Params(Section):
 
 
 def from_scratch(wanted: SegmenterParams, recipe: PretrainSegmenterParams) -> SegmenterParams:
-    """The section `segmenter` with another recipe laid over its training and no weights to start
-    from: what the frozen stage `pretrain_segmenter` runs."""
-    training = wanted.training.model_copy(update=recipe.model_dump())
-    changes = {"source": "train", "warm_start": None, "training": training}
-    return wanted.model_copy(update=changes)
+    """The section `segmenter` with another recipe laid over it and no weights to start from: what
+    the frozen stage `pretrain_segmenter` runs."""
+    values = recipe.model_dump()
+    architecture = wanted.architecture.model_copy(update={"queries": values.pop("queries")})
+    training = wanted.training.model_copy(update=values)
+    return wanted.model_copy(
+        update={
+            "source": "train", "warm_start": None, "architecture": architecture,
+            "training": training,
+        }
+    )  # fmt: skip
 
 
 def load_params(path: Path | str, section: str) -> Any:
