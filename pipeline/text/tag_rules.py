@@ -15,24 +15,31 @@ _ARTICLES = frozenset({"DT", "PRP$"})
 _AFTER_NOUN = frozenset({"IN", "TO", ".", "VBZ", "WDT"})
 _AFTER_VERB = frozenset({"DT", "IN", "PRP", "PRP$", "TO", "RB", "RP", "VBG", "CD", "JJ", "."})
 _OBJECT = frozenset({"DT", "PRP$", "PRP"})
+_AFTER_SUBJECT = frozenset({"sits", "stands", "looks", "hangs"})
+_AFTER_SINGLE_NOUN = frozenset({"inside", "outside", "next"})
 _PRONOUNS = frozenset({"that", "who", "which", "he", "she", "it", "they", "we", "can", "will"})
 _PLAYED = frozenset({"play", "plays", "playing", "played", "of", "professional"})
 _BALL_SPORTS = frozenset({"baseball", "basketball", "football", "volleyball"})
-_TOWARDS_CAMERA = frozenset({"at", "for", "toward", "towards", "into", "facing", "with", "to"})
+_TOWARDS_CAMERA = frozenset(
+    {"at", "for", "toward", "towards", "into", "facing", "with", "to", "off"}
+)
 
 
 def is_noun(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> bool:
     """Whether the word at `index` counts as a noun: by its tag, for certain by the word list, or
     since nothing else can stand there ("a turtle beside", where "turtle" was tagged as a verb)."""
     tag = tags[index]
+    next_word = words[index + 1] if index + 1 < len(words) else ""
     if tag.startswith("NN") or singular(words[index]) in lexicon.sure_nouns:
+        return True
+    if tag.startswith("JJ") and next_word in _AFTER_SUBJECT:
         return True
     if index == 0 or tags[index - 1] not in _ARTICLES or words[index].endswith("ed"):
         return False
     follower = tags[index + 1] if index + 1 < len(tags) else "."
     if tag.startswith("VB") or tag == "FW":
         return follower in _AFTER_NOUN or follower == "VBG"
-    return tag.startswith("JJ") and follower in _AFTER_NOUN
+    return tag.startswith("JJ") and (follower in _AFTER_NOUN or next_word in _AFTER_SINGLE_NOUN)
 
 
 def misread(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> str | None:
@@ -43,6 +50,8 @@ def misread(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> 
     word, lemma = words[index], singular(words[index])
     if word in lexicon.colours:
         return None if _is_fruit(words, tags, index, lexicon) else "colour"
+    if word == lemma and words[index + 1 : index + 2] in (["colored"], ["coloured"]):
+        return "colour"
     if lemma in lexicon.not_nouns or word in lexicon.not_nouns:
         return "not a noun"
     if word in lexicon.modifiers and _describes(tags, index):

@@ -1,7 +1,6 @@
 """Speed, yield and quality of the noun stage on real captions.
 
     python tests/benchmarks/bench_nouns.py --data ../shared/data              # the report
-    python tests/benchmarks/bench_nouns.py --data ../shared/data --audit 200 --seed 7
     python tests/benchmarks/bench_nouns.py --data ../shared/data --candidates
 
 `--data` holds a COCO folder `coco/` with `annotations/captions_val2017_all.json` (any COCO caption
@@ -9,14 +8,13 @@ file will do) and captions and instances of train2017 and val2017. The report pr
 second, unique nouns, drops by reason, the commonest nouns and the recall of COCO category names:
 of the categories that have an instance in the image and whose name or synonym a caption of it
 contains, how many come out as a noun (the name itself, or as the last word of a longer one: "bus"
-in "city bus"). `--audit` prints captions with their nouns to be read by eye; `--candidates` prints
-frequent word pairs that the list of multi-word nouns lacks.
+in "city bus"). `--candidates` prints frequent word pairs that the list of multi-word nouns lacks.
+How many of the nouns are wrong is for a reader to say: `noun_audit.py`.
 """
 
 import argparse
 import json
 import math
-import random
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -134,15 +132,6 @@ def _print_recall(
         print(f"  {kind}: {categories.total()} ({worst})")
 
 
-def print_audit(captions: list[str], size: int, seed: int, tagger: Tagger) -> None:
-    for number, caption in enumerate(random.Random(seed).sample(captions, size), 1):
-        nouns, dropped = caption_nouns(caption, tagger, OPTIONS)
-        print(f"{number}. {' '.join(caption.split())}")
-        print(f"   + {', '.join(noun.noun for noun in nouns)}")
-        if dropped:
-            print(f"   - {', '.join(f'{word} ({reason})' for word, reason in dropped)}")
-
-
 def print_candidates(captions: list[str], tagger: Tagger) -> None:
     """Noun-noun pairs by frequency with their pointwise mutual information in bits."""
     words: Counter[str] = Counter()
@@ -164,16 +153,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--captions", default="coco/annotations/captions_val2017_all.json")
-    parser.add_argument("--audit", type=int, metavar="N", help="print N captions with their nouns")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--candidates", action="store_true")
     arguments = parser.parse_args()
     source = json.loads((arguments.data / arguments.captions).read_text())
     captions = [annotation["caption"] for annotation in source["annotations"]]
     tagger = load_tagger()
-    if arguments.audit:
-        print_audit(captions, arguments.audit, arguments.seed, tagger)
-    elif arguments.candidates:
+    if arguments.candidates:
         print_candidates(captions, tagger)
     else:
         report(captions, arguments.data / "coco", tagger)

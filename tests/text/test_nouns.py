@@ -36,6 +36,16 @@ CAPTIONS = [
     ("This is a picture of something in the background.", ""),
     ("A man rides the Bronx subway", "man subway"),
     ("two giraffe's and the giraffes", "giraffe"),
+    # nouns that the tagger takes for adjectives or verbs
+    ("snow covered slopes and a pen next to a toy", "snow slope pen toy"),
+    ("a building which has an atm inside.", "building atm"),
+    ("a slice of toast sits on a dish", "slice toast dish"),
+    # verbs, places and events
+    ("A passenger train pulls into a station.", "passenger_train station"),
+    ("a surfer on the crest of a wave at a trade show", "surfer wave"),
+    # names of two words, and words that stand for another
+    ("a jet airplane and orange slices", "jet_airplane orange_slice"),
+    ("people on horseback with snow skis and a frisbe", "person horse ski frisbee"),
     ("", ""),
     ("...", ""),
 ]  # fmt: skip

@@ -30,6 +30,9 @@ def reason(tagged: str, word: str) -> str | None:
         ("an/DT orange/NN", "orange", None),
         ("two/CD oranges/NNS", "oranges", None),
         ("in/IN blue/NN", "blue", "colour"),
+        ("a/DT cream/NN colored/VBN wall/NN", "cream", "colour"),
+        ("a/DT cream/NN cake/NN", "cream", None),
+        ("the/DT umbrellas/NNS colored/VBN", "umbrellas", None),
         # a noun that describes the next one
         ("a/DT male/NN tennis/NN player/NN", "male", "describes the next noun"),
         ("a/DT baby/NN brown/JJ bear/NN", "baby", "describes the next noun"),
@@ -55,6 +58,7 @@ def reason(tagged: str, word: str) -> str | None:
         ("a/DT baseball/NN game/NN", "baseball", "sport"),
         ("catches/VBZ a/DT baseball/NN", "baseball", None),
         ("looks/VBZ at/IN the/DT camera/NN", "camera", "camera of the photographer"),
+        ("look/VBP off/RP camera/NN", "camera", "camera of the photographer"),
         ("holding/VBG a/DT camera/NN", "camera", None),
         ("camera/NN", "camera", None),
     ],
@@ -74,6 +78,9 @@ def test_misread(tagged, word, expected):
         ("a/DT gizmo/JJ shell/NN", "gizmo", False),
         ("they/PRP gizmo/VBP him/PRP", "gizmo", False),
         ("gizmo/VB the/DT", "gizmo", False),
+        ("of/IN gizmo/JJ sits/NNS", "gizmo", True),
+        ("an/DT gizmo/JJ inside/NN", "gizmo", True),
+        ("is/VBZ gizmo/JJ inside/NN", "gizmo", False),
     ],
 )
 def test_what_counts_as_a_noun(tagged, word, expected):

@@ -1,5 +1,7 @@
 """Captions as people type them: missing spaces, full stops, curly quotes."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,3 +36,13 @@ def test_a_sentence_starts_at_the_front_and_after_a_full_stop():
 @given(st.text(max_size=60))
 def test_any_text_is_tokenized_without_blanks(text):
     assert all(token and not token.isspace() for token in tokenize(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["\u0301\u0316", "a.", "a,", "'", '".)', "abc..", "(", " ", "a-", "gonna"]
+)
+def test_a_long_odd_text_takes_no_longer_than_its_length(text):
+    """100,000 accents on one letter took ten seconds, 4 times as long when twice as many."""
+    start = time.process_time()
+    tokenize(text * (100_000 // len(text)))
+    assert time.process_time() - start < 3
