@@ -18,6 +18,16 @@ def data_root(configured: str | Path | None = None) -> Path:
     return Path(configured or os.environ.get(VARIABLE) or "datasets").resolve()
 
 
+def root_fault(root: Path) -> str:
+    """What is wrong with a root as a whole, to be added to a sentence: nothing when it is there."""
+    if root.is_dir():
+        return ""
+    return (
+        f" (no such folder; set the environment variable {VARIABLE}, or dataset.root in "
+        "params.yaml, to the folder that holds coco/, ADEChallengeData2016/, VOCdevkit/ ...)"
+    )
+
+
 def written_root(configured: str | None, folder: str = "") -> str:
     """How a file states the root, or a folder under it: by variable when nothing is configured."""
     if configured is None:
