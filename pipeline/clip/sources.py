@@ -76,10 +76,16 @@ def build_open_clip(name: str, pretrained: str) -> MaskClip:
         raise FileNotFoundError(
             f"the weights {pretrained} of {name} could not be downloaded from {source}: {reason}. "
             f"Download the file on a machine that reaches it, then set base_clip.source: "
-            f"checkpoint, base_clip.name: {name}, base_clip.checkpoint: FILE"
+            f"checkpoint, base_clip.name: {_name_of_file(name, tag)}, base_clip.checkpoint: FILE"
         ) from error
     open_clip.load_checkpoint(clip.clip, file, strict=True, weights_only=True)
     return clip.eval()
+
+
+def _name_of_file(name: str, tag: dict[str, Any]) -> str:
+    """The architecture's name with the activation in it, which a file of weights does not tell."""
+    quick = f"{name}-quickgelu"
+    return quick if tag.get("quick_gelu") and open_clip.get_model_config(quick) else name
 
 
 def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:

@@ -39,10 +39,11 @@ def check(root: Positional[Path | None] = None, own: Path | None = None) -> None
 
 def _show_root(root: Path | None) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from pipeline.data.check import check_root, missing_parts
-    from pipeline.data.root import data_root
+    from pipeline.data.root import data_root, root_fault
 
     chosen = data_root(root)
     rows = check_root(chosen)
@@ -52,8 +53,17 @@ def _show_root(root: Path | None) -> None:
     table.add_column("labels", justify="right", no_wrap=True)
     table.add_column("ready", overflow="fold")
     for row in rows:
-        status = f"[green]yes[/], {row.note}" if row.ready else f"[red]no[/], {row.note}"
-        table.add_row(row.name, f"{row.images:,}", f"{row.labels:,}", status)
-    Console().print(table)
+        status = "[green]yes[/]" if row.ready else "[red]no[/]"
+        parts = [escape(part.path) for part in row.missing]
+        note = (
+            "\n".join([f"{status}, missing", *parts]) if parts else f"{status}, {escape(row.note)}"
+        )
+        table.add_row(row.name, f"{row.images:,}", f"{row.labels:,}", note)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 100
+    console.print(table)
+    if fault := root_fault(chosen):
+        print(f"{chosen}: nothing is there{fault}")
     for line in missing_parts(rows, chosen):
         print(f"missing: {line}")

@@ -47,8 +47,13 @@ def needs(params: Any) -> list[str]:
     from pipeline.data.root import data_root
     from pipeline.segmenter.weights_file import find_weights
 
-    root, lines = data_root(params.dataset.root), []
-    coco = params.dataset.source == "coco"
+    own, coco = (params.dataset.source == source for source in ("own", "coco"))
+    root, lines = data_root(None if own else params.dataset.root), []
+    if own and not (Path(params.dataset.root) / "images").is_dir():
+        lines.append(
+            f"missing: {params.dataset.root}/images (your pictures); pipeline/data/own.py says "
+            f"what belongs beside it, `ovseg check --own {params.dataset.root}` goes through it all"
+        )
     benchmarks = [name for name in params.dataset.sets if name in BENCHMARKS]
     try:
         if benchmarks or coco:

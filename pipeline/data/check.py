@@ -1,4 +1,4 @@
-"""What is under a data root, in seconds: files are counted, none is opened.
+"""What is under a data root, in seconds: files are counted, none but lists of files is opened.
 
 Also the words for what is missing: each part with its expected path and official source, and what
 can run without it.
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.benchmarks.benchmark import Benchmark, Part, files_by_stem
-from pipeline.data.coco import SOURCE, STUFF_SOURCE
+from pipeline.data.coco import CAPTIONS_SOURCE, SOURCES, STUFF_SOURCE
+from pipeline.data.root import root_fault
 
 COCO_PICTURES = {"train2017": 118_287, "val2017": 5_000}
 
@@ -69,7 +70,7 @@ def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
     lines += [f"{row.name}: {row.note}" for row in lacking if not row.missing]
     ready = ", ".join(row.name for row in rows if row.ready) or "nothing"
     raise FileNotFoundError(
-        f"under {root} there is not all that is needed.\n  "
+        f"under {root} there is not all that is needed{root_fault(root)}.\n  "
         + "\n  ".join(lines)
         + f"\nReady there: {ready}. To go on without a set, leave it out of dataset.sets and "
         "evaluate.sets; `ovseg check` shows the whole root. `source: openmoji` needs no download."
@@ -77,8 +78,8 @@ def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
 
 
 def _check_coco(root: Path, split: str) -> CheckRow:
-    pictures = Part(f"coco/{split}", f"{COCO_PICTURES[split]:,} pictures", SOURCE)
-    captions = Part(f"coco/annotations/captions_{split}.json", "captions", SOURCE)
+    pictures = Part(f"coco/{split}", f"{COCO_PICTURES[split]:,} pictures", SOURCES[split])
+    captions = Part(f"coco/annotations/captions_{split}.json", "captions", CAPTIONS_SOURCE)
     labels = Part(f"coco/stuffthingmaps/{split}", "label maps", STUFF_SOURCE)
     images = files_by_stem(root, pictures.path, ".jpg")
     maps = files_by_stem(root, labels.path, ".png")
@@ -92,7 +93,10 @@ def _check_coco(root: Path, split: str) -> CheckRow:
 
 def _check_benchmark(benchmark: Benchmark, root: Path) -> CheckRow:
     missing = tuple(benchmark.missing(root))
-    listing = benchmark.list_pictures(root)
+    try:
+        listing = benchmark.list_pictures(root)
+    except (ValueError, OSError) as error:
+        return CheckRow(benchmark.name, 0, 0, False, str(error), missing)
     both = len(listing.complete)
     places = " or ".join(part.path for part in benchmark.parts)
     note = _note(missing, both, benchmark.official, f"no picture with its label map in {places}")

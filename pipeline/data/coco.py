@@ -18,8 +18,14 @@ from typing import Any
 from pipeline.data.index import index_picture, read_headers
 from pipeline.records import Caption, ImageRecord, Reject
 
-SOURCE = "https://cocodataset.org/#download"
-STUFF_SOURCE = "https://github.com/nightrome/cocostuff (stuffthingmaps_trainval2017.zip)"
+_SITE = "http://images.cocodataset.org"
+SOURCES = {split: f"{_SITE}/zips/{split}.zip" for split in ("train2017", "val2017")}
+CAPTIONS_SOURCE = f"{_SITE}/annotations/annotations_trainval2017.zip"
+PANOPTIC_SOURCE = f"{_SITE}/annotations/panoptic_annotations_trainval2017.zip"
+STUFF_SOURCE = (
+    "http://calvin.inf.ed.ac.uk/wp-content/uploads/data/cocostuffdataset/"
+    "stuffthingmaps_trainval2017.zip"
+)
 _EXTENSIONS = (".jpg", ".jpeg", ".png")
 
 
@@ -53,7 +59,7 @@ def read_coco(
     if not paths["images"].is_dir():
         raise FileNotFoundError(
             f"{paths['images']}: no picture folder; expected COCO's {split}/ with .jpg files "
-            f"under {root}, from {SOURCE}"
+            f"under {root}, from {SOURCES.get(split, _SITE)}"
         )
     annotated = read_captions(paths["captions"], stage)
     rejects = annotated.rejects
@@ -90,32 +96,45 @@ class CaptionsFile:
     sizes: dict[int, tuple[int, int]]
     file_names: dict[int, str]
     captions: dict[int, list[Caption]]
-    rejects: list[Reject]  # captions that are empty or of no listed image
+    rejects: list[Reject]  # entries that lack a key, captions that are empty or of no listed image
 
 
 def read_captions(path: Path, stage: str = "dataset") -> CaptionsFile:
-    """Parse a COCO captions file; FileNotFoundError or ValueError say what is wrong where."""
+    """Parse a COCO captions file, leaving out what is wrong in it.
+
+    FileNotFoundError without the file; ValueError when it is not COCO captions or none of its
+    captions is right, saying what is wrong where.
+    """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{path}: no captions; expected annotations_trainval2017.zip unpacked there, "
-            f"from {SOURCE}"
+            f"from {CAPTIONS_SOURCE}"
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not JSON ({error})") from error
-    if not isinstance(document, dict) or not {"images", "annotations"} <= set(document):
+    if not isinstance(document, dict) or not all(
+        isinstance(document.get(key), list) for key in ("images", "annotations")
+    ):
         raise ValueError(f'{path}: expected COCO captions with keys "images" and "annotations"')
-    sizes, file_names = {}, {}
+    sizes, file_names, rejects = {}, {}, []
     for index, image in enumerate(document["images"]):
-        image_id, height, width = _fields(path, "images", index, image, "id", "height", "width")
-        sizes[int(image_id)] = (int(height), int(width))
-        file_names[int(image_id)] = str(image.get("file_name", f"{int(image_id):012d}.jpg"))
+        numbers = _numbers(image, "id", "height", "width")
+        if numbers is None:
+            rejects.append(_wrong(stage, path, "images", index, image, "id, height, width"))
+            continue
+        image_id, height, width = numbers
+        sizes[image_id] = (height, width)
+        file_names[image_id] = str(image.get("file_name", f"{image_id:012d}.jpg"))
     captions: dict[int, list[Caption]] = {}
-    rejects = []
     for index, entry in enumerate(document["annotations"]):
-        fields = _fields(path, "annotations", index, entry, "image_id", "id", "caption")
-        image_id, caption_id, text = int(fields[0]), int(fields[1]), str(fields[2]).strip()
+        numbers = _numbers(entry, "image_id", "id")
+        if numbers is None or not isinstance(entry.get("caption"), str):
+            keys = "image_id, id, caption"
+            rejects.append(_wrong(stage, path, "annotations", index, entry, keys))
+            continue
+        (image_id, caption_id), text = numbers, entry["caption"].strip()
         if image_id not in sizes:
             detail = f"image {image_id} is not in the file's images"
             rejects.append(Reject(stage, f"caption {caption_id}", "caption without image", detail))
@@ -124,17 +143,26 @@ def read_captions(path: Path, stage: str = "dataset") -> CaptionsFile:
             rejects.append(Reject(stage, f"caption {caption_id}", "empty caption", detail))
         else:
             captions.setdefault(image_id, []).append(Caption(caption_id, text))
+    if rejects and not captions:
+        first = rejects[0]
+        raise ValueError(
+            f"{path.parent / first.item}: {first.reason}; {first.detail} (and no other caption "
+            f"is right: {len(rejects)} faults)"
+        )
     return CaptionsFile(sizes, file_names, captions, rejects)
 
 
-def _fields(path: Path, key: str, index: int, entry: Any, *names: str) -> list[Any]:
+def _numbers(entry: Any, *names: str) -> list[int] | None:
+    """The whole numbers under these keys, None when one is not there or no number."""
     try:
-        return [entry[name] for name in names]
-    except (KeyError, TypeError):
-        raise ValueError(
-            f'{path}: "{key}"[{index}] is {json.dumps(entry)[:120]}; expected the keys '
-            f"{', '.join(names)}"
-        ) from None
+        return [int(entry[name]) for name in names]
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _wrong(stage: str, path: Path, key: str, index: int, entry: Any, keys: str) -> Reject:
+    detail = f"found {json.dumps(entry, ensure_ascii=False)[:120]}; expected the keys {keys}"
+    return Reject(stage, f'{path.name} "{key}"[{index}]', "wrong entry", detail)
 
 
 def _files_by_id(folder: Path, stage: str, rejects: list[Reject]) -> dict[int, str]:

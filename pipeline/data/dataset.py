@@ -13,12 +13,13 @@ $DETECTRON2_DATASETS (pipeline/data/root.py); the paths in the Parquet files are
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.atomic import write_text
 from pipeline.data.labels import LabelMap, read_label
-from pipeline.data.root import read_root
+from pipeline.data.root import check_pictures, read_root
 from pipeline.records import ImageRecord, read_parquet, write_parquet
 
 SPLITS = ("train", "val")
@@ -86,6 +87,12 @@ def read_dataset(folder: str | Path) -> Dataset:
         ) from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+    dataset = _parse(path, document)
+    check_pictures(dataset.root, path)
+    return dataset
+
+
+def _parse(path: Path, document: Any) -> Dataset:
     try:
         classes = document["classes"]
         if [entry["id"] for entry in classes] != list(range(len(classes))):

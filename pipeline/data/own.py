@@ -94,20 +94,21 @@ def read_own(root: str | Path) -> OwnData:
 
 
 def read_classes(path: Path, needed: bool = True) -> list[str]:
-    """Class names of a classes.txt, one a line. ValueError names the first wrong line."""
+    """Class names of a classes.txt, one a line. ValueError names every wrong line."""
     if not path.is_file():
         if needed:
             raise ValueError(f"{path}: missing; with masks/ it names the classes, one a line")
         return []
-    names: list[str] = []
-    for number, line in enumerate(_lines(path), start=1):
-        name = line.strip()
+    names = [line.strip() for line in _lines(path)]
+    faults = []
+    for number, name in enumerate(names, start=1):
+        first = names.index(name) + 1
         if not name:
-            raise ValueError(f"{path}:{number}: empty; expected the name of class {number - 1}")
-        if name in names:
-            first = names.index(name) + 1
-            raise ValueError(f"{path}:{number}: {name!r} is already in line {first}")
-        names.append(name)
+            faults.append(f"{path}:{number}: empty; expected the name of class {number - 1}")
+        elif first < number:
+            faults.append(f"{path}:{number}: {name!r} is already in line {first}")
+    if faults:
+        raise ValueError("\n".join(faults))
     if len(names) > IGNORE:
         raise ValueError(f"{path}: {len(names)} classes; label maps have room for {IGNORE}")
     return names
@@ -195,7 +196,12 @@ def _files(folder: Path, suffixes: set[str]) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
+    """The lines of a text file, without a byte order mark and without empty ones at the end.
+
+    Parted at line ends alone: str.splitlines would part a caption at a U+2028 or a form feed.
+    """
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8-sig").rstrip()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
+    return text.split("\n") if text else []

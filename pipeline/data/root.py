@@ -18,6 +18,28 @@ def data_root(configured: str | Path | None = None) -> Path:
     return Path(configured or os.environ.get(VARIABLE) or "datasets").resolve()
 
 
+def root_fault(root: Path) -> str:
+    """What is wrong with a root as a whole, to be added to a sentence: nothing when it is there."""
+    if root.is_dir():
+        return ""
+    return (
+        f" (no such folder; set the environment variable {VARIABLE}, or dataset.root in "
+        "params.yaml, to the folder that holds coco/, ADEChallengeData2016/, VOCdevkit/ ...)"
+    )
+
+
+def check_pictures(root: Path, stated_in: Path) -> None:
+    """FileNotFoundError when the pictures' folder is gone, or the variable points elsewhere.
+
+    Without it a stage would find every single picture unreadable.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"{root}: no such folder, but the pictures of {stated_in} belong there; set {VARIABLE} "
+            "as it was for the dataset stage, or run that again (dvc repro --force dataset)"
+        )
+
+
 def written_root(configured: str | None, folder: str = "") -> str:
     """How a file states the root, or a folder under it: by variable when nothing is configured."""
     if configured is None:

@@ -23,7 +23,7 @@ from typing import Any
 
 from pipeline.atomic import write_text
 from pipeline.data.labels import LabelMap, read_label
-from pipeline.data.root import read_root
+from pipeline.data.root import check_pictures, read_root
 
 __all__ = ["EvalImage", "EvalSet", "load_eval_set", "read_label", "save_eval_set"]
 
@@ -100,9 +100,11 @@ def load_eval_set(path: str | Path) -> EvalSet:
             label_map = {int(stored): int(class_id) for stored, class_id in label_map.items()}
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path}: not an evaluation set ({error})") from error
+    root = read_root(document["root"], path.parent)
+    check_pictures(root, path)
     return EvalSet(
         name=document["name"],
-        root=read_root(document["root"], path.parent),
+        root=root,
         classes=list(document["classes"]),
         images=images,
         ignore_label=int(document["ignore_label"]),

@@ -109,6 +109,9 @@ def test_a_download_that_cannot_be_had_says_what_to_do(monkeypatch):
     monkeypatch.setattr(sources.open_clip, "download_pretrained", unreachable)
     monkeypatch.setattr(sources, "build_from_config", lambda *_: None)
     with pytest.raises(FileNotFoundError, match="huggingface.co.*base_clip.source: checkpoint"):
+        build_open_clip("ViT-B-16", "laion2b_s34b_b88k")
+    # OpenAI's weights as a plain file do not tell their quick GELU, the name has to
+    with pytest.raises(FileNotFoundError, match="base_clip.name: ViT-B-16-quickgelu,"):
         build_open_clip("ViT-B-16", "openai")
     with pytest.raises(ValueError, match="no such weights for ViT-B-16, it has: openai"):
         build_open_clip("ViT-B-16", "moon")

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from pipeline.commands.check import check
@@ -12,6 +15,20 @@ def test_table_of_a_root(tmp_path, capsys):
     assert any("voc20" in line and "yes, 2 of 1,449" in line for line in lines)
     assert any("ade150" in line and "no, missing" in line for line in lines)
     assert any(line.startswith(f"missing: {tmp_path}/ADEChallengeData2016") for line in lines)
+
+
+def test_each_missing_path_has_its_line_and_an_absent_root_is_named(tmp_path, capsys):
+    check(tmp_path / "nowhere")
+    lines = capsys.readouterr().out.splitlines()
+    path = "ADEChallengeData2016/annotations/validation"
+    assert any(line.strip("│ ") == path for line in lines)
+    assert any("nothing is there (no such folder; set the environment" in line for line in lines)
+
+
+def test_the_command_line_needs_no_torch():
+    """`ovseg check` answers in seconds; importing torch alone takes ten on a slow machine."""
+    code = "import sys, pipeline.cli, pipeline.data.check; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_own_folder_with_and_without_faults(tmp_path, capsys):

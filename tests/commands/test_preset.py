@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,10 @@ from pipeline.cli import main
 from pipeline.commands.preset import preset
 from pipeline.presets import params_of, preset_names
 from stages.dataset import main as dataset_stage
+from tests.data.test_own import make_own
 
 ROOT = Path(__file__).parents[2]
-PAPER = [name for name in preset_names() if name != "openmoji"]
+PAPER = [name for name in preset_names() if name.startswith("coco")]
 
 
 def test_without_a_name_the_presets_are_listed(capsys):
@@ -42,6 +44,18 @@ def test_what_is_not_there_yet_is_said_at_once(name, tmp_path, capsys, monkeypat
     assert f"{tmp_path}/absent/coco/train2017 (118,287 pictures)" in said
     assert f"{tmp_path}/absent/coco/stuffthingmaps/train2017 (label maps)" in said
     assert "missing: data/weights/" in said and "it is at https://" in said
+
+
+def test_your_own_folder_goes_through_without_another_change(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    preset("own")
+    assert "missing: mydata/images (your pictures)" in capsys.readouterr().out
+    make_own(tmp_path / "mydata")
+    preset("own")
+    assert "mydata" not in capsys.readouterr().out
+    dataset_stage(tmp_path / "out", tmp_path / "metrics.json")
+    counts = json.loads((tmp_path / "metrics.json").read_text())
+    assert (counts["train"]["pictures"], counts["sets"]) == (2, {"own": 1})
 
 
 def test_an_unknown_name_is_one_line(tmp_path, capsys):

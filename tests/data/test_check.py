@@ -4,7 +4,13 @@ import pytest
 
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.check import check_root, require
-from tests.data.benchmarks.roots import make_ade150, make_ade_full, make_context, make_voc
+from tests.data.benchmarks.roots import (
+    make_ade150,
+    make_ade_full,
+    make_context,
+    make_panoptic,
+    make_voc,
+)
 from tests.data.folders import make_coco, samples
 
 
@@ -17,6 +23,24 @@ def test_every_set_has_a_row_even_under_no_root(tmp_path):
     assert [row.name for row in rows] == ["coco train2017", "coco val2017", *BENCHMARKS]
     assert not any(row.ready for row in rows)
     assert all(row.note.startswith("missing ") and row.missing for row in rows)
+
+
+def test_a_root_that_is_none_is_told_as_such(tmp_path):
+    (tmp_path / "file").write_text("")
+    for root in (tmp_path / "nowhere", tmp_path / "file"):
+        assert not any(row.ready for row in check_root(root))
+        with pytest.raises(FileNotFoundError, match="no such folder; set .* DETECTRON2_DATASETS"):
+            require(["voc20"], root)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"annotations": [{"file_name": "1.png"}]}'])
+def test_a_broken_list_of_segments_is_no_stack_trace(tmp_path, text):
+    make_panoptic(tmp_path)
+    (tmp_path / "coco/annotations/panoptic_val2017.json").write_text(text)
+    row = by_name(check_root(tmp_path))["cocopanoptic"]
+    assert not row.ready and "not COCO panoptic annotations" in row.note
+    with pytest.raises(FileNotFoundError, match="cocopanoptic: .*panoptic_val2017.json: not COCO"):
+        require(["cocopanoptic"], tmp_path)
 
 
 def test_counts_and_readiness(tmp_path):

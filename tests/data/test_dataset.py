@@ -26,6 +26,14 @@ def test_round_trip_and_labels(tmp_path):
     assert loaded.read_label(bare) is None
 
 
+def test_pictures_that_are_gone_are_told_once(tmp_path, monkeypatch):
+    dataset = Dataset("tiny", tmp_path, ["cat"], [True])
+    write_dataset(tmp_path, dataset, [], [], root="$DETECTRON2_DATASETS/coco")
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "absent"))
+    with pytest.raises(FileNotFoundError, match="absent/coco: no such folder.*as it was for the"):
+        read_dataset(tmp_path)
+
+
 def test_faults_name_the_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="dataset.json: no data set here"):
         read_dataset(tmp_path)

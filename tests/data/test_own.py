@@ -105,6 +105,7 @@ def test_every_wrong_line_is_named(tmp_path):
     [
         ("cat\n\nsofa\n", "classes.txt:2: empty; expected the name of class 1"),
         ("cat\nsofa\ncat\n", "classes.txt:3: 'cat' is already in line 1"),
+        ("cat\n\nsofa\ncat\n", "txt:2: empty; .*\n.*txt:4: 'cat' is already in line 1"),
         ("\n".join(map(str, range(256))), "256 classes; label maps have room for 255"),
         (None, "classes.txt: missing; with masks/"),
     ],
@@ -116,6 +117,46 @@ def test_wrong_class_lists(tmp_path, text, fault):
         (root / "classes.txt").write_text(text)
     with pytest.raises(ValueError, match=fault):
         read_own(root)
+
+
+def test_text_as_editors_save_it(tmp_path):
+    """A byte order mark, Windows line ends, empty lines at the end, a line separator in a text."""
+    root = make_own(tmp_path)
+    line = json.dumps({"image": "a.jpg", "caption": "A dog\u2028asleep."}, ensure_ascii=False)
+    (root / "captions.jsonl").write_bytes(b"\xef\xbb\xbf" + line.encode() + b"\r\n\r\n")
+    (root / "classes.txt").write_bytes(b"\xef\xbb\xbfcat\r\nsofa\r\n\r\n")
+    (root / "val.txt").write_bytes(b"\xef\xbb\xbfc.jpg\r\n")
+    data = read_own(root)
+    assert data.dataset.classes == ["cat", "sofa"]
+    assert data.train[0].captions == [Caption(1, "A dog\u2028asleep.")]
+    assert [r.path for r in data.val] == ["images/c.jpg"]
+    assert {r.reason for r in data.rejects} == {"no label map", "no caption"}
+
+
+def test_every_wrong_entry_of_coco_captions_is_named(tmp_path):
+    save_picture(tmp_path / "images" / "a.jpg")
+    size = {"height": 6, "width": 8}
+    write_json(
+        tmp_path / "captions.json",
+        {
+            "images": [{"id": 7, "file_name": "a.jpg"} | size, {"id": "b"} | size, "c.jpg"],
+            "annotations": [
+                {"id": 70, "image_id": 7, "caption": "A dog."},
+                {"id": 71, "image_id": 7},
+                {"id": 72, "image_id": 7, "caption": None},
+            ],
+        },
+    )
+    data = read_own(tmp_path)
+    assert data.train[0].captions == [Caption(70, "A dog.")]
+    found = faults(data)
+    assert list(found) == [
+        f'captions.json "{key}"[{index}]'
+        for key, index in (("images", 1), ("images", 2), ("annotations", 1), ("annotations", 2))
+    ]
+    assert found['captions.json "images"[2]'] == (
+        'wrong entry; found "c.jpg"; expected the keys id, height, width'
+    )
 
 
 def test_missing_parts_say_what_is_expected(tmp_path):

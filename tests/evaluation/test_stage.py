@@ -85,5 +85,8 @@ def test_an_unknown_set_is_refused(flags):
 def test_a_set_whose_pictures_are_gone_is_an_error(flags, tmp_path):
     gone = small_set(tmp_path)
     save_eval_set(flags["dataset"] / "sets" / "small.json", replace(gone, root=tmp_path / "gone"))
+    with pytest.raises(FileNotFoundError, match="gone: no such folder, but the pictures of"):
+        main(set="small", **flags)
+    (tmp_path / "gone").mkdir()
     with pytest.raises(ValueError, match="no picture could be evaluated.*gone"):
         main(set="small", **flags)

@@ -15,7 +15,7 @@ from tests.segmenter.test_store import key_list
 
 ROOT = Path(__file__).parents[2]
 R101C, SWIN, STUFF156 = "coco-r101c-vitb16", "coco-swinb-vitl14", "coco156-r101c-vitb16"
-PAPER = (R101C, SWIN, STUFF156)
+PAPER, OWN = (R101C, SWIN, STUFF156), "own"
 
 
 def parsed(name: str) -> Params:
@@ -23,7 +23,7 @@ def parsed(name: str) -> Params:
 
 
 def test_the_default_comes_first():
-    assert preset_names() == [DEFAULT, *sorted(PAPER)]
+    assert preset_names() == [DEFAULT, *sorted(PAPER), OWN]
 
 
 def test_params_yaml_is_the_default():
@@ -35,7 +35,7 @@ def test_params_yaml_is_the_default():
     assert params_of(DEFAULT) == default.read_text()
 
 
-@pytest.mark.parametrize("name", [DEFAULT, *PAPER])
+@pytest.mark.parametrize("name", [DEFAULT, *PAPER, OWN])
 def test_a_preset_is_valid_and_every_value_is_explained(name, tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(params_of(name))

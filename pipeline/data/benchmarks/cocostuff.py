@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.benchmarks.benchmark import Benchmark, Conversion, Listing, Part, files_by_stem
-from pipeline.data.coco import SOURCE, STUFF_SOURCE
+from pipeline.data.coco import PANOPTIC_SOURCE, SOURCES, STUFF_SOURCE
 from pipeline.data.images import read_image
 
 PANOPTIC_JSON = "coco/annotations/panoptic_val2017.json"
@@ -30,18 +30,26 @@ def list_stuff(root: Path) -> Listing:
 
 
 def list_panoptic(root: Path) -> Listing:
-    """The same pictures with their segments: (id, category, is crowd) as extra."""
+    """The same pictures with their segments: (id, category, is crowd) as extra.
+
+    ValueError when the JSON is there but broken.
+    """
+    if not (root / PANOPTIC_JSON).is_file():
+        return Listing(files_by_stem(root, "coco/val2017", ".jpg"), {})
     try:
         document = json.loads((root / PANOPTIC_JSON).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Listing(files_by_stem(root, "coco/val2017", ".jpg"), {})
-    extra = {
-        Path(entry["file_name"]).stem: [
-            [segment["id"], segment["category_id"], segment["iscrowd"]]
-            for segment in entry["segments_info"]
-        ]
-        for entry in document["annotations"]
-    }
+        extra = {
+            Path(entry["file_name"]).stem: [
+                [segment["id"], segment["category_id"], segment["iscrowd"]]
+                for segment in entry["segments_info"]
+            ]
+            for entry in document["annotations"]
+        }
+    except (ValueError, KeyError, TypeError) as error:  # a JSONDecodeError is a ValueError
+        raise ValueError(
+            f"{root / PANOPTIC_JSON}: not COCO panoptic annotations ({type(error).__name__}: "
+            f"{error}); unpack it again"
+        ) from error
     found: dict[str, str] = {}
     for folder in PANOPTIC_FOLDERS:
         found = found or files_by_stem(root, folder, ".png")
@@ -71,7 +79,7 @@ def decode_panoptic(path: Path, segments: Any) -> np.ndarray:
     return table[inverse].reshape(red.shape)
 
 
-_PICTURES = Part("coco/val2017", "5,000 pictures", SOURCE)
+_PICTURES = Part("coco/val2017", "5,000 pictures", SOURCES["val2017"])
 _STUFF_PARTS = (_PICTURES, Part("coco/stuffthingmaps/val2017", "5,000 label maps", STUFF_SOURCE))
 
 STUFF171 = Benchmark(
@@ -99,8 +107,8 @@ PANOPTIC133 = Benchmark(
     official=5000,
     parts=(
         _PICTURES,
-        Part(PANOPTIC_JSON, "segments of val2017", SOURCE),
-        Part(PANOPTIC_FOLDERS[0], "5,000 segment maps", SOURCE, also=PANOPTIC_FOLDERS[1]),
+        Part(PANOPTIC_JSON, "segments of val2017", PANOPTIC_SOURCE),
+        Part(PANOPTIC_FOLDERS[0], "5,000 segment maps", PANOPTIC_SOURCE, also=PANOPTIC_FOLDERS[1]),
     ),
     list_pictures=list_panoptic,
     class_list="cocopanoptic",
