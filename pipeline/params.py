@@ -14,7 +14,7 @@ from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.data.classes import Synonyms
 from pipeline.param_errors import describe
 from pipeline.params_file import check_sets, read_yaml
-from pipeline.segmenter.config import SegmenterConfig
+from pipeline.segmenter.config import MasksOf, SegmenterConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -117,6 +117,8 @@ class PretrainSegmenterParams(Section):
 
 
 class SegmenterMeasure(Section):
+    masks_of: MasksOf
+    most_masks: Count
     short_side: Count | None
     long_side: Count | None
     mask_threshold: Annotated[float, Field(gt=0, lt=1)]
@@ -140,7 +142,8 @@ class SegmenterParams(Section):
 
 class ProposalsParams(Section):
     split: Literal["train", "val"]
-    queries: Count
+    masks_of: MasksOf
+    most_masks: Count
     mask_threshold: Annotated[float, Field(gt=0, lt=1)]
     min_area: Count
     short_side: Count | None

@@ -4,12 +4,11 @@ float32 is the reference. What the others change is measured by tests/benchmarks
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 
-Precision = Literal["float32", "bfloat16", "float16"]
-"""Of the arithmetic inside the two networks; float32 is the reference."""
+from pipeline.modes import Precision
 
 
 def in_precision(device: torch.device, precision: Precision) -> AbstractContextManager:

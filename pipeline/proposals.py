@@ -27,6 +27,8 @@ from pipeline.data.pictures import read_pictures
 from pipeline.fingerprint import of_code, of_files, of_sizes
 from pipeline.masks import areas, encode_masks, overlaps, tight_boxes, to_rle
 from pipeline.records import ImageRecord, ProposalRecord, Reject, write_parquet
+from pipeline.segmenter.config import MasksOf
+from pipeline.segmenter.inference import MaskChoice
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import at_test_size, propose
 from pipeline.segmenter.store import load_segmenter
@@ -40,11 +42,12 @@ FOUND = 0.5
 
 @dataclass(frozen=True)
 class ProposalSettings:
-    """queries: the first so many are kept; mask_threshold: probability above which a pixel is in
+    """masks_of, most_masks: see `MaskChoice`; mask_threshold: probability above which a pixel is in
     the mask; min_area: smallest mask in pixels; short_side, long_side: size that pictures are
     resized to for the segmenter, None keeps theirs; image_batch: pictures segmented together."""
 
-    queries: int
+    masks_of: MasksOf
+    most_masks: int
     mask_threshold: float
     min_area: int
     short_side: int | None
@@ -144,14 +147,16 @@ def propose_records(
     settings: ProposalSettings,
     counts: Counter[str],
 ) -> list[list[ProposalRecord]]:
-    """Masks of pictures of one size, in query order; `counts` is told what was dropped."""
+    """Masks of pictures of one size, in their order; `counts` is told what was dropped."""
     if not pictures:
         return []
     images = [at_test_size(image, settings.short_side, settings.long_side) for _, image in pictures]
-    found = propose(model, images, text_features, out_hw=pictures[0][1].shape[:2])
-    chosen = slice(settings.queries)
+    found = propose(
+        model, images, text_features, out_hw=pictures[0][1].shape[:2],
+        choice=MaskChoice(settings.masks_of, settings.most_masks),
+    )  # fmt: skip
     return [
-        to_records(record.image_id, masks.masks[chosen], masks.objectness[chosen], settings, counts)
+        to_records(record.image_id, masks.masks, masks.objectness, settings, counts)
         for (record, _), masks in zip(pictures, found, strict=True)
     ]
 

@@ -64,7 +64,7 @@ def test_stage(name):
 
 
 PLUMBING = {
-    "atomic", "cluster", "fingerprint", "lookup", "param_errors", "params", "params_file",
+    "atomic", "cluster", "fingerprint", "lookup", "modes", "param_errors", "params", "params_file",
     "progress", "records", "runtime", "shards", "stage", "summary",
 }  # fmt: skip
 """Modules of pipeline/ that decide how things are read, run and written, not what comes out."""

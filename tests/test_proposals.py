@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from pipeline.truth import Truth
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.toy import make_toy, shapes
 
-SETTINGS = ProposalSettings(100, 0.5, 1, None, None, 2)
+SETTINGS = ProposalSettings("last_layer", 100, 0.5, 1, None, None, 2)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_a_mask_is_where_the_probability_is_above_the_threshold():
     probabilities[2, 2, 3] = 0.9  # one pixel: too small
     probabilities[3] = 1.0
     counts: Counter[str] = Counter()
-    settings = ProposalSettings(100, 0.5, 2, None, None, 1)
+    settings = replace(SETTINGS, min_area=2)
     got = to_records(7, probabilities, torch.tensor([0.25, 0.5, 0.75, 1.0]), settings, counts)
     assert [(r.query, r.box_xyxy, r.area, r.objectness) for r in got] == [
         (0, (1, 1, 3, 2), 2, 0.25), (3, (0, 0, 4, 3), 12, 1.0),
@@ -97,17 +98,27 @@ def test_a_killed_run_resumes_to_the_same_bytes(folders, tmp_path):
 
 
 def test_fewer_queries_and_a_threshold_no_pixel_reaches(folders, tmp_path):
-    few = collect(folders, tmp_path / "few", ProposalSettings(2, 0.5, 1, None, None, 4))
+    few = collect(folders, tmp_path / "few", replace(SETTINGS, most_masks=2))
     assert few["proposals_per_picture"] <= 2
-    settings = ProposalSettings(100, 0.999999, 1, None, None, 4)
-    none = collect(folders, tmp_path / "none", settings)
+    none = collect(folders, tmp_path / "none", replace(SETTINGS, mask_threshold=0.999999))
     assert none["proposals"] == 0
     assert none["rejects"] == {"no mask": 4, "unreadable picture": 1}
     assert none["recall_closed"] == 0
 
 
+def test_masks_of_all_layers_are_the_surest_and_differ(folders, tmp_path):
+    every = replace(SETTINGS, masks_of="all_layers", most_masks=3)
+    assert 0 < collect(folders, tmp_path, every)["proposals_per_picture"] <= 3
+    by_picture: dict[int, list[ProposalRecord]] = {}
+    for record in read_shards(tmp_path, "proposals", ProposalRecord):
+        by_picture.setdefault(record.image_id, []).append(record)
+    for records in by_picture.values():
+        assert [r.query for r in records] == sorted(r.query for r in records)
+        assert len({r.rle for r in records}) == len(records)
+
+
 def test_masks_have_the_size_of_the_picture_whatever_size_the_segmenter_sees(folders, tmp_path):
-    collect(folders, tmp_path, ProposalSettings(100, 0.5, 1, 64, 64, 4))
+    collect(folders, tmp_path, replace(SETTINGS, short_side=64, long_side=64))
     records = list(read_shards(tmp_path, "proposals", ProposalRecord))
     assert {(r.height, r.width) for r in records} == {(48, 48)}
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from pipeline.ovseg.modes import Mode
-from pipeline.precision import Precision
+from pipeline.modes import Mode, Precision
 
 
 def segment(

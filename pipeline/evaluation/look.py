@@ -17,9 +17,9 @@ from pipeline.evaluation import variants as branch
 from pipeline.evaluation.oracles import majority_names, paint_classes, present_classes
 from pipeline.evaluation.settings import EvaluationSettings
 from pipeline.evaluation.variants import Variant
+from pipeline.modes import Precision
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, cuts_alike, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
-from pipeline.precision import Precision
 from pipeline.runtime import has_bfloat16
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import Proposals, at_test_size, propose

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from pipeline.clip.regions import Regions, prepare_regions
 from pipeline.clip.tower import MaskClip
+from pipeline.modes import Precision
 from pipeline.ovseg.ensemble import cosine_logits
-from pipeline.precision import Precision, in_precision
+from pipeline.precision import in_precision
 
 WHOLE_PICTURE = 1e6
 """A box expanded by this factor and clamped is the picture."""

@@ -17,13 +17,12 @@ from pipeline.clip.store import load_clip
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.clip.text_bank import TextBank
 from pipeline.clip.tower import MaskClip
+from pipeline.modes import Mode, Precision
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
 from pipeline.ovseg.free_text import OTHERS, checked_names, free_text_evidence
-from pipeline.ovseg.modes import Mode
 from pipeline.ovseg.result import Segmentation
 from pipeline.ovseg.semantic import label_map, semantic_scores
-from pipeline.precision import Precision
 from pipeline.runtime import device as runtime_device
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import at_test_size, propose

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+MasksOf = Literal["last_layer", "all_layers"]  # whose masks are taken, see inference.py
 FEATURES = ("res2", "res3", "res4", "res5")
 
 
@@ -82,8 +83,6 @@ class SegmenterConfig(_Strict):
     pre_norm: bool = False
     query_kind: Literal["learned", "anchored"] = "learned"  # anchored: see anchors.py
     queries: int = Field(100, ge=1)  # Q
-    masks_of: Literal["last_layer", "all_layers"] = "last_layer"  # all_layers: see inference.py
-    most_masks: int = Field(30, ge=1)  # kept of all layers; of the last one every query's is
     class_hidden: int = Field(1024, ge=1)
     class_layers: int = Field(2, ge=1)
     enforce_input_proj: bool = False  # 1x1 projection of res5 even where the width fits already

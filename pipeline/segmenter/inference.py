@@ -1,9 +1,9 @@
 """From the network's output to masks at a picture's size (convention 2).
 
 The published model takes the masks of the last decoder layer. The layers before it, and the anchors
-themselves, often find what the last one gave up: an object that no class name fits. `all_layers`
-takes the masks of every layer, the surest first, and leaves out doubles: the same recall with fewer
-masks for CLIP to look at.
+themselves, often find what the last one gave up: an object that no class name fits. For collecting
+pairs, where a noun looks for its mask, all layers together find more; for a semantic map, where
+every mask has a vote, the last one alone is better.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.segmenter.config import SegmenterConfig
+from pipeline.segmenter.config import MasksOf
 from pipeline.segmenter.maskformer import SegmenterOutput
 
 DOUBLE = 0.7
@@ -56,19 +56,28 @@ class Masks:
         return masks[0]
 
 
-def masks_of(output: SegmenterOutput, i: int, config: SegmenterConfig) -> Masks:
-    """The masks of picture i of the batch: every query of the last layer, in order, or at most
-    `most_masks` different ones of all layers, the surest first."""
-    if config.masks_of == "last_layer":
-        return Masks(output.pred_logits[i], output.pred_masks[i], output.padded_hw)
+@dataclass(frozen=True)
+class MaskChoice:
+    """Which masks of a picture are taken: those of the last layer in query order (the paper's), or
+    those of all layers without doubles, the surest first; the first `most` of them."""
+
+    masks_of: MasksOf = "last_layer"
+    most: int | None = None
+
+
+def masks_of(output: SegmenterOutput, i: int, choice: MaskChoice) -> Masks:
+    """The masks of picture i of the batch. All layers must have been asked for where wanted."""
+    if choice.masks_of == "last_layer":
+        chosen = slice(choice.most)
+        return Masks(output.pred_logits[i, chosen], output.pred_masks[i, chosen], output.padded_hw)
     layers = [output, *output.aux]
     pixels = torch.cat([layer.pred_masks[i] for layer in layers])
-    chosen = distinct(pixels, config.most_masks)
+    chosen = distinct(pixels, choice.most)
     logits = torch.cat([layer.pred_logits[i] for layer in layers])
     return Masks(logits[chosen], pixels[chosen], output.padded_hw)
 
 
-def distinct(pixels: Tensor, most: int) -> Tensor:
+def distinct(pixels: Tensor, most: int | None = None) -> Tensor:
     """Indices (at most `most`,) of masks no two of which are doubles, the surest first.
 
     pixels: (M,h,w) logits. A mask is as sure as the mean probability of its pixels; an empty mask

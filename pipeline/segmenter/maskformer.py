@@ -31,10 +31,9 @@ class LayerOutput:
 @dataclass(frozen=True)
 class SegmenterOutput(LayerOutput):
     """The last layer, with `class_embed` (B,Q,D) before normalising, the padded size of the batch
-    in pixels and the earlier layers (first decoder layer first), where anyone asks for them: while
-    training, or when masks are taken from all layers. With anchored queries `anchors` (Q,2) are
-    their x and y in 0..1 of the padded picture, and the first of `aux` is what they say
-    themselves."""
+    in pixels and, while training or where asked for, the earlier layers (first decoder layer
+    first). With anchored queries `anchors` (Q,2) are their x and y in 0..1 of the padded picture,
+    and the first of `aux` is what they say themselves."""
 
     class_embed: Tensor
     padded_hw: tuple[int, int]
@@ -80,11 +79,14 @@ class MaskFormer(nn.Module):
         images = [(image.to(self.mean) - self.mean) / self.std for image in images]
         return ImageList.from_tensors(images, self.config.size_divisibility).tensor
 
-    def forward(self, images: list[Tensor], text_features: Tensor) -> SegmenterOutput:
+    def forward(
+        self, images: list[Tensor], text_features: Tensor, all_layers: bool = False
+    ) -> SegmenterOutput:
         """Segment pictures.
 
         images: (3,H,W) float or uint8, RGB 0..255, sizes may differ; at least one.
         text_features: (K,D) unit norm, D = `config.clip_dim`; K may change from call to call.
+        all_layers: fill `aux`, as in training.
         """
         if text_features.shape[-1] != self.config.clip_dim:
             raise ValueError(
@@ -104,7 +106,7 @@ class MaskFormer(nn.Module):
                 )
                 for layer in earlier
             ]
-            if self.training or self.config.masks_of == "all_layers"
+            if self.training or all_layers
             else [],
             anchors=anchors.places if (anchors := self.sem_seg_head.predictor.anchors) else None,
         )

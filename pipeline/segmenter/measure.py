@@ -17,6 +17,8 @@ from pipeline.data.images import read_image
 from pipeline.data.instances import TrueMasks
 from pipeline.progress import track
 from pipeline.records import ImageRecord
+from pipeline.segmenter.config import MasksOf
+from pipeline.segmenter.inference import MaskChoice
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import at_test_size, propose
 from pipeline.segmenter.recall import best_overlaps, recall
@@ -28,6 +30,8 @@ BATCH = 8
 class Measure:
     """How recall is measured."""
 
+    masks_of: MasksOf  # which masks and how many at most: see `MaskChoice`
+    most_masks: int
     short_side: int | None  # pictures are resized to this short side; None: as they are
     long_side: int | None  # and no more than this long side; None: any
     mask_threshold: float  # a proposal is where its probability is above this
@@ -44,13 +48,14 @@ def measure_recall(
     closed: Collection[str],
     how: Measure,
 ) -> dict[str, float | int | None]:
-    """Recall of everything in `truth` by the masks of all queries, see `recall`.
+    """Recall of everything in `truth` by the proposed masks, see `recall`.
 
     Compared at the size the segmenter sees. Pictures that cannot be read are left out. closed:
     names of the trained classes.
     """
     overlaps: list[float] = []
     inside: list[bool] = []
+    choice = MaskChoice(how.masks_of, how.most_masks)
     for start in track(range(0, len(records), BATCH), -(-len(records) // BATCH), "mask recall"):
         images, wanted = [], []
         for record in records[start : start + BATCH]:
@@ -58,7 +63,8 @@ def measure_recall(
                 image = read_image(root / record.path)
                 images.append(at_test_size(image, how.short_side, how.long_side))
                 wanted.append(truth.of(record.image_id, image.shape[:2]))
-        for found, masks in zip(propose(segmenter, images, text_features), wanted, strict=True):
+        proposed = propose(segmenter, images, text_features, choice=choice)
+        for found, masks in zip(proposed, wanted, strict=True):
             proposals = (found.masks > how.mask_threshold).cpu().numpy()
             truths = _resized(list(masks.values()), proposals.shape[1:])
             overlaps += best_overlaps(proposals, truths).tolist()

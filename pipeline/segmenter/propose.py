@@ -9,8 +9,9 @@ from detectron2.data.transforms import ResizeShortestEdge
 from PIL import Image
 from torch import Tensor
 
-from pipeline.precision import Precision, in_precision
-from pipeline.segmenter.inference import masks_of
+from pipeline.modes import Precision
+from pipeline.precision import in_precision
+from pipeline.segmenter.inference import MaskChoice, masks_of
 from pipeline.segmenter.maskformer import MaskFormer
 
 UNLIMITED = 2**31
@@ -53,11 +54,12 @@ def propose(
     text_features: Tensor,
     precision: Precision = "float32",
     out_hw: tuple[int, int] | None = None,
+    choice: MaskChoice = MaskChoice(),  # noqa: B008 - frozen
 ) -> list[Proposals]:
     """Run the segmenter on pictures, each RGB 0..255 `(3, h, w)`.
 
     text_features: `(K, D)` unit norm. precision: of the network. out_hw: size of the masks, None
-    is the picture's. Neighbours of one size share a
+    is the picture's. choice: which masks. Neighbours of one size share a
     forward pass; pictures of different sizes never do, since padding one to the other's size
     would change its masks.
     """
@@ -65,9 +67,9 @@ def propose(
     for _, group in groupby(images, key=lambda image: image.shape):
         pictures = [image.to(text_features.device) for image in group]
         with in_precision(text_features.device, precision):
-            output = segmenter(pictures, text_features)
+            output = segmenter(pictures, text_features, choice.masks_of == "all_layers")
         for i, picture in enumerate(pictures):
-            masks = masks_of(output, i, segmenter.config)
+            masks = masks_of(output, i, choice)
             found.append(
                 Proposals(
                     masks=masks.probabilities(tuple(picture.shape[1:]), out_hw),

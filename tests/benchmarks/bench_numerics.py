@@ -22,11 +22,11 @@ from pipeline.data.sets import load_eval_set
 from pipeline.evaluation.confusion import confusion_matrix, empty_confusion
 from pipeline.evaluation.metrics import segmentation_metrics
 from pipeline.evaluation.run import readable_pictures
+from pipeline.modes import Mode, Precision
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
-from pipeline.ovseg.modes import Mode
 from pipeline.ovseg.semantic import label_map
-from pipeline.precision import Precision, in_precision
+from pipeline.precision import in_precision
 from pipeline.runtime import seed_everything
 from pipeline.segmenter.propose import at_test_size
 from tests.golden_checks.clip import clip_from, pictures

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.segmenter.inference import DOUBLE, Masks, distinct, masks_of
+from pipeline.segmenter.inference import DOUBLE, MaskChoice, Masks, distinct, masks_of
 from pipeline.segmenter.maskformer import MaskFormer
 from tests.segmenter.tiny import config, text
 
@@ -63,18 +63,17 @@ def test_no_object_takes_its_share_in_the_softmax():
 
 @torch.inference_mode()
 @pytest.mark.parametrize("kind", ("learned", "anchored"))
-def test_all_layers_give_at_least_what_the_last_one_gives(kind):
+def test_masks_of_all_layers_or_of_the_last_one(kind):
     torch.manual_seed(0)
-    size = {"query_kind": kind, "queries": 9, "decoder_layers": 2}
-    every = MaskFormer(config(masks_of="all_layers", most_masks=5, **size)).eval()
-    last = MaskFormer(config(**size)).eval()
-    last.load_state_dict(every.state_dict())
+    model = MaskFormer(config(query_kind=kind, queries=9, decoder_layers=2)).eval()
     picture = torch.randint(256, (3, 40, 64), dtype=torch.uint8)
-    output = every([picture], text())
+    output = model([picture], text(), all_layers=True)
     assert len(output.aux) == (2 if kind == "anchored" else 1)
-    found = masks_of(output, 0, every.config)
+    found = masks_of(output, 0, MaskChoice("all_layers", 5))
     assert 1 <= len(found.logits) == len(found.pixels) <= 5
     assert found.probabilities((40, 64)).shape == (len(found.pixels), 40, 64)
-    plain = last([picture], text())
+    plain = model([picture], text())
     assert plain.aux == []
-    assert torch.equal(masks_of(plain, 0, last.config).pixels, output.pred_masks[0])
+    last = masks_of(plain, 0, MaskChoice()).pixels
+    assert torch.equal(last, output.pred_masks[0])
+    assert torch.equal(masks_of(plain, 0, MaskChoice("last_layer", 4)).pixels, last[:4])
