@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import tyro
 
 from pipeline.commands.check import check
+from pipeline.commands.demo import demo
 from pipeline.commands.export import export
 from pipeline.commands.import_ import import_
 from pipeline.commands.preset import preset
@@ -17,6 +18,7 @@ from pipeline.commands.segment import segment
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "segment": segment,
+    "demo": demo,
     "check": check,
     "preset": preset,
     "import": import_,

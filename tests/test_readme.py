@@ -16,7 +16,11 @@ def test_paths_named_exist():
 
 def test_parameters_named_exist():
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for name in set(re.findall(r"`((?:pairs|evaluate|segmenter|nouns)\.[\w.]+)`", TEXT)):
+    for name in set(
+        re.findall(
+            r"`((?:pairs|proposals|evaluate|segmenter|nouns|dataset|finetune)\.[\w.]+)`", TEXT
+        )
+    ):
         value = params
         for part in name.split("."):
             assert part in value, name
