@@ -1,9 +1,11 @@
 """Which pictures make up which batch: shuffled passes, known for every step in advance."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
-from torch.utils.data import Sampler
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 
 class Draws(Sampler[list[tuple[int, int]]]):
@@ -40,3 +42,18 @@ class Draws(Sampler[list[tuple[int, int]]]):
                     order = order.permutation(self.size)
                 batch.append((int(order[place]), draw))
             yield batch
+
+
+def loader(data: Dataset, draws: Draws, collate: Callable[[list], Any], workers: int) -> DataLoader:
+    """Batches of `data` as `draws` says; how many processes read them changes none.
+
+    workers: fresh processes beside this one (see `pipeline.runtime.process_pool`), 0 for none.
+    """
+    return DataLoader(
+        data,
+        batch_sampler=draws,
+        collate_fn=collate,
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,
+        generator=torch.Generator().manual_seed(draws.seed),
+    )

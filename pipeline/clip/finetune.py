@@ -19,7 +19,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
 from pipeline import runtime
 from pipeline.clip.augment import Batch, RegionSet, stack
@@ -31,7 +30,7 @@ from pipeline.clip.run_state import Checkpoint, Curves
 from pipeline.clip.text import BARE, class_features
 from pipeline.clip.tower import MaskClip
 from pipeline.clip.validation import accuracy, hold_out
-from pipeline.draws import Draws
+from pipeline.draws import Draws, loader
 from pipeline.fingerprint import of_value
 from pipeline.progress import counting
 
@@ -194,15 +193,7 @@ def _batches(
             "processes: choose a multiple"
         )
     draws = Draws(len(training), recipe.batch_size, recipe.seed, start, steps, _rank(), processes())
-    return iter(
-        DataLoader(
-            regions.only(training),
-            batch_sampler=draws,
-            collate_fn=stack,
-            num_workers=workers,
-            generator=torch.Generator().manual_seed(recipe.seed),
-        )
-    )
+    return iter(loader(regions.only(training), draws, stack, workers))
 
 
 def _due(step: int, steps: int, points: int) -> bool:

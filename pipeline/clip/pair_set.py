@@ -18,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -72,6 +73,10 @@ class PairSet:
         self.noun_ids = np.array([row[noun] for noun in nouns], np.int64)
         self._decoded: dict[int, Pair] = {}
         self._budget = decoded_budget
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: it reads pairs itself, the decoded ones would be gigabytes."""
+        return self.__dict__ | {"_decoded": {}}
 
     def __len__(self) -> int:
         return len(self._shard_of)

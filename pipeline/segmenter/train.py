@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import proxy
 
-import torch
 from detectron2.engine import hooks
 from detectron2.utils import comm
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from pipeline.draws import Draws
+from pipeline.draws import Draws, loader
 from pipeline.records import Reject
 from pipeline.segmenter.data import TrainingSample, TrainingSet
 from pipeline.segmenter.hooks import Curves, SafeCheckpointer, SeedStep, ShowProgress
@@ -115,15 +114,7 @@ def _loader(data: TrainingSet, recipe: Recipe, start: int, workers: int) -> Data
         comm.get_rank(),
         comm.get_world_size(),
     )
-    return DataLoader(
-        data,
-        batch_sampler=draws,
-        num_workers=workers,
-        collate_fn=_as_list,
-        pin_memory=False,
-        persistent_workers=False,
-        generator=torch.Generator().manual_seed(recipe.seed),
-    )
+    return loader(data, draws, _as_list, workers)
 
 
 def _as_list(samples: Sequence[TrainingSample]) -> list[TrainingSample]:

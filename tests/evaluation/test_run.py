@@ -133,7 +133,8 @@ def test_a_picture_that_is_all_ignored_counts_nothing(eval_set):
     assert all((labels == -1).all() for labels in view.labels.values())
 
 
-def test_bfloat16_moves_clips_probabilities_a_little(eval_set):
+def test_bfloat16_moves_clips_probabilities_a_little(eval_set, monkeypatch):
+    monkeypatch.setattr("pipeline.evaluation.look.has_bfloat16", lambda device: True)
     batch = pictures(eval_set)[:2]
     half = looker(eval_set, replace(SETTINGS, bfloat16=True))
     variant = Variant(branch.ENSEMBLE, "second", 0.5, 1.0)
