@@ -87,7 +87,7 @@ def test_a_section_alone_gives_the_same_message_and_ignores_the_others(tmp_path)
 
 def test_small_numbers_in_scientific_notation_are_numbers(tmp_path):
     path = tmp_path / "params.yaml"
-    path.write_text(PARAMS.read_text().replace("learning_rate: 3.0e-5", "learning_rate: 5e-6"))
+    path.write_text(PARAMS.read_text().replace("learning_rate: 1.0e-4", "learning_rate: 5e-6"))
     assert load_params(path, "finetune.first").learning_rate == 5e-6
 
 
