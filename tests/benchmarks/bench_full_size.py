@@ -1,12 +1,13 @@
 """Both published models at full size, with random weights: build, train one step, segment.
 
     python -m tests.benchmarks.bench_full_size
-    python -m tests.benchmarks.bench_full_size --model r101c-vitb16
+    python -m tests.benchmarks.bench_full_size --model r101c-vitb16 --templates bare
 
 Each model runs in a process of its own, one after the other, so that its peak memory is its own.
 One step each of: the segmenter (2 pictures at the paper's crop), CLIP's image tower and prompts
 together (4 masked crops). Then one 640-pixel picture with 847 classes through both branches, all
-100 masks shown to CLIP. Needs 24 GB at most; takes minutes on 2 cores.
+100 masks shown to CLIP. Needs 24 GB at most; takes minutes on 2 cores, most of them for the text:
+`bare` is one sentence a class instead of 14.
 """
 
 import argparse
@@ -26,12 +27,12 @@ from pipeline.clip import optimiser as clip_optimiser
 from pipeline.clip.losses import contrastive_loss
 from pipeline.clip.sources import model_config
 from pipeline.clip.store import build_from_config
-from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.clip.tower import MaskClip
 from pipeline.data.classes import load_class_list
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.semantic import label_map
+from pipeline.params import TEMPLATES
 from pipeline.runtime import math_attention, seed_everything
 from pipeline.segmenter.config import ResNetConfig, SegmenterConfig, SwinConfig
 from pipeline.segmenter.criterion import losses, weighted
@@ -51,7 +52,7 @@ TRAINED_CLASSES, CLASSES, SIDE = 171, 847, 640
 PICTURES_A_STEP, CROPS_A_STEP = 2, 4
 
 
-def bench(name: str) -> dict[str, dict[str, float]]:
+def bench(name: str, templates: tuple[str, ...]) -> dict[str, dict[str, float]]:
     """Seconds and the peak memory so far (GiB) after each step of one model's life."""
     backbone, clip_name, crop = MODELS[name]
     found: dict[str, dict[str, float]] = {}
@@ -70,7 +71,8 @@ def bench(name: str) -> dict[str, dict[str, float]]:
     timed("train CLIP, 1 step", lambda: _train_clip(clip))
     names = load_class_list("ade847").names
     assert len(names) == CLASSES
-    model = OVSeg(segmenter, clip, style=RegionStyle(threshold=0.0))  # every mask is valid
+    everything = RegionStyle(threshold=0.0)  # every mask is valid
+    model = OVSeg(segmenter, clip, style=everything, templates=templates)
     timed(f"text of {CLASSES} classes", lambda: model._clip_text(names))
     image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     labels = timed(f"segment {SIDE} px", lambda: _segment(model, image, names))
@@ -129,20 +131,23 @@ def _train_clip(clip: MaskClip) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=MODELS, action="append")
+    parser.add_argument("--templates", choices=TEMPLATES, default="vild")
     parser.add_argument("--here", choices=MODELS, help="run one in this process, print JSON")
     options = parser.parse_args()
     if options.here:
-        print(json.dumps(bench(options.here)))
+        print(json.dumps(bench(options.here, TEMPLATES[options.templates])))
         return
     title = f"{torch.get_num_threads()} threads"
     table = Table("model", "step", "seconds", "peak GiB so far", title=title)
     for name in options.model or MODELS:
         command = [sys.executable, "-m", "tests.benchmarks.bench_full_size", "--here", name]
+        command += ["--templates", options.templates]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         for step, values in json.loads(done.stdout.splitlines()[-1]).items():
             table.add_row(name, step, f"{values['seconds']:.1f}", f"{values['peak GiB']:.1f}")
     Console().print(table)
-    print(f"text: {CLASSES} names in {len(VILD_TEMPLATES)} sentences each, kept for all pictures")
+    sentences = len(TEMPLATES[options.templates])
+    print(f"text: {CLASSES} names in {sentences} sentences each, kept for all pictures")
 
 
 if __name__ == "__main__":
