@@ -76,9 +76,9 @@ def run(tmp_path_factory) -> SimpleNamespace:
     params = small_params(folder / "params.yaml", root)
     data, seen, forward = folder / "data", [], MaskFormer.forward
 
-    def recording(self, images, text):
+    def recording(self, images, *more):
         seen.extend(tuple(image.shape[1:]) for image in images)
-        return forward(self, images, text)
+        return forward(self, images, *more)
 
     def stage(module, name: str, **flags: Path | str) -> None:
         module.main(

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from pipeline.clip import text_bank
 from pipeline.clip.text import class_features
 from pipeline.clip.text_bank import TextBank, same_text_tower
-from pipeline.ovseg import text_bank
 from tests.ovseg.tiny import tiny_clip
 
 TEMPLATES = ("{}", "a photo of a {}.")
