@@ -12,7 +12,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {
-    "dataset": {"train_scenes": 36, "val_scenes": 6, "side": 64},
+    "dataset": {"train_scenes": 36, "val_scenes": 4, "side": 64},
+    "segmenter.architecture": {"queries": 16},
     "segmenter.training": {
         "steps": 3, "batch_size": 4, "warmup_steps": 1, "crop": 64,
         "least_short_side": 64, "most_short_side": 64,
