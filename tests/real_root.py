@@ -3,36 +3,65 @@
 import json
 from pathlib import Path
 
+from PIL import ExifTags, Image
+
 CAPTIONED, LABELLED = (30752, 37666), (10008, 10012, 10014)
 """Real training pictures; the samples have none with both, which nothing needs."""
 GRAY, CROWD = 7888, 12639
 """Of the validation pictures: one stored without colour (captioned), one with a crowd (captioned
 and labelled). They are lent to the training split, which has neither."""
 VAL = (139, 10092, 14038)
-"""Validation pictures with everything; the last has a crowd."""
+"""Validation pictures with captions, instances and label maps; the last has a crowd."""
+PANOPTIC = (139, 5586)
+"""Validation pictures with panoptic segments; the last has a crowd and no label map."""
+TURNED = 37666
+"""The captioned training picture that is stored lying on its side, as a turned camera does, with
+the EXIF orientation that says so. So is the first picture of ade150."""
 
 
 def make_root(samples: Path, root: Path) -> Path:
-    """Link what ade150, voc20 and COCO need under `root`."""
+    """Link what ade150, voc20 and COCO with its panoptic segments need under `root`."""
     coco = samples / "coco"
     train = [("train2017", i) for i in (*CAPTIONED, *LABELLED)]
     train += [("val2017", i) for i in (GRAY, CROWD)]
-    for split, pictures in (("train2017", train), ("val2017", [("val2017", i) for i in VAL])):
+    val = [("val2017", i) for i in (*VAL, *PANOPTIC[1:])]
+    for split, pictures in (("train2017", train), ("val2017", val)):
         for source, image_id in pictures:
-            link(coco / source / f"{image_id:012d}.jpg", root / "coco" / split)
+            place = turn if image_id == TURNED else link
+            place(coco / source / f"{image_id:012d}.jpg", root / "coco" / split)
             link(
                 coco / "stuffthingmaps" / source / f"{image_id:012d}.png",
                 root / "coco" / "stuffthingmaps" / split,
             )
         for kind in ("captions", "instances"):
             write_part(coco, root / "coco", kind, split, pictures)
+    for image_id in PANOPTIC:
+        segments = coco / "annotations/panoptic_val2017" / f"{image_id:012d}.png"
+        link(segments, root / "coco/annotations/panoptic_val2017")
+    write_part(coco, root / "coco", "panoptic", "val2017", [("val2017", i) for i in PANOPTIC])
     ade = "ADEChallengeData2016"
-    for picture in sorted((samples / ade / "images/validation").glob("*.jpg"))[:3]:
-        link(picture, root / ade / "images/validation")
+    for place, picture in zip((turn, link, link), ade_pictures(samples), strict=True):
+        place(picture, root / ade / "images/validation")
         label = samples / ade / "annotations/validation" / f"{picture.stem}.png"
         link(label, root / ade / "annotations/validation")
     link(samples / "VOCdevkit", root)
     return root
+
+
+def ade_pictures(samples: Path) -> list[Path]:
+    """The three pictures of ade150 that are taken."""
+    return sorted((samples / "ADEChallengeData2016/images/validation").glob("*.jpg"))[:3]
+
+
+def turn(picture: Path, folder: Path) -> None:
+    """The picture in `folder` with its pixels a quarter turned to the left, and the orientation
+    that turns them back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    with Image.open(picture) as image:
+        lying = image.convert("RGB").transpose(Image.Transpose.ROTATE_90)
+        lying.save(folder / picture.name, exif=exif, quality=95)
 
 
 def link(target: Path, folder: Path) -> None:

@@ -1,8 +1,8 @@
 """The whole DAG on real files, stage by stage: COCO's captions to pairs to an adapted CLIP, judged
-on ADE20K, VOC and COCO-Stuff at the paper's test size.
+on ADE20K, VOC, COCO-Stuff and COCO's panoptic segments at the paper's test size.
 
 The segmenter is untrained and the CLIP the miniature one, so what is verified is the plumbing:
-sizes, ids, pictures without colour, crowds. Needs the real samples (see tests/data/folders.py).
+sizes, ids, pictures without colour or lying on their side, crowds. Needs the real samples (see tests/data/folders.py).
 """
 
 import csv
@@ -27,9 +27,11 @@ from pipeline.records import NounRecord, PairRecord, ProposalRecord, read_parque
 from pipeline.segmenter.maskformer import MaskFormer
 from stages import dataset, evaluate, finetune, nouns, pairs, proposals, segmenter
 from tests.data.folders import samples
-from tests.real_root import CAPTIONED, CROWD, GRAY, LABELLED, VAL, make_root
+from tests.real_root import (
+    CAPTIONED, CROWD, GRAY, LABELLED, PANOPTIC, TURNED, VAL, ade_pictures, make_root,
+)  # fmt: skip
 
-SETS = {"ade150": (3, 150), "voc20": (1, 20), "cocostuff171": (3, 171)}
+SETS = {"ade150": (3, 150), "voc20": (1, 20), "cocostuff171": (3, 171), "cocopanoptic": (2, 133)}
 """Pictures and classes of each evaluation set."""
 ARCHITECTURE = {
     "backbone": {
@@ -123,8 +125,11 @@ def test_every_picture_is_indexed_or_its_lack_is_told(run):
     found = metrics(run, "dataset")
     captioned, labelled = len(CAPTIONED) + 2, len(LABELLED) + 1
     assert found["train"] == {"pictures": 7, "captions": 5 * captioned, "label_maps": labelled}
-    assert found["val"]["pictures"] == found["val"]["label_maps"] == len(VAL)
-    assert found["rejects"] == {"no caption": len(LABELLED), "no label map": len(CAPTIONED) + 1}
+    assert found["val"]["pictures"] == len({*VAL, *PANOPTIC})
+    assert found["val"]["label_maps"] == len(VAL)
+    unlabelled = len(CAPTIONED) + 1 + 2 * len(PANOPTIC[1:])  # the latter also in cocostuff171
+    unlabelled += len(VAL[1:])  # in cocopanoptic
+    assert found["rejects"] == {"no caption": len(LABELLED), "no label map": unlabelled}
     assert found["sets"] == {name: pictures for name, (pictures, _) in SETS.items()}
 
 
@@ -139,6 +144,43 @@ def test_label_maps_hold_class_ids_of_the_closed_set(run):
             label = read_label(eval_set.root / image.label_path, eval_set.label_map)
             assert label.shape == (image.height, image.width)
             assert set(np.unique(label)) <= {*range(classes), 255}
+
+
+def test_panoptic_segments_are_a_label_map_without_crowds(run):
+    eval_set = load_eval_set(run.data / "dataset/sets/cocopanoptic.json")
+    folder = run.root / "coco/annotations"
+    about = json.loads((folder / "panoptic_val2017.json").read_text())
+    names = {category["id"]: category["name"] for category in about["categories"]}
+    crowds = 0
+    for image, entry in zip(eval_set.images, about["annotations"], strict=True):
+        label = read_label(eval_set.root / image.label_path, eval_set.label_map)
+        rgb = np.array(Image.open(folder / "panoptic_val2017" / entry["file_name"])).astype(int)
+        segments = rgb @ [1, 256, 65536]
+        for segment in entry["segments_info"]:
+            [found] = np.unique(label[segments == segment["id"]])
+            name = None if found == 255 else eval_set.classes[found]
+            assert name == (None if segment["iscrowd"] else names[segment["category_id"]])
+            crowds += segment["iscrowd"]
+    assert crowds > 0
+
+
+def test_pictures_lying_on_their_side_are_seen_upright(run):
+    stored = Image.open(run.root / f"coco/train2017/{TURNED:012d}.jpg")
+    upright = np.array(Image.open(samples() / f"coco/train2017/{TURNED:012d}.jpg")).astype(int)
+    assert stored.size == upright.shape[:2] and stored.width != stored.height
+    found = {p.key: p for p in read_parquet(run.data / "pairs/index.parquet", PairRecord)}
+    mine = {key: pair for key, pair in found.items() if pair.image_id == TURNED}
+    assert len(mine) > 3
+    for path in (run.data / "pairs").glob("*.tar"):
+        with tarfile.open(path) as tar:
+            for key in mine.keys() & {name.partition(".")[0] for name in tar.getnames()}:
+                crop = np.array(Image.open(tar.extractfile(f"{key}.jpg"))).astype(int)
+                x1, y1, x2, y2 = mine.pop(key).box_xyxy
+                assert np.abs(crop - upright[y1:y2, x1:x2]).mean() < 8  # twice JPEG
+    assert not mine
+    [entry, *_] = load_eval_set(run.data / "dataset/sets/ade150.json").images
+    with Image.open(ade_pictures(samples())[0]) as original:
+        assert (entry.width, entry.height) == original.size
 
 
 def test_the_segmenter_learned_and_crowds_are_no_objects(run):
