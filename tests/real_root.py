@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
 from PIL import ExifTags, Image
+from scipy.io import savemat
 
 CAPTIONED, LABELLED = (30752, 37666), (10008, 10012, 10014)
 """Real training pictures; the samples have none with both, which nothing needs."""
@@ -14,13 +16,17 @@ VAL = (139, 10092, 14038)
 """Validation pictures with captions, instances and label maps; the last has a crowd."""
 PANOPTIC = (139, 5586)
 """Validation pictures with panoptic segments; the last has a crowd and no label map."""
+STREET = "ADE_train_00016869"
+"""The picture of ade847."""
+AEROPLANE = "2007_000033"
+"""The picture of VOC 2012 that stands for PASCAL-Context."""
 TURNED = 37666
 """The captioned training picture that is stored lying on its side, as a turned camera does, with
 the EXIF orientation that says so. So is the first picture of ade150."""
 
 
 def make_root(samples: Path, root: Path) -> Path:
-    """Link what ade150, voc20 and COCO with its panoptic segments need under `root`."""
+    """Put what every benchmark of `SETS` in test_real_data.py and training need under `root`."""
     coco = samples / "coco"
     train = [("train2017", i) for i in (*CAPTIONED, *LABELLED)]
     train += [("val2017", i) for i in (GRAY, CROWD)]
@@ -44,8 +50,24 @@ def make_root(samples: Path, root: Path) -> Path:
         place(picture, root / ade / "images/validation")
         label = samples / ade / "annotations/validation" / f"{picture.stem}.png"
         link(label, root / ade / "annotations/validation")
-    link(samples / "VOCdevkit", root)
+    full, place = "ADE20K_2021_17_01/images/ADE", "urban/street"  # training pictures, lent
+    for suffix in (".jpg", ".json", "_seg.png"):
+        file = samples / full / "training" / place / f"{STREET}{suffix}"
+        link(file, root / full / "validation" / place)
+    link(samples / "VOCdevkit/VOC2012", root / "VOCdevkit")
+    write_context(samples / "VOCdevkit/VOC2012", root / "VOCdevkit/VOC2010")
     return root
+
+
+def write_context(voc: Path, context: Path) -> None:
+    """PASCAL-Context of a real picture. The samples have none of its label maps: the aeroplanes of
+    VOC's map are written as a `.mat` in the official layout."""
+    link(voc / "JPEGImages" / f"{AEROPLANE}.jpg", context / "JPEGImages")
+    (context / "pascalcontext_val.txt").write_text(AEROPLANE + "\n")
+    planes = np.array(Image.open(voc / "SegmentationClass" / f"{AEROPLANE}.png")) == 1
+    (context / "trainval").mkdir()
+    label = np.where(planes, 2, 0).astype(np.uint16)  # 2: aeroplane of labels.txt
+    savemat(context / "trainval" / f"{AEROPLANE}.mat", {"LabelMap": label})
 
 
 def ade_pictures(samples: Path) -> list[Path]:

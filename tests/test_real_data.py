@@ -1,8 +1,9 @@
 """The whole DAG on real files, stage by stage: COCO's captions to pairs to an adapted CLIP, judged
-on ADE20K, VOC, COCO-Stuff and COCO's panoptic segments at the paper's test size.
+on ADE20K, VOC, PASCAL-Context, COCO-Stuff and COCO's panoptic segments at the paper's test size.
 
 The segmenter is untrained and the CLIP the miniature one, so what is verified is the plumbing:
-sizes, ids, pictures without colour or lying on their side, crowds. Needs the real samples (see tests/data/folders.py).
+sizes, ids, pictures without colour or lying on their side, crowds. Needs the real samples (see
+tests/data/folders.py).
 """
 
 import csv
@@ -31,7 +32,10 @@ from tests.real_root import (
     CAPTIONED, CROWD, GRAY, LABELLED, PANOPTIC, TURNED, VAL, ade_pictures, make_root,
 )  # fmt: skip
 
-SETS = {"ade150": (3, 150), "voc20": (1, 20), "cocostuff171": (3, 171), "cocopanoptic": (2, 133)}
+SETS = {
+    "ade150": (3, 150), "ade847": (1, 847), "voc20": (1, 20), "pc59": (1, 59), "pc459": (1, 459),
+    "cocostuff171": (3, 171), "cocopanoptic": (2, 133),
+}  # fmt: skip
 """Pictures and classes of each evaluation set."""
 ARCHITECTURE = {
     "backbone": {
@@ -59,7 +63,7 @@ def small_params(path: Path, root: Path) -> Path:
     params = YAML(typ="safe", pure=True).load(params_of("coco-swinb-vitl14"))
     params["dataset"] |= {"root": str(root), "sets": list(SETS)}
     params["segmenter"] |= {"architecture": ARCHITECTURE, "warm_start": None}
-    params["evaluate"]["sets"] = {name: {} for name in SETS}
+    params["evaluate"]["sets"] = {name: {"templates": "bare"} for name in SETS}
     for place, values in SMALL.items():
         section = params
         for key in place.split("."):
@@ -141,9 +145,10 @@ def test_label_maps_hold_class_ids_of_the_closed_set(run):
     for name, (_, classes) in SETS.items():
         eval_set = load_eval_set(run.data / "dataset/sets" / f"{name}.json")
         for image in eval_set.images:
-            label = read_label(eval_set.root / image.label_path, eval_set.label_map)
+            ignore = eval_set.ignore_label
+            label = read_label(eval_set.root / image.label_path, eval_set.label_map, ignore)
             assert label.shape == (image.height, image.width)
-            assert set(np.unique(label)) <= {*range(classes), 255}
+            assert set(np.unique(label)) <= {*range(classes), ignore}
 
 
 def test_panoptic_segments_are_a_label_map_without_crowds(run):
