@@ -29,7 +29,15 @@ from pipeline.segmenter.maskformer import MaskFormer
 from stages import dataset, evaluate, finetune, nouns, pairs, proposals, segmenter
 from tests.data.folders import samples
 from tests.real_root import (
-    CAPTIONED, CROWD, GRAY, LABELLED, PANOPTIC, TURNED, VAL, ade_pictures, make_root,
+    CAPTIONED,
+    CROWD,
+    GRAY,
+    LABELLED,
+    PANOPTIC,
+    TURNED,
+    VAL,
+    ade_pictures,
+    make_root,
 )  # fmt: skip
 
 SETS = {
