@@ -33,8 +33,8 @@ def make_root(samples: Path, root: Path) -> Path:
     val = [("val2017", i) for i in (*VAL, *PANOPTIC[1:])]
     for split, pictures in (("train2017", train), ("val2017", val)):
         for source, image_id in pictures:
-            place = turn if image_id == TURNED else link
-            place(coco / source / f"{image_id:012d}.jpg", root / "coco" / split)
+            put = turn if image_id == TURNED else link
+            put(coco / source / f"{image_id:012d}.jpg", root / "coco" / split)
             link(
                 coco / "stuffthingmaps" / source / f"{image_id:012d}.png",
                 root / "coco" / "stuffthingmaps" / split,
@@ -46,8 +46,8 @@ def make_root(samples: Path, root: Path) -> Path:
         link(segments, root / "coco/annotations/panoptic_val2017")
     write_part(coco, root / "coco", "panoptic", "val2017", [("val2017", i) for i in PANOPTIC])
     ade = "ADEChallengeData2016"
-    for place, picture in zip((turn, link, link), ade_pictures(samples), strict=True):
-        place(picture, root / ade / "images/validation")
+    for put, picture in zip((turn, link, link), ade_pictures(samples), strict=True):
+        put(picture, root / ade / "images/validation")
         label = samples / ade / "annotations/validation" / f"{picture.stem}.png"
         link(label, root / ade / "annotations/validation")
     full, place = "ADE20K_2021_17_01/images/ADE", "urban/street"  # training pictures, lent

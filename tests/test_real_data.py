@@ -38,7 +38,7 @@ from tests.real_root import (
     VAL,
     ade_pictures,
     make_root,
-)  # fmt: skip
+)
 
 SETS = {
     "ade150": (3, 150), "ade847": (1, 847), "voc20": (1, 20), "pc59": (1, 59), "pc459": (1, 459),
