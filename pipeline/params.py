@@ -39,6 +39,7 @@ class DatasetParams(Section):
     source: Literal["openmoji", "coco", "own"]
     root: str | None
     sets: list[str]
+    watch: list[str]
     seed: Natural
     train_scenes: Count
     val_scenes: Count
@@ -112,8 +113,6 @@ class PretrainSegmenterParams(Section):
     steps: Count
     learning_rate: Positive
     warmup_steps: Natural
-    colour: bool
-    queries: Count
 
 
 class SegmenterMeasure(Section):
@@ -252,17 +251,10 @@ class Params(Section):
 
 
 def from_scratch(wanted: SegmenterParams, recipe: PretrainSegmenterParams) -> SegmenterParams:
-    """The section `segmenter` with another recipe laid over it and no weights to start from: what
-    the frozen stage `pretrain_segmenter` runs."""
-    values = recipe.model_dump()
-    architecture = wanted.architecture.model_copy(update={"queries": values.pop("queries")})
-    training = wanted.training.model_copy(update=values)
-    return wanted.model_copy(
-        update={
-            "source": "train", "warm_start": None, "architecture": architecture,
-            "training": training,
-        }
-    )  # fmt: skip
+    """The section `segmenter` with a longer training laid over it and no weights to start from:
+    what the frozen stage `pretrain_segmenter` runs."""
+    training = wanted.training.model_copy(update=recipe.model_dump())
+    return wanted.model_copy(update={"source": "train", "warm_start": None, "training": training})
 
 
 def load_params(path: Path | str, section: str) -> Any:

@@ -1,14 +1,13 @@
 """The whole DAG, small, through DVC itself: a few dozen scenes from pictures to metrics."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.through_dvc import dvc
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {
@@ -27,23 +26,6 @@ SMALL = {
 }  # fmt: skip
 
 
-def dvc(folder: Path, *arguments: str) -> str:
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(folder),
-        "OVSEG_WORKERS": "1",
-        "OMP_NUM_THREADS": "2",
-        "DVC_NO_ANALYTICS": "1",
-        "DVC_TEST": "true",
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
     """A copy of the project with small params, run once."""
@@ -58,6 +40,7 @@ def project(tmp_path_factory) -> Path:
             section = section[part]
         section.update(changes)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    (folder / "data/watch").mkdir(parents=True)
     dvc(folder, "init", "--no-scm", "--quiet")
     shutil.copy(ROOT / ".dvcignore", folder)
     dvc(folder, "repro")

@@ -39,7 +39,8 @@ def adamw(
         [
             {"params": parameters, "lr": rate, "weight_decay": decay}
             for (rate, decay), parameters in groups.items()
-        ]
+        ],
+        fused=True,
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.segmenter.inference import DOUBLE, MaskChoice, Masks, distinct, masks_of
-from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.maskformer import MaskFormer, SegmenterOutput
 from tests.segmenter.tiny import config, text
 
 
@@ -20,29 +20,31 @@ def squares(*corners: tuple[int, int, int], sure: tuple[float, ...]) -> torch.Te
 
 def test_of_doubles_the_surest_is_kept():
     masks = squares((0, 0, 4), (0, 0, 4), (4, 4, 4), sure=(1.0, 2.0, 1.5))
-    assert distinct(masks, 9).tolist() == [1, 2]
-    assert distinct(masks, 1).tolist() == [1]
+    assert distinct(masks, torch.ones(3), 9).tolist() == [1, 2]
+    assert distinct(masks, torch.ones(3), 1).tolist() == [1]
+    assert distinct(masks, torch.tensor([1.0, 0.5, 1.0]), 9).tolist() == [2, 0]
 
 
 def test_empty_masks_are_not_taken_and_none_at_all_is_fine():
     masks = squares((0, 0, 0), (0, 0, 2), sure=(5.0, 1.0))
-    assert distinct(masks, 9).tolist() == [1]
-    assert distinct(masks[:1], 9).tolist() == distinct(masks[:0], 9).tolist() == []
+    assert distinct(masks, torch.ones(2), 9).tolist() == [1]
+    assert distinct(masks[:1], torch.ones(1), 9).tolist() == []
+    assert distinct(masks[:0], torch.ones(0), 9).tolist() == []
 
 
 def test_overlap_up_to_the_limit_is_no_double():
     a, b = torch.full((2, 1, 10), -9.0)
     a[0, :8], b[0, :6] = 2.0, 1.0  # 6 of 8 pixels: above 0.7
-    assert len(distinct(torch.stack([a, b]), 9)) == 1
+    assert len(distinct(torch.stack([a, b]), torch.ones(2), 9)) == 1
     b[0, 5] = -9.0  # 5 of 8
-    assert len(distinct(torch.stack([a, b]), 9)) == 2
+    assert len(distinct(torch.stack([a, b]), torch.ones(2), 9)) == 2
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_kept_masks_differ_and_every_other_has_a_surer_double(seed, most):
     masks = torch.randn(10, 3, 3, generator=torch.Generator().manual_seed(seed))
     inside = masks.flatten(1) > 0
-    kept = distinct(masks, most).tolist()
+    kept = distinct(masks, torch.ones(10), most).tolist()
     assert len(kept) <= most and len(set(kept)) == len(kept)
 
     def overlap(i: int, j: int) -> float:
@@ -74,6 +76,21 @@ def test_masks_of_all_layers_or_of_the_last_one(kind):
     assert found.probabilities((40, 64)).shape == (len(found.pixels), 40, 64)
     plain = model([picture], text())
     assert plain.aux == []
+    assert found.pixels.unique(dim=0).shape == found.pixels.shape
     last = masks_of(plain, 0, MaskChoice()).pixels
     assert torch.equal(last, output.pred_masks[0])
     assert torch.equal(masks_of(plain, 0, MaskChoice("last_layer", 4)).pixels, last[:4])
+
+
+def test_a_faint_mask_is_offered_cut_lower_and_two_run_together_cut_higher():
+    faint, joined = torch.full((2, 1, 8, 8), -9.0)
+    faint[0, :3, :3] = -0.5
+    joined[0, :, 4:] = 0.5  # the ground between
+    joined[0, :3, 4:] = 3.0
+    pixels = torch.cat([faint, joined])[None]
+    logits = torch.zeros(1, 2, 3)
+    output = SegmenterOutput(logits, pixels, torch.zeros(1, 2, 4), (32, 32))
+    shapes = [
+        (mask > 0).sum().item() for mask in masks_of(output, 0, MaskChoice("all_layers")).pixels
+    ]
+    assert sorted(shapes) == [9, 12, 32]

@@ -1,0 +1,106 @@
+"""Whether files outside the project have changed: what DVC cannot see by itself.
+
+DVC depends on paths that stand in dvc.yaml, not on a folder that params.yaml or an environment
+variable names. A survey is a small file in its place: it changes when a picture or label map comes,
+goes or changes its size, and when a text file (captions, classes, lists) changes at all.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.atomic import write_text
+from pipeline.data.benchmarks import BENCHMARKS
+from pipeline.data.root import data_root
+from pipeline.fingerprint import of_file, of_value
+
+TEXT = {".json", ".jsonl", ".txt", ".csv", ".tsv"}
+COCO = (
+    "coco/train2017",
+    "coco/val2017",
+    "coco/stuffthingmaps",
+    *(
+        f"coco/annotations/{kind}_{split}2017.json"
+        for kind in ("captions", "instances")
+        for split in ("train", "val")
+    ),
+)
+OWN = ("images", "masks", "captions.jsonl", "captions.json", "classes.txt", "val.txt")
+NAMES = ("coco", "own", *BENCHMARKS)
+"""What can be watched: the two sources that are read from files, and every benchmark."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is there now. files: how many; size: bytes of all; digest: hash of names, sizes and of
+    the bytes of text files."""
+
+    files: int
+    size: int
+    digest: str
+
+
+def survey(name: str, root: str | None, source: str) -> Survey:
+    """Look through the files of one of NAMES. Missing files are no fault here: the dataset stage
+    knows which are needed and where to get them.
+
+    Args:
+        root, source: `dataset.root` and `dataset.source` in params.yaml; with the source "own" the
+            root is that folder and benchmarks are under $DETECTRON2_DATASETS, as in `prepare`.
+
+    Raises:
+        ValueError: an unknown name; says which there are.
+    """
+    if name not in NAMES:
+        raise ValueError(f"dataset.watch: no data set {name!r}; there are {', '.join(NAMES)}")
+    folder = data_root(root if name == "own" or source != "own" else None)
+    found = sorted(_files(folder, _places(name)))
+    entries = [
+        (path, size, of_file(folder / path) if Path(path).suffix.lower() in TEXT else None)
+        for path, size in found
+    ]
+    return Survey(len(entries), sum(size for _, size in found), of_value(entries))
+
+
+def write_survey(path: Path, found: Survey) -> None:
+    """Write it as JSON."""
+    write_text(path, json.dumps(asdict(found), indent=1) + "\n")
+
+
+def read_survey(path: Path) -> Survey:
+    """What `write_survey` wrote. FileNotFoundError says which stage writes it."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: not there; `dvc repro dataset` makes it first, by hand it is "
+            f"python -m stages.watch --name {path.stem} --out {path}"
+        )
+    return Survey(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _places(name: str) -> list[str]:
+    if name in ("coco", "own"):
+        return list(COCO if name == "coco" else OWN)
+    parts = BENCHMARKS[name].parts
+    return [path for part in parts for path in (part.path, part.also) if path is not None]
+
+
+def _files(root: Path, places: list[str]) -> Iterator[tuple[str, int]]:
+    """Path relative to root and size of every file at or under these places."""
+    for place in places:
+        path = root / place
+        if path.is_file():
+            yield place, path.stat().st_size
+        elif path.is_dir():
+            yield from _below(str(path), place)
+
+
+def _below(folder: str, name: str) -> Iterator[tuple[str, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            below = f"{name}/{entry.name}"
+            if entry.is_dir():
+                yield from _below(entry.path, below)
+            elif entry.is_file():
+                yield below, entry.stat().st_size
