@@ -3,7 +3,7 @@
 The published model takes the masks of the last decoder layer. The layers before it, and the anchors
 themselves, often find what the last one gave up: an object that no class name fits. For collecting
 pairs, where a noun looks for its mask, all layers together find more, and more still when each mask
-is also offered a little smaller and a little larger; for a semantic map, where every mask has a
+is also offered as it is cut at a lower probability; for a semantic map, where every mask has a
 vote, the last layer alone is better.
 """
 
@@ -19,13 +19,9 @@ from pipeline.segmenter.maskformer import SegmenterOutput
 DOUBLE = 0.7
 """Intersection over union above which of two masks only the surer one is kept."""
 
-LEVELS = (0.0, -1.0, 1.0)
-"""Mask logits at which the masks of all layers are cut: sigmoid 0.5, 0.27, 0.73. An object nobody
-labelled is often hinted at below 0.5 only, or run together with its neighbour above it."""
-
-OBJECTNESS_POWER = 0.2
-"""How much objectness counts beside the sureness of the pixels. Little, since the head calls
-everything that no class name fits no object."""
+LEVELS = (0.0, -2.0)
+"""What is taken off the logits of the masks of all layers, so that 0.5 cuts them at probability 0.5
+and at 0.12: what nobody labelled the network learnt to call ground, and it only hints at it."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,7 @@ class Masks:
 @dataclass(frozen=True)
 class MaskChoice:
     """Which masks of a picture are taken: those of the last layer in query order (the paper's), or
-    those of all layers, cut at `LEVELS`, without doubles, the surest first; the first `most`."""
+    those of all layers, moved by `LEVELS`, without doubles, the surest first; the first `most`."""
 
     masks_of: MasksOf = "last_layer"
     most: int | None = None
@@ -83,21 +79,20 @@ def masks_of(output: SegmenterOutput, i: int, choice: MaskChoice) -> Masks:
     uncut = torch.cat([layer.pred_masks[i] for layer in layers])
     pixels = torch.cat([uncut - level for level in LEVELS])
     logits = torch.cat([layer.pred_logits[i] for layer in layers]).repeat(len(LEVELS), 1)
-    masks = Masks(logits, pixels, output.padded_hw)
-    chosen = distinct(pixels, masks.objectness**OBJECTNESS_POWER, choice.most)
+    chosen = distinct(pixels, choice.most)
     return Masks(logits[chosen], pixels[chosen], output.padded_hw)
 
 
-def distinct(pixels: Tensor, weights: Tensor, most: int | None = None) -> Tensor:
+def distinct(pixels: Tensor, most: int | None = None) -> Tensor:
     """Indices (at most `most`,) of masks no two of which are doubles, the surest first.
 
-    pixels: (M,h,w) logits; weights: (M,) from 0. A mask is as sure as the mean probability of its
-    pixels times its weight; an empty mask is not taken; of equally sure ones the first is.
+    pixels: (M,h,w) logits. A mask is as sure as the mean probability of its pixels; an empty mask
+    is not taken; of equally sure ones the first is.
     """
     flat = pixels.flatten(1)
     inside = (flat > 0).float()
     sizes = inside.sum(1)
-    sure = weights * (flat.sigmoid() * inside).sum(1) / sizes.clamp(min=1)
+    sure = (flat.sigmoid() * inside).sum(1) / sizes.clamp(min=1)
     common = inside @ inside.T
     union = sizes[:, None] + sizes[None] - common
     doubles = (common > DOUBLE * union).cpu().numpy()

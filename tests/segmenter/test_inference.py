@@ -20,31 +20,30 @@ def squares(*corners: tuple[int, int, int], sure: tuple[float, ...]) -> torch.Te
 
 def test_of_doubles_the_surest_is_kept():
     masks = squares((0, 0, 4), (0, 0, 4), (4, 4, 4), sure=(1.0, 2.0, 1.5))
-    assert distinct(masks, torch.ones(3), 9).tolist() == [1, 2]
-    assert distinct(masks, torch.ones(3), 1).tolist() == [1]
-    assert distinct(masks, torch.tensor([1.0, 0.5, 1.0]), 9).tolist() == [2, 0]
+    assert distinct(masks, 9).tolist() == [1, 2]
+    assert distinct(masks, 1).tolist() == [1]
 
 
 def test_empty_masks_are_not_taken_and_none_at_all_is_fine():
     masks = squares((0, 0, 0), (0, 0, 2), sure=(5.0, 1.0))
-    assert distinct(masks, torch.ones(2), 9).tolist() == [1]
-    assert distinct(masks[:1], torch.ones(1), 9).tolist() == []
-    assert distinct(masks[:0], torch.ones(0), 9).tolist() == []
+    assert distinct(masks, 9).tolist() == [1]
+    assert distinct(masks[:1], 9).tolist() == []
+    assert distinct(masks[:0], 9).tolist() == []
 
 
 def test_overlap_up_to_the_limit_is_no_double():
     a, b = torch.full((2, 1, 10), -9.0)
     a[0, :8], b[0, :6] = 2.0, 1.0  # 6 of 8 pixels: above 0.7
-    assert len(distinct(torch.stack([a, b]), torch.ones(2), 9)) == 1
+    assert len(distinct(torch.stack([a, b]), 9)) == 1
     b[0, 5] = -9.0  # 5 of 8
-    assert len(distinct(torch.stack([a, b]), torch.ones(2), 9)) == 2
+    assert len(distinct(torch.stack([a, b]), 9)) == 2
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_kept_masks_differ_and_every_other_has_a_surer_double(seed, most):
     masks = torch.randn(10, 3, 3, generator=torch.Generator().manual_seed(seed))
     inside = masks.flatten(1) > 0
-    kept = distinct(masks, torch.ones(10), most).tolist()
+    kept = distinct(masks, most).tolist()
     assert len(kept) <= most and len(set(kept)) == len(kept)
 
     def overlap(i: int, j: int) -> float:
@@ -82,15 +81,13 @@ def test_masks_of_all_layers_or_of_the_last_one(kind):
     assert torch.equal(masks_of(plain, 0, MaskChoice("last_layer", 4)).pixels, last[:4])
 
 
-def test_a_faint_mask_is_offered_cut_lower_and_two_run_together_cut_higher():
-    faint, joined = torch.full((2, 1, 8, 8), -9.0)
-    faint[0, :3, :3] = -0.5
-    joined[0, :, 4:] = 0.5  # the ground between
-    joined[0, :3, 4:] = 3.0
-    pixels = torch.cat([faint, joined])[None]
-    logits = torch.zeros(1, 2, 3)
-    output = SegmenterOutput(logits, pixels, torch.zeros(1, 2, 4), (32, 32))
-    shapes = [
-        (mask > 0).sum().item() for mask in masks_of(output, 0, MaskChoice("all_layers")).pixels
-    ]
-    assert sorted(shapes) == [9, 12, 32]
+def test_a_mask_that_is_only_hinted_at_is_offered_too():
+    faint, sure = torch.full((2, 1, 8, 8), -9.0)
+    faint[0, :3, :3] = -1.0
+    sure[0, 4:, 4:] = 3.0
+    logits = torch.eye(3)[None, :2]
+    output = SegmenterOutput(logits, torch.cat([faint, sure])[None], torch.zeros(1, 2, 4), (32, 32))
+    found = masks_of(output, 0, MaskChoice("all_layers"))
+    assert [(mask > 0).sum().item() for mask in found.pixels] == [16, 9]
+    assert torch.equal(found.logits, logits[0, [1, 0]])
+    assert [(m > 0).sum().item() for m in masks_of(output, 0, MaskChoice()).pixels] == [0, 16]
