@@ -1,15 +1,50 @@
-"""Training on several devices: the process group that torchrun asks for.
+"""Training on several devices: a process for each, started by torchrun.
 
-    torchrun --nproc_per_node 8 -m stages.segmenter --dataset ... --clip ... --out ...
+A training stage starts itself that way where there are several GPUs. Over several machines:
+
+    torchrun --nnodes 2 --nproc_per_node 8 ... -m stages.segmenter --dataset ... --out ...
 
 The global batch is fixed by the parameters and split over the processes.
 """
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import torch
 import torch.distributed as dist
+
+from pipeline import runtime
+from pipeline.progress import report
+
+
+def start_all() -> None:
+    """Put in this process's place torchrun, with as many processes of the same command as
+    `runtime.training_processes` says; return where one is enough or torchrun is there already."""
+    if dist.is_torchelastic_launched() or (number := runtime.training_processes()) == 1:
+        return
+    report(f"training in {number} processes")
+    _become(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        + [f"--nproc_per_node={number}", "-m", sys.modules["__main__"].__spec__.name]
+        + sys.argv[1:]
+    )
+
+
+def _become(command: list[str]) -> NoReturn:
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+def loader_workers(device: torch.device) -> int:
+    """Processes that read pictures for one training process: its share of OVSEG_WORKERS where it
+    trains on a GPU; 0, which is none beside it, on the CPU that trains."""
+    if device.type != "cuda":
+        return 0
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, runtime.workers() // beside)
 
 
 @contextmanager

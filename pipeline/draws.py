@@ -21,7 +21,10 @@ class Draws(Sampler[list[tuple[int, int]]]):
     ) -> None:
         """size: number of pictures; batch: of all processes together."""
         if batch % world:
-            raise ValueError(f"batch_size = {batch} cannot be split over {world} processes")
+            raise ValueError(
+                f"batch_size = {batch} cannot be split over {world} processes: choose a multiple, "
+                "or fewer processes by OVSEG_TRAINING_PROCESSES"
+            )
         self.size, self.batch, self.seed = size, batch, seed
         self.start, self.stop = start, stop
         self.rank, self.world = rank, world

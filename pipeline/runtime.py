@@ -3,8 +3,9 @@
 These come from the environment, not from params.yaml, so that moving to another machine
 invalidates no cached result:
 
-    OVSEG_DEVICE       cuda | cuda:N | cpu; default: cuda where there is one
+    OVSEG_DEVICE       cuda (all visible ones) | cuda:N | cpu; default: cuda where there is one
     OVSEG_WORKERS      processes for work on the CPU; default: the CPUs this process may use
+    OVSEG_TRAINING_PROCESSES  processes a training is spread over; default: one per GPU
     OVSEG_ENGINE       local | ray; default: local
     OVSEG_RAY_ADDRESS  the cluster to join ("auto", "ray://host:10001"); default: start one here
 """
@@ -15,7 +16,7 @@ import re
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import SimpleQueue, get_context
 
 import numpy as np
 import torch
@@ -40,13 +41,32 @@ def device() -> torch.device:
     return chosen
 
 
+def gpus() -> int:
+    """How many CUDA devices to use: all visible ones, unless OVSEG_DEVICE says otherwise."""
+    chosen = device()
+    if chosen.type != "cuda":
+        return 0
+    return torch.cuda.device_count() if chosen.index is None else 1
+
+
 def workers() -> int:
     """How many processes may work at once, at least 1."""
-    wanted = os.environ.get("OVSEG_WORKERS")
+    if (wanted := _number("OVSEG_WORKERS")) is not None:
+        return wanted
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def training_processes() -> int:
+    """How many processes a training is spread over, at least 1."""
+    return _number("OVSEG_TRAINING_PROCESSES") or max(1, gpus())
+
+
+def _number(variable: str) -> int | None:
+    wanted = os.environ.get(variable)
     if not wanted:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return None
     if not wanted.isdecimal() or int(wanted) < 1:
-        raise ValueError(f"OVSEG_WORKERS={wanted}: expected a whole number of at least 1")
+        raise ValueError(f"{variable}={wanted}: expected a whole number of at least 1")
     return int(wanted)
 
 
@@ -57,6 +77,20 @@ def process_pool(most: int) -> ProcessPoolExecutor:
     OpenCV) can wait for ever for a lock that one of those held.
     """
     return ProcessPoolExecutor(min(workers(), max(1, most)), mp_context=get_context("spawn"))
+
+
+def gpu_pool(most: int) -> ProcessPoolExecutor:
+    """A fresh process for every GPU, `most` at most, in which that one is the device."""
+    context = get_context("spawn")
+    number = min(gpus(), max(1, most))
+    devices = context.SimpleQueue()
+    for index in range(number):
+        devices.put(f"cuda:{index}")
+    return ProcessPoolExecutor(number, context, _take_device, (devices,))
+
+
+def _take_device(devices: SimpleQueue) -> None:
+    os.environ["OVSEG_DEVICE"] = devices.get()
 
 
 def engine() -> str:

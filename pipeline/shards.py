@@ -58,9 +58,9 @@ def run_shards(
     make(items of one shard, temporary folder) writes files such as `part.parquet`, which becomes
     `part-00007.parquet`, and returns JSON-able counts. It must depend on nothing but its
     arguments and what `fingerprint` describes, and be picklable for processes or a cluster.
-    With `processes`, local shards run in OVSEG_WORKERS processes; without, in this one, which
-    suits models. No items: no shards, and an empty folder. An exception in `make` ends the run;
-    finished shards stay.
+    With `processes`, local shards run in OVSEG_WORKERS processes; without, which suits models, in
+    this one or, where there are several GPUs, in a process for each. No items: no shards, and an
+    empty folder. An exception in `make` ends the run; finished shards stay.
     """
     if shard_size < 1:
         raise ValueError(f"shard_size = {shard_size}: expected at least 1 item in a shard")
@@ -152,8 +152,11 @@ def _run(
         from pipeline import cluster  # needs the extra `cluster`
 
         yield from cluster.run(make, missing)
-    elif processes and runtime.workers() > 1 and len(missing) > 1:
-        with runtime.process_pool(len(missing)) as pool:
+        return
+    places = runtime.workers() if processes else runtime.gpus()
+    if places > 1 and len(missing) > 1:
+        start = runtime.process_pool if processes else runtime.gpu_pool
+        with start(len(missing)) as pool:
             futures = [pool.submit(make, index, part) for index, part in missing.items()]
             try:
                 yield from (future.result() for future in as_completed(futures))

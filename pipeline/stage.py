@@ -11,13 +11,15 @@ HERE = Path(__file__).resolve().parents[1]
 OURS = (HERE / "pipeline", HERE / "stages")
 
 
-def run_stage(main: Callable[..., None]) -> None:
-    """Call `main` with the flags that its signature names (`--out data/pairs`).
+def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None) -> None:
+    """Call `main` with the flags that its signature names (`--out data/pairs`), `first` before it.
 
     A ValueError or FileNotFoundError that this project raised speaks to the user: it is printed
     without a stack trace and the exit status is 2. Anything else is a fault of the program.
     """
     try:
+        if first is not None:
+            first()
         tyro.cli(main)
     except (ValueError, FileNotFoundError) as error:
         if not _raised_here(error):

@@ -3,9 +3,8 @@
     python -m stages.finetune --step first --pairs data/pairs --clip data/base_clip \\
         --out data/finetune/first --metrics data/metrics/finetune-first.json
 
-On several GPUs: `torchrun --nproc_per_node 8 -m stages.finetune ...`. Writes a CLIP folder (see
-pipeline/clip/store.py), curves/; while training, checkpoint.pt from which a
-killed run goes on.
+Trains on all visible GPUs (pipeline/distributed.py). Writes a CLIP folder (see
+pipeline/clip/store.py), curves/; while training, checkpoint.pt from which a killed run goes on.
 """
 
 import json
@@ -18,10 +17,10 @@ from pipeline.atomic import write_text
 from pipeline.clip.finetune import Recipe, finetune
 from pipeline.clip.pair_set import open_pairs
 from pipeline.clip.store import load_clip, save_clip
-from pipeline.distributed import process_group
+from pipeline.distributed import loader_workers, process_group, start_all
 from pipeline.params import TEMPLATES, load_params
 from pipeline.progress import report
-from pipeline.runtime import device, workers
+from pipeline.runtime import device
 from pipeline.stage import run_stage
 
 
@@ -38,10 +37,8 @@ def main(
     recipe = Recipe(**chosen | {"templates": TEMPLATES[chosen["templates"]]})
     with process_group(device()) as on:
         model = load_clip(clip, on)
-        readers = workers() if on.type == "cuda" else 0
-        counts = finetune(
-            model, open_pairs(pairs), recipe, out / "checkpoint.pt", out / "curves", readers
-        )
+        state, curves, readers = out / "checkpoint.pt", out / "curves", loader_workers(on)
+        counts = finetune(model, open_pairs(pairs), recipe, state, curves, readers)
         if dist.is_initialized() and dist.get_rank() != 0:
             return
     save_clip(out, model, f"{model.name}; {step} step: {recipe.train}")
@@ -52,4 +49,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, first=start_all)

@@ -2,9 +2,9 @@
 
     python -m stages.segmenter --dataset data/dataset --clip data/base_clip --out data/segmenter
 
-On several GPUs: `torchrun --nproc_per_node 8 -m stages.segmenter ...`. Writes segmenter.json,
-segmenter.safetensors, rejects.parquet, metrics.json (last losses, mask recall) and curves/; while
-training, checkpoints/ from which a killed run goes on.
+Trains on all visible GPUs (pipeline/distributed.py). Writes segmenter.json, segmenter.safetensors,
+rejects.parquet, metrics.json (last losses, mask recall) and curves/; while training, checkpoints/
+from which a killed run goes on.
 """
 
 import json
@@ -18,11 +18,11 @@ from pipeline.clip.store import load_clip
 from pipeline.clip.text import class_features
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.instances import TrueMasks, instances_file
-from pipeline.distributed import process_group
+from pipeline.distributed import loader_workers, process_group, start_all
 from pipeline.params import TEMPLATES, from_scratch, load_params
 from pipeline.progress import report
 from pipeline.records import Reject, write_parquet
-from pipeline.runtime import device, workers
+from pipeline.runtime import device
 from pipeline.segmenter.data import Augmentation
 from pipeline.segmenter.fit import ClosedSet, discard_checkpoints, fit, trained_classes
 from pipeline.segmenter.matcher import LossWeights
@@ -65,7 +65,7 @@ def main(
                 wanted.warm_start and Path(wanted.warm_start),
                 out,
                 on,
-                loader_workers=workers() if on.type == "cuda" else 0,
+                loader_workers(on),
             )
         if not comm.is_main_process():
             return
@@ -82,4 +82,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, first=start_all)

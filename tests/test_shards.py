@@ -1,4 +1,6 @@
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -132,3 +134,20 @@ def test_user_errors(tmp_path):
         run_shards(tmp_path, [1], 0, make_nouns, {}, "testing")
     with pytest.raises(FileNotFoundError, match="no manifest folder"):
         list(read_shards(tmp_path / "absent", "part", NounRecord))
+
+
+def device_of(items: list[int], folder: Path) -> dict:
+    time.sleep(1)  # so that no process takes every shard
+    (folder / "part.txt").write_text(str(sum(items)))
+    return {os.environ["OVSEG_DEVICE"]: 1}
+
+
+def test_several_gpus_have_a_process_each(tmp_path, monkeypatch):
+    monkeypatch.setenv("OVSEG_DEVICE", "cuda")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    shards = run_shards(tmp_path, list(range(8)), 2, device_of, {}, "test")
+    assert [shard.files[0].read_text() for shard in shards] == ["1", "5", "9", "13"]
+    assert set(total_counts(shards)) == {"cuda:0", "cuda:1"}
+    monkeypatch.setenv("OVSEG_DEVICE", "cuda:1")
+    [shard] = run_shards(tmp_path, list(range(9)), 9, device_of, {}, "test")
+    assert shard.counts == {"cuda:1": 1}

@@ -187,11 +187,6 @@ def _batches(
     steps: int,
     workers: int,
 ) -> Iterator[Batch]:
-    if recipe.batch_size % processes():
-        raise ValueError(
-            f"finetune batch_size = {recipe.batch_size} cannot be split over {processes()} "
-            "processes: choose a multiple"
-        )
     draws = Draws(len(training), recipe.batch_size, recipe.seed, start, steps, _rank(), processes())
     return iter(loader(regions.only(training), draws, stack, workers))
 
