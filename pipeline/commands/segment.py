@@ -41,11 +41,13 @@ def segment(
         long_side: but keep the long side at or below this.
         precision: of both networks; bfloat16 and float16 are faster on some machines.
     """
+    from pipeline.atomic import write_text
     from pipeline.data.images import read_image
     from pipeline.data.labels import write_label
     from pipeline.ovseg import OVSeg
     from pipeline.ovseg.clip_branch import RegionStyle
     from pipeline.ovseg.panel import Column, save_sheet, sheet
+    from pipeline.progress import report
 
     image = read_image(picture)
     loaded = OVSeg.load(
@@ -69,15 +71,17 @@ def segment(
     write_label(out / f"{picture.stem}-labels.png", labels, unnamed)
     summary = {"picture": str(picture), "mode": mode, "names": names, "unnamed_label": unnamed}
     text = json.dumps(summary | result.summary(), ensure_ascii=False, indent=1)
-    (out / f"{picture.stem}.json").write_text(text + "\n", encoding="utf-8")
-    _print(result, out / f"{picture.stem}-overlay.png")
+    write_text(out / f"{picture.stem}.json", text + "\n")
+    _print(result)
+    for name in ("-overlay.png", "-labels.png", ".json"):
+        report(str(out / f"{picture.stem}{name}"))
 
 
-def _print(result, overlay: Path) -> None:
+def _print(result) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("class", "share", "score", caption=f"overlay: {overlay}")
+    table = Table("class", "share", "score")
     for region in (result.regions[i] for i in result.order):
         table.add_row(region.name, f"{region.share:.1%}", f"{region.score:.2f}")
     Console().print(table)

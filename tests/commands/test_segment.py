@@ -38,6 +38,8 @@ def test_segment_writes_overlay_labels_and_areas(data, tmp_path, capsys, mode):
     assert summary["unnamed_pixels"] == (labels == 255).sum()
     assert Image.open(tmp_path / "my picture-overlay.png").width > 2 * 320
     shown = capsys.readouterr().out
+    for name in ("my picture-overlay.png", "my picture-labels.png", "my picture.json"):
+        assert f"{tmp_path / name}\n" in shown, "a path is never wrapped"
     assert all(entry["name"] in shown for entry in summary["classes"] if entry["pixels"])
 
 
