@@ -26,11 +26,14 @@ def start_all() -> None:
     if dist.is_torchelastic_launched() or (number := runtime.training_processes()) == 1:
         return
     report(f"training in {number} processes")
-    _become(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        + [f"--nproc_per_node={number}", "-m", sys.modules["__main__"].__spec__.name]
-        + sys.argv[1:]
-    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    _become([*torchrun, f"--nproc_per_node={number}", *_this_program(), *sys.argv[1:]])
+
+
+def _this_program() -> list[str]:
+    """How Python was started: with -m and a module, or with a file."""
+    module = sys.modules["__main__"].__spec__
+    return ["-m", module.name] if module is not None else [sys.argv[0]]
 
 
 def _become(command: list[str]) -> NoReturn:
