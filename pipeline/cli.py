@@ -15,6 +15,7 @@ from pipeline.commands.export import export
 from pipeline.commands.import_ import import_
 from pipeline.commands.preset import preset
 from pipeline.commands.segment import segment
+from pipeline.stage import meant_for_user
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "segment": segment,
@@ -27,11 +28,16 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command. What the user got wrong ends in one line and exit code 2."""
+    """Run a command. What the user got wrong ends in one line and exit code 2.
+
+    As in `run_stage`: what a library raised under it is a fault of the program, with its trace.
+    """
     try:
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="ovseg", description="Open-vocabulary segmentation.", args=arguments
         )
     except (ValueError, FileNotFoundError) as error:
+        if not meant_for_user(error):
+            raise
         print(f"ovseg: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -22,12 +22,13 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
             first()
         tyro.cli(main)
     except (ValueError, FileNotFoundError) as error:
-        if not _raised_here(error):
+        if not meant_for_user(error):
             raise
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def _raised_here(error: Exception) -> bool:
+def meant_for_user(error: Exception) -> bool:
+    """True when the line that raised it is this project's, not a library's under it."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return any(Path(last.filename).resolve().is_relative_to(folder) for folder in OURS)

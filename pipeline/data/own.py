@@ -4,7 +4,8 @@
     captions.jsonl     one caption a line: {"image": "x.jpg", "caption": "A dog on a sofa."}
                        several lines may name the same picture; or
     captions.json      the same in COCO's captions format ("images" with "file_name", "annotations")
-    masks/x.png        optional: label map of images/x.jpg, class ids, 255 = not labelled
+    masks/x.png        optional: label map of images/x.jpg, class ids, 255 = not labelled; not all
+                       pictures need one, but without it none in val.txt is evaluated
     classes.txt        needed with masks: one class name a line; the first line is class 0
     val.txt            optional: pictures, one a line, kept from training and used to evaluate
 
@@ -84,11 +85,11 @@ def read_own(root: str | Path) -> OwnData:
     data = OwnData(Dataset(root.name, root.resolve(), classes, [True] * len(classes), IGNORE))
     items = list(enumerate(files, start=1))
     for (_, name), (record, refused) in read_headers(items, read, f"reading {root.name}"):
-        rejects.extend(refused)
+        needs_mask = bool(masks) and name in held_out  # to be evaluated; else one of both is enough
+        fine = {"no caption", *(() if needs_mask else ("no label map",))}
+        rejects.extend(r for r in refused if record is None or r.reason not in fine)
         if record is not None:
             (data.val if name in held_out else data.train).append(record)
-    if not masks:  # then having none is no fault of any picture
-        rejects = [r for r in rejects if r.reason != "no label map"]
     data.rejects = rejects
     return data
 

@@ -38,7 +38,15 @@ def test_whole_folder(tmp_path):
     assert data.train[1].label_path == "masks/sub/b.png"
     assert data.dataset.classes == ["cat", "sofa"]
     assert data.dataset.read_label(data.val[0])[0, 0] == 0
-    assert faults(data) == {"images/a.jpg": "no label map; "}
+    assert data.rejects == []  # a.jpg has no mask, but captions to learn from
+
+
+def test_a_held_out_picture_without_a_mask_is_told(tmp_path):
+    root = make_own(tmp_path)
+    (root / "masks" / "c.png").unlink()
+    data = read_own(root)
+    assert [r.path for r in data.val] == ["images/c.jpg"]
+    assert faults(data) == {"images/c.jpg": "no label map; "}
 
 
 def test_captions_alone_are_enough(tmp_path):
@@ -95,7 +103,6 @@ def test_every_wrong_line_is_named(tmp_path):
         "val.txt:2": "no such picture; 'd.jpg' is not in images/",
         "masks/z.png": "mask without picture; expected images/z.jpg or another picture so named",
         "masks/a.png": "unknown class in label map; value 2; expected 0..1 (classes.txt) or 255",
-        "images/a.jpg": "no label map; ",
     }
     assert len(data.train) == 2  # what is right is still used
 
@@ -130,7 +137,7 @@ def test_text_as_editors_save_it(tmp_path):
     assert data.dataset.classes == ["cat", "sofa"]
     assert data.train[0].captions == [Caption(1, "A dog\u2028asleep.")]
     assert [r.path for r in data.val] == ["images/c.jpg"]
-    assert {r.reason for r in data.rejects} == {"no label map", "no caption"}
+    assert data.rejects == []  # sub/b.png has a mask, a.jpg a caption
 
 
 def test_every_wrong_entry_of_coco_captions_is_named(tmp_path):
