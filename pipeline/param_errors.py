@@ -12,13 +12,13 @@ from pydantic import BaseModel, ValidationError
 Schema = dict[str, Any]
 
 
-def describe(error: ValidationError, model: type[BaseModel], prefix: list[str]) -> str:
-    """The first fault of `error`, raised by `model`; prefix: keys that lead to the model."""
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first fault of `error`, raised by `model`."""
     fault = error.errors(include_url=False)[0]
     root = model.model_json_schema()
     place = fault["loc"][:-1] if fault["type"] in ("missing", "extra_forbidden") else fault["loc"]
     keys, node = _walk(root, place)
-    name = ".".join([*prefix, *keys])
+    name = ".".join(keys)
     if fault["type"] == "missing":
         key = str(fault["loc"][-1])
         allowed = allowed_values(root, node["properties"][key])

@@ -6,14 +6,14 @@ sees it. The comments there say what each key means.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.data.classes import Synonyms
 from pipeline.param_errors import describe
-from pipeline.params_file import check_sets, read_yaml
+from pipeline.params_file import read_yaml
 from pipeline.segmenter.config import MasksOf, SegmenterConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -260,32 +260,33 @@ def from_scratch(wanted: SegmenterParams, recipe: PretrainSegmenterParams) -> Se
 def load_params(path: Path | str, section: str) -> Any:
     """One section of params.yaml as its model, e.g. load_params("params.yaml", "pairs").
 
-    "finetune.first" gives a part of a section. FileNotFoundError without the file; ValueError
-    names the first wrong, missing or unknown key, its value and what is allowed. With the section
-    "dataset", also an evaluation set that is not prepared: better now than after the training.
+    "finetune.first" gives a part of a section. The whole file is checked, so that a mistake in the
+    section of a later stage is told before a training and not after it; errors as in `load_all`.
     """
-    path = Path(path)
-    content: Any = read_yaml(path)
-    model: Any = Params
-    if section == "dataset":
-        check_sets(path, content)
+    chosen: Any = load_all(path)
     for key in section.split("."):
-        if not isinstance(content, dict) or key not in content:
-            raise ValueError(f"{path}: section {section} is missing")
-        content, model = content[key], model.model_fields[key].annotation
-    return _validated(path, model, content, section.split("."))
+        chosen = getattr(chosen, key)
+    return chosen
 
 
 def load_all(path: Path | str) -> Params:
-    """Every section of params.yaml; errors as in `load_params`."""
-    return _validated(Path(path), Params, read_yaml(Path(path)), [])
+    """Every section of params.yaml.
 
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def _validated(path: Path, model: type[M], content: Any, prefix: list[str]) -> M:
+    FileNotFoundError without the file; ValueError names the first wrong, missing or unknown key,
+    its value and what is allowed, or the sets to evaluate that are not prepared.
+    """
+    path = Path(path)
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected the sections {', '.join(Params.model_fields)}")
     try:
-        return model.model_validate(content)
+        params = Params.model_validate(content)
     except ValidationError as error:
-        raise ValueError(f"{path}: {describe(error, model, prefix)}") from None
+        raise ValueError(f"{path}: {describe(error, Params)}") from None
+    unprepared = [name for name in params.evaluate.sets if name not in params.dataset.sets]
+    if unprepared:
+        raise ValueError(
+            f"{path}: evaluate.sets has {', '.join(unprepared)}, which dataset.sets "
+            f"({', '.join(params.dataset.sets)}) does not prepare: add it there or remove it here"
+        )
+    return params
