@@ -10,7 +10,6 @@ protocol (SPNet, ZS3Net). The embedded OpenMoji world is a folder of the same la
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ STUFF_SOURCE = (
     "http://calvin.inf.ed.ac.uk/wp-content/uploads/data/cocostuffdataset/"
     "stuffthingmaps_trainval2017.zip"
 )
-_EXTENSIONS = (".jpg", ".jpeg", ".png")
+_PICTURES, _LABELS = (".jpg", ".jpeg"), (".png",)
 
 
 def coco_paths(root: str | Path, split: str) -> dict[str, Path]:
@@ -63,8 +62,10 @@ def read_coco(
         )
     annotated = read_captions(paths["captions"], stage)
     rejects = annotated.rejects
-    files = _files_by_id(paths["images"], stage, rejects)
-    labels = _files_by_id(paths["labels"], stage, rejects) if paths["labels"].is_dir() else {}
+    files = _files_by_id(paths["images"], _PICTURES, stage, rejects)
+    labels = {}
+    if paths["labels"].is_dir():
+        labels = _files_by_id(paths["labels"], _LABELS, stage, rejects)
     for image_id in sorted(set(annotated.sizes) - set(files)):
         rejects.append(
             Reject(stage, str(image_id), "picture missing", f"not in {paths['images'].name}/")
@@ -138,6 +139,8 @@ def read_captions(path: Path, stage: str = "dataset") -> CaptionsFile:
         if image_id not in sizes:
             detail = f"image {image_id} is not in the file's images"
             rejects.append(Reject(stage, f"caption {caption_id}", "caption without image", detail))
+        elif fault := unwritable(text):
+            rejects.append(Reject(stage, f"caption {caption_id}", "wrong entry", fault))
         elif not text:
             detail = f"of image {image_id}"
             rejects.append(Reject(stage, f"caption {caption_id}", "empty caption", detail))
@@ -150,6 +153,15 @@ def read_captions(path: Path, stage: str = "dataset") -> CaptionsFile:
             f"is right: {len(rejects)} faults)"
         )
     return CaptionsFile(sizes, file_names, captions, rejects)
+
+
+def unwritable(text: str) -> str | None:
+    """Why a text cannot be written as UTF-8, None when it can. JSON may escape half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"half a character ({text[error.start]!a}) in {text[:80]!a}"
+    return None
 
 
 def _numbers(entry: Any, *names: str) -> list[int] | None:
@@ -165,10 +177,15 @@ def _wrong(stage: str, path: Path, key: str, index: int, entry: Any, keys: str) 
     return Reject(stage, f'{path.name} "{key}"[{index}]', "wrong entry", detail)
 
 
-def _files_by_id(folder: Path, stage: str, rejects: list[Reject]) -> dict[int, str]:
-    """Image id -> file name, by the number that COCO file names are."""
+def _files_by_id(
+    folder: Path, extensions: tuple[str, ...], stage: str, rejects: list[Reject]
+) -> dict[int, str]:
+    """Image id -> file name, by the number that COCO file names are.
+
+    Other extensions are passed over: label maps unpacked beside the pictures are no pictures.
+    """
     found: dict[int, str] = {}
-    for name in sorted(_names(folder)):
+    for name in sorted(p.name for p in folder.iterdir() if p.suffix.lower() in extensions):
         stem = Path(name).stem
         if stem.isdecimal():
             found.setdefault(int(stem), name)
@@ -177,6 +194,3 @@ def _files_by_id(folder: Path, stage: str, rejects: list[Reject]) -> dict[int, s
             rejects.append(Reject(stage, f"{folder.name}/{name}", "name is no image id", detail))
     return found
 
-
-def _names(folder: Path) -> Iterable[str]:
-    return (p.name for p in folder.iterdir() if p.suffix.lower() in _EXTENSIONS)

@@ -43,7 +43,7 @@ def read_label(
             stored = np.asarray(image) if mode in _MODES else None
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such label map") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path}: not a readable label map ({error})") from error
     if stored is None:
         raise ValueError(

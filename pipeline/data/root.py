@@ -15,7 +15,7 @@ VARIABLE = "DETECTRON2_DATASETS"
 
 def data_root(configured: str | Path | None = None) -> Path:
     """The root, absolute. It need not exist."""
-    return Path(configured or os.environ.get(VARIABLE) or "datasets").resolve()
+    return Path(configured or os.environ.get(VARIABLE) or "datasets").expanduser().resolve()
 
 
 def root_fault(root: Path) -> str:

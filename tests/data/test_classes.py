@@ -45,10 +45,27 @@ def test_cocostuff_split():
 
 def test_context59_is_part_of_context459():
     full, part = load_class_list("context459"), load_class_list("context59")
-    renamed = {"diningtable": "table", "clothes": "cloth", "bedcloth": "bedclothes"}
     for name, value in zip(part.names, part.stored, strict=True):
-        assert full.names[full.stored.index(value)] == renamed.get(name, name)
-    assert load_class_list("voc20").names == part.names[:20]
+        assert full.names[full.stored.index(value)] == name
+    renamed = {"diningtable": "table"}
+    assert [renamed.get(n, n) for n in load_class_list("voc20").names] == part.names[:20]
+
+
+def test_context59_is_the_official_list_under_the_names_in_use():
+    """59_labels.txt, with the three names that OVSeg and mmsegmentation took from the 459."""
+    lines = (samples() / "classlists" / "pascal_context_59.txt").read_text().splitlines()
+    official = [line.partition(": ")[2] for line in lines if not line.startswith("0: ")]
+    in_use = {"diningtable": "table", "clothes": "cloth", "bedcloth": "bedclothes"}
+    assert load_class_list("context59").names == [in_use.get(n, n) for n in official]
+
+
+def test_cocostuff_is_the_official_list():
+    """Ids 1..182 of which 171 are used; label maps hold the id - 1."""
+    lines = (samples() / "classlists" / "cocostuff_ids.txt").read_text().splitlines()
+    official = dict(line.split(": ") for line in lines)
+    classes = load_class_list("cocostuff")
+    for stored, name in zip(classes.stored, classes.names, strict=True):
+        assert official[str(stored + 1)] == name
 
 
 def test_names_match_the_sample_lists():

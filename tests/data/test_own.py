@@ -46,7 +46,9 @@ def test_a_held_out_picture_without_a_mask_is_told(tmp_path):
     (root / "masks" / "c.png").unlink()
     data = read_own(root)
     assert [r.path for r in data.val] == ["images/c.jpg"]
-    assert faults(data) == {"images/c.jpg": "no label map; "}
+    assert faults(data) == {
+        "images/c.jpg": "no label map; held out by val.txt, but without one not evaluated"
+    }
 
 
 def test_captions_alone_are_enough(tmp_path):
@@ -102,7 +104,7 @@ def test_every_wrong_line_is_named(tmp_path):
         "captions.jsonl:10": "empty caption; expected a sentence",
         "val.txt:2": "no such picture; 'd.jpg' is not in images/",
         "masks/z.png": "mask without picture; expected images/z.jpg or another picture so named",
-        "masks/a.png": "unknown class in label map; value 2; expected 0..1 (classes.txt) or 255",
+        "masks/a.png": "unknown class in label map; found 2; expected 0..1 (classes.txt) or 255",
     }
     assert len(data.train) == 2  # what is right is still used
 
@@ -173,5 +175,109 @@ def test_missing_parts_say_what_is_expected(tmp_path):
     with pytest.raises(FileNotFoundError, match="neither captions nor masks; expected captions"):
         read_own(tmp_path)
     (tmp_path / "captions.jsonl").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="captions.jsonl: not UTF-8"):
+    with pytest.raises(ValueError, match="captions.jsonl: UTF-16 and not UTF-8"):
         read_own(tmp_path)
+
+
+def test_when_no_caption_is_right_every_line_is_still_named(tmp_path):
+    save_picture(tmp_path / "images" / "sub" / "a.jpg")
+    lines = ['{"image": "images/sub/A.JPG", "caption": "A dog."}', "[" * 100_000, '{"image": 3}']
+    (tmp_path / "captions.jsonl").write_text("\n".join(lines))
+    with pytest.raises(ValueError) as error:
+        read_own(tmp_path)
+    first, meant, deep, wrong = str(error.value).split("\n")
+    assert first.endswith("captions.jsonl: no caption in it can be used, and no mask")
+    assert "captions.jsonl:1: no such picture; 'images/sub/A.JPG' is not in images/" in meant
+    assert "did you mean 'sub/a.jpg'? Names are paths below images/" in meant
+    assert "captions.jsonl:2: wrong line; not JSON" in deep and len(deep) < 300
+    assert "captions.jsonl:3: wrong line; found '{\"image\": 3}'" in wrong
+
+
+def test_lines_that_are_no_text_are_named_and_the_rest_is_used(tmp_path):
+    save_picture(tmp_path / "images" / "a.jpg")
+    line = b'{"image": "a.jpg", "caption": "A %s."}\n'
+    texts = line % b"dog", line % b"caf\xe9", line % b"\\ud800", line % b"cat"
+    (tmp_path / "captions.jsonl").write_bytes(b"".join(texts))
+    data = read_own(tmp_path)
+    assert [c.text for c in data.train[0].captions] == ["A dog.", "A cat."]
+    found = faults(data)
+    assert found["captions.jsonl:2"].startswith("not UTF-8; byte ")
+    assert found["captions.jsonl:3"].startswith("wrong line; half a character ('\\ud800')")
+    assert len(found) == 2
+
+
+def test_accents_may_be_composed_or_not(tmp_path):
+    save_picture(tmp_path / "images" / "cafe\u0301.jpg")
+    line = json.dumps({"image": "caf\u00e9.jpg", "caption": "A dog."})
+    (tmp_path / "captions.jsonl").write_text(line)
+    data = read_own(tmp_path)
+    assert (len(data.train), data.rejects) == (1, [])
+
+
+def test_masks_that_fit_no_single_picture(tmp_path):
+    root = make_own(tmp_path)
+    save_picture(root / "images" / "sub" / "b.jpg")  # beside sub/b.png
+    save_picture(root / "masks" / "a.jpg")
+    data = read_own(root)
+    assert faults(data) == {
+        "masks/a.jpg": "mask is no PNG; expected masks/a.png, other formats may change class ids",
+        "masks/sub/b.png": "mask of more than one picture; images/ has sub/b.jpg and sub/b.png; "
+        "rename all but one",
+        "images/sub/b.jpg": "nothing to learn from; has no caption and no label map",
+    }
+
+
+def test_a_refused_mask_is_one_fault(tmp_path):
+    root = make_own(tmp_path)
+    for name in ("c.png", "d.png"):
+        save_label(root / "masks" / name, np.arange(2, 50, dtype=np.uint8).reshape(6, 8))
+    save_picture(root / "images" / "d.jpg")
+    data = read_own(root)
+    values = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 38 more"
+    fault = f"unknown class in label map; found {values}; expected 0..1 (classes.txt) or 255"
+    assert faults(data) == {
+        "masks/c.png": fault,
+        "masks/d.png": fault,
+        "images/d.jpg": "nothing to learn from; has no caption",
+    }
+
+
+def test_a_picture_listed_twice_keeps_all_its_captions(tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        save_picture(tmp_path / "images" / name)
+    entry = {"file_name": "a.jpg", "height": 6, "width": 8}
+    other = {"id": 9, "file_name": "b.jpg", "height": 8, "width": 6}
+    write_json(
+        tmp_path / "captions.json",
+        {
+            "images": [{"id": 7} | entry, {"id": 8} | entry, other],
+            "annotations": [
+                {"id": i, "image_id": 7 + i, "caption": f"Caption {i}."} for i in range(3)
+            ],
+        },
+    )
+    data = read_own(tmp_path)
+    assert data.train[0].captions == [Caption(0, "Caption 0."), Caption(1, "Caption 1.")]
+    assert faults(data) == {
+        "images/b.jpg": "size differs from annotation; is 8 x 6, annotated 6 x 8"
+    }
+    (tmp_path / "captions.jsonl").write_text('{"image": "b.jpg", "caption": "A cat."}')
+    data = read_own(tmp_path)
+    assert [r.path for r in data.train] == ["images/b.jpg"]
+    assert faults(data)["captions.json"].startswith("captions not read; captions.jsonl is there")
+
+
+def test_linked_folders_are_read(tmp_path):
+    save_picture(tmp_path / "elsewhere" / "a.jpg")
+    (tmp_path / "own" / "images").mkdir(parents=True)
+    (tmp_path / "own" / "images" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "own" / "captions.jsonl").write_text('{"image": "more/a.jpg", "caption": "Dog."}')
+    data = read_own(tmp_path / "own")
+    assert ([r.path for r in data.train], data.rejects) == (["images/more/a.jpg"], [])
+
+
+def test_something_must_be_left_to_learn_from(tmp_path):
+    root = make_own(tmp_path)
+    (root / "val.txt").write_text("a.jpg\nc.jpg\nsub/b.png\n")
+    with pytest.raises(ValueError, match="val.txt: lists every picture, so none is left to learn"):
+        read_own(root)

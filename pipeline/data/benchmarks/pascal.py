@@ -3,9 +3,10 @@
 VOC: palette PNGs, 0 = background, 255 = void; both are ignored, as in the paper.
 
 Context: the pictures of VOC 2010 with one `.mat` each, whose matrix `LabelMap` holds 1..459 (the
-official labels.txt), 0 = unlabelled. The 59 classes are the frequent ones of the same matrix under
-the names of 59_labels.txt ("diningtable" is table, "clothes" cloth, "bedcloth" bedclothes). The
-official validation list is part of this package; `VOC2010/pascalcontext_val.txt` wins over it.
+official labels.txt), 0 = unlabelled. The 59 classes are the frequent ones of the same matrix, by
+the same names, as users of the set prompt with them: table, cloth, bedclothes, where the official
+59_labels.txt has "diningtable", "clothes" and "bedcloth". The official validation list is part of
+this package; `VOC2010/pascalcontext_val.txt` wins over it.
 """
 
 from pathlib import Path

@@ -41,7 +41,7 @@ def test_both_context_sets_share_one_conversion(tmp_path):
     some = load_eval_set(tmp_path / "out/sets/pc59.json")
     every = load_eval_set(tmp_path / "out/sets/pc459.json")
     assert [i.image_id for i in some.images] == ["2008_000002", "2008_000003"]
-    table = some.classes.index("diningtable")
+    table = some.classes.index("table")
     assert np.array_equal(mapped(some, 0), np.array((table, 255))[CHECKER])
     assert np.array_equal(mapped(some, 1), np.array((255, some.classes.index("wood")))[CHECKER])
     assert np.array_equal(mapped(every, 0), np.array((396, 0))[CHECKER])

@@ -1,0 +1,165 @@
+"""The text files of a folder of one's own (pipeline/data/own.py): captions, classes, held-out names.
+
+Lines are told apart by line ends alone: str.splitlines would part a caption at a form feed.
+"""
+
+import json
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.coco import read_captions, unwritable
+from pipeline.records import Caption, Reject
+
+STAGE = "dataset"
+CAPTION_LINE = '{"image": "x.jpg", "caption": "A dog on a sofa."}'
+MOST_CLASSES = 255  # label maps are 8-bit, 255 is the ignore label
+
+
+class Names:
+    """The pictures below images/, found as people write their names."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        self._exact = {unicodedata.normalize("NFC", name): name for name in files}
+        self._loose = {_loose(name): name for name in files}
+
+    def find(self, name: str) -> str | None:
+        """The file of that name; accents may be composed (Linux) or not (macOS)."""
+        return self._exact.get(unicodedata.normalize("NFC", name))
+
+    def unknown(self, where: str, name: str) -> Reject:
+        """The fault that there is no such picture, with the name that may be meant."""
+        meant = self._loose.get(_loose(name))
+        hint = f"; did you mean {meant!r}? Names are paths below images/" if meant else ""
+        return Reject(STAGE, where, "no such picture", f"{name!r} is not in images/{hint}")
+
+
+def _loose(name: str) -> str:
+    path = unicodedata.normalize("NFC", name.strip()).replace("\\", "/").casefold()
+    return path.removeprefix("./").removeprefix("images/")
+
+
+@dataclass
+class Captions:
+    """file: the one that was read, None without any; texts: captions by picture name; sizes:
+    (height, width) that the file states, by picture name."""
+
+    file: Path | None = None
+    texts: dict[str, list[Caption]] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def read_all_captions(root: Path, names: Names, rejects: list[Reject]) -> Captions:
+    """From captions.jsonl or else captions.json; what is wrong in them goes to `rejects`.
+
+    ValueError when the file as a whole is not what its name says.
+    """
+    lines, coco = root / "captions.jsonl", root / "captions.json"
+    if lines.is_file():
+        if coco.is_file():
+            detail = "captions.jsonl is there and wins; remove one of both"
+            rejects.append(Reject(STAGE, coco.name, "captions not read", detail))
+        return _from_lines(lines, names, rejects)
+    return _from_coco(coco, names, rejects) if coco.is_file() else Captions()
+
+
+def read_classes(path: Path, needed: bool = True) -> list[str]:
+    """Class names of a classes.txt, one a line. ValueError names every wrong line."""
+    if not path.is_file():
+        if needed:
+            raise ValueError(f"{path}: missing; with masks/ it names the classes, one a line")
+        return []
+    undecoded: list[Reject] = []
+    names = [line.strip() for line in _lines(path, undecoded)]
+    faults = [f"{path.parent / r.item}: {r.reason}; {r.detail}" for r in undecoded]
+    for number, name in enumerate(names, start=1):
+        first = names.index(name) + 1
+        if not name and not undecoded:
+            faults.append(f"{path}:{number}: empty; expected the name of class {number - 1}")
+        elif name and first < number:
+            faults.append(f"{path}:{number}: {name!r} is already in line {first}")
+    if faults:
+        raise ValueError("\n".join(faults))
+    if len(names) > MOST_CLASSES:
+        raise ValueError(f"{path}: {len(names)} classes; label maps have room for {MOST_CLASSES}")
+    return names
+
+
+def read_names(path: Path, names: Names, rejects: list[Reject]) -> set[str]:
+    """The pictures that a val.txt lists, one a line; empty without the file."""
+    found = set()
+    for number, line in enumerate(_lines(path, rejects) if path.is_file() else [], start=1):
+        name = line.strip()
+        if name and (file := names.find(name)):
+            found.add(file)
+        elif name:
+            rejects.append(names.unknown(f"{path.name}:{number}", name))
+    return found
+
+
+def _from_coco(path: Path, names: Names, rejects: list[Reject]) -> Captions:
+    content = read_captions(path, STAGE)
+    rejects.extend(content.rejects)
+    read = Captions(path)
+    for image_id, name in content.file_names.items():
+        captions, file = content.captions.get(image_id, []), names.find(name)
+        if file is not None:
+            read.sizes[file] = content.sizes[image_id]
+            if captions:  # a file may have several entries
+                read.texts.setdefault(file, []).extend(captions)
+        else:
+            rejects.append(names.unknown(f"{path.name}, image {image_id}", name))
+    return read
+
+
+def _from_lines(path: Path, names: Names, rejects: list[Reject]) -> Captions:
+    read = Captions(path)
+    for number, line in enumerate(_lines(path, rejects), start=1):
+        where = f"{path.name}:{number}"
+        if not line.strip():
+            continue
+        try:
+            entry: Any = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            fault = str(error).partition(": line")[0]
+            if isinstance(error, json.JSONDecodeError):
+                fault += f" at column {error.colno}"
+            detail = f"not JSON ({fault}): {line[:80]!r}; expected {CAPTION_LINE}"
+            rejects.append(Reject(STAGE, where, "wrong line", detail))
+            continue
+        if not isinstance(entry, dict) or not all(
+            isinstance(entry.get(key), str) for key in ("image", "caption")
+        ):
+            detail = f"found {line[:80]!r}; expected {CAPTION_LINE}"
+            rejects.append(Reject(STAGE, where, "wrong line", detail))
+        elif fault := unwritable(entry["caption"]):
+            rejects.append(Reject(STAGE, where, "wrong line", fault))
+        elif (file := names.find(entry["image"])) is None:
+            rejects.append(names.unknown(where, entry["image"]))
+        elif not entry["caption"].strip():
+            rejects.append(Reject(STAGE, where, "empty caption", "expected a sentence"))
+        else:
+            caption = Caption(number, entry["caption"].strip())
+            read.texts.setdefault(file, []).append(caption)
+    return read
+
+
+def _lines(path: Path, rejects: list[Reject]) -> list[str]:
+    """The lines of a text file, without a byte order mark and without empty ones at the end.
+
+    A line that is not UTF-8 goes to `rejects` and is empty in the result. ValueError for UTF-16.
+    """
+    content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path}: UTF-16 and not UTF-8 text; save it as UTF-8")
+    lines = []
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").rstrip().split(b"\n"), 1):
+        try:
+            lines.append(line.decode())
+        except UnicodeDecodeError as error:
+            lines.append("")
+            detail = f"byte {error.start + 1} of {line[:80]!r}; save the file as UTF-8"
+            rejects.append(Reject(STAGE, f"{path.name}:{number}", "not UTF-8", detail))
+    return lines if lines != [""] else []
