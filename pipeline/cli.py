@@ -4,6 +4,7 @@ Each command is a function in `pipeline/commands/`; its arguments and docstring 
 A command imports what it needs when it runs, so that help appears at once.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -36,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="ovseg", description="Open-vocabulary segmentation.", args=arguments
         )
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough: `ovseg check | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except (ValueError, FileNotFoundError) as error:
         if not meant_for_user(error):
             raise

@@ -154,6 +154,7 @@ class ProposalsParams(Section):
 class NounsParams(Section):
     split: Literal["train", "val"]
     multiword: bool
+    tag_rules: bool
     stop_list: bool
     min_count: Count
     shard_size: Count

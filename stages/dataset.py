@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.atomic import write_text
+from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.prepare import prepare
 from pipeline.data.watch import read_survey
 from pipeline.params import load_params
@@ -43,9 +44,17 @@ def main(
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     for split in ("train", "val"):
         report(f"{split}: " + ", ".join(f"{n} {what}" for what, n in counts[split].items()))
-    report("evaluation sets: " + ", ".join(f"{s} ({n})" for s, n in counts["sets"].items()))
+    if not counts["train"]["label_maps"]:
+        report("no label maps to train a segmenter with: set segmenter.source to checkpoint")
+    report("evaluation sets: " + ", ".join(_size(*item) for item in counts["sets"].items()))
     for reason, number in counts["rejects"].items():
         report(f"left out, {reason}: {number} (listed in {out / 'rejects.parquet'})")
+
+
+def _size(name: str, pictures: int) -> str:
+    """How many pictures a set has, and of how many where it is a benchmark and lacks some."""
+    official = BENCHMARKS[name].official if name in BENCHMARKS else pictures
+    return f"{name} ({pictures:,}" + (f" of {official:,})" if pictures < official else ")")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from pipeline.text.nouns import NounOptions
 
 def main(dataset: Path, out: Path, metrics: Path, params: Path = Path("params.yaml")) -> None:
     chosen = load_params(params, "nouns")
-    options = NounOptions(multiword=chosen.multiword, stop_list=chosen.stop_list)
+    options = NounOptions(
+        multiword=chosen.multiword, tag_rules=chosen.tag_rules, stop_list=chosen.stop_list
+    )
     start = time.perf_counter()
     counts = collect_nouns(dataset, out, chosen.split, options, chosen.min_count, chosen.shard_size)
     speed = counts["captions"] / (time.perf_counter() - start)

@@ -4,8 +4,9 @@ Also the words for what is missing: each part with its expected path and officia
 can run without it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pipeline.data.benchmarks import BENCHMARKS
@@ -31,9 +32,9 @@ class CheckRow:
 def check_root(root: str | Path) -> list[CheckRow]:
     """COCO's two splits and every benchmark, found or not. An absent root has nothing ready."""
     root = Path(root)
-    return [_check_coco(root, split) for split in COCO_PICTURES] + [
-        _check_benchmark(benchmark, root) for benchmark in BENCHMARKS.values()
-    ]
+    rows = [(f"coco {split}", partial(_check_coco, root, split)) for split in COCO_PICTURES]
+    rows += [(name, partial(_check_benchmark, b, root)) for name, b in BENCHMARKS.items()]
+    return [_readable(name, check) for name, check in rows]
 
 
 def missing_parts(rows: Iterable[CheckRow], root: Path) -> list[str]:
@@ -77,17 +78,30 @@ def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
     )
 
 
+def _readable(name: str, check: Callable[[], CheckRow]) -> CheckRow:
+    """The row, which says so when a folder may not be read."""
+    try:
+        return check()
+    except OSError as error:
+        return CheckRow(name, 0, 0, False, f"cannot be read: {error.strerror}: {error.filename}")
+
+
 def _check_coco(root: Path, split: str) -> CheckRow:
     pictures = Part(f"coco/{split}", f"{COCO_PICTURES[split]:,} pictures", SOURCES[split])
     captions = Part(f"coco/annotations/captions_{split}.json", "captions", CAPTIONS_SOURCE)
-    labels = Part(f"coco/stuffthingmaps/{split}", "label maps", STUFF_SOURCE)
+    labels = Part(
+        f"coco/stuffthingmaps/{split}", "label maps; unzip into coco/stuffthingmaps", STUFF_SOURCE
+    )
     images = files_by_stem(root, pictures.path, ".jpg")
     maps = files_by_stem(root, labels.path, ".png")
     missing = tuple(part for part in (pictures, captions) if not part.exists(root))
     ready = bool(images) and not missing
-    note = _note(missing, len(images), COCO_PICTURES[split], "no pictures")
-    if ready and not maps:
-        note += f"; no {labels.path}, so no segmenter can be trained ({labels.source})"
+    none_found = f"no .jpg in {pictures.path}, from {pictures.source}"
+    note = _note(missing, len(images), COCO_PICTURES[split], none_found)
+    if ready and len(maps) < len(images):
+        note += f"; label maps of {len(maps):,} in {labels.path}, from {labels.source}"
+        if split == "train2017" and not maps:
+            note += ": without them no segmenter can be trained"
     return CheckRow(f"coco {split}", len(images), len(maps), ready, note, missing)
 
 
@@ -98,7 +112,7 @@ def _check_benchmark(benchmark: Benchmark, root: Path) -> CheckRow:
     except (ValueError, OSError) as error:
         return CheckRow(benchmark.name, 0, 0, False, str(error), missing)
     both = len(listing.complete)
-    places = " or ".join(part.path for part in benchmark.parts)
+    places = " or ".join(f"{part.path}, from {part.source}" for part in benchmark.parts)
     note = _note(missing, both, benchmark.official, f"no picture with its label map in {places}")
     return CheckRow(
         benchmark.name,

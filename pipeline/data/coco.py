@@ -193,4 +193,3 @@ def _files_by_id(
             detail = "expected a number such as 000000000139"
             rejects.append(Reject(stage, f"{folder.name}/{name}", "name is no image id", detail))
     return found
-

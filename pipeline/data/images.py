@@ -73,6 +73,14 @@ def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
+def is_turned(path: str | Path) -> bool:
+    """Whether the upright picture has its pixels in other places than the stored one. Raises as
+    `image_size` does."""
+    image_size(path)
+    with Image.open(path) as image:
+        return _orientation(image) in _TRANSPOSE
+
+
 def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 (upright) when there is none or the EXIF block is broken."""
     try:

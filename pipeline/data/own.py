@@ -3,8 +3,8 @@
     images/            pictures of any common format, in subfolders if you like
     captions.jsonl     one caption a line: {"image": "x.jpg", "caption": "A dog on a sofa."}
                        several lines may name the same picture; or
-    captions.json      the same in COCO's captions format ("images" with "file_name", "annotations");
-                       not read where captions.jsonl is there
+    captions.json      the same in COCO's captions format ("images" with "file_name",
+                       "annotations"); not read where captions.jsonl is there
     masks/x.png        optional: label map of images/x.jpg, class ids, 255 = not labelled; not all
                        pictures need one, but without it none in val.txt is evaluated
     classes.txt        needed with masks: one class name a line; the first line is class 0

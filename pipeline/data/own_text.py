@@ -1,4 +1,4 @@
-"""The text files of a folder of one's own (pipeline/data/own.py): captions, classes, held-out names.
+"""The text files of one's own folder (pipeline/data/own.py): captions, classes, held-out names.
 
 Lines are told apart by line ends alone: str.splitlines would part a caption at a form feed.
 """

@@ -20,8 +20,11 @@ def data_root(configured: str | Path | None = None) -> Path:
 
 def root_fault(root: Path) -> str:
     """What is wrong with a root as a whole, to be added to a sentence: nothing when it is there."""
-    if root.is_dir():
-        return ""
+    try:
+        if root.is_dir():
+            return ""
+    except PermissionError:
+        return " (it may not be read; give yourself the permission, or name another folder)"
     return (
         f" (no such folder; set the environment variable {VARIABLE}, or dataset.root in "
         "params.yaml, to the folder that holds coco/, ADEChallengeData2016/, VOCdevkit/ ...)"

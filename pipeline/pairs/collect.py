@@ -33,7 +33,7 @@ def collect_pairs(
     """Collect the pairs of a split's captioned pictures; returns the metrics.
 
     Folders as in `MakePairs`. Writes `out/pairs-00000.tar` ..., `out/index.parquet`,
-    `out/rejects.parquet` and `out/plots/*.csv`.
+    `out/rejects.parquet` and `out/plots/*.csv`. ValueError when not one pair was made.
     """
     records = [record for record in read_split(dataset, split) if record.captions]
     about = read_dataset(dataset)
@@ -58,7 +58,15 @@ def collect_pairs(
         write_text(out / "plots" / f"{name}.csv", _csv(rows, columns))
     rejects = collect_rejects(out, out / "rejects.parquet")
     counts = {"pictures": 0, "pictures_with_pairs": 0} | total_counts(shards)
-    return counts | statistics.metrics() | {"rejects": rejects}
+    counts |= statistics.metrics() | {"rejects": rejects}
+    if not counts["pairs"]:
+        raise ValueError(
+            f"none of the {len(records)} captioned pictures of the {split} split gave a pair, so "
+            "there is nothing to adapt CLIP with. pairs.names: captions needs captions with nouns, "
+            "pairs.masks: proposals needs proposals, and pairs.min_similarity may refuse all; "
+            f"{out / 'rejects.parquet'} has the reasons"
+        )
+    return counts
 
 
 def _index(shards: Sequence[ShardInfo], statistics: PairStatistics) -> Iterator[PairRecord]:

@@ -26,8 +26,14 @@ def to_detectron2(weights: Weights, source: str) -> tuple[Weights, str]:
     """The same tensors under detectron2's names, and in words whose names they had.
 
     Weights in no layout known here come back as they are. ValueError for a network of another
-    architecture in familiar names (ResNet-D).
+    architecture in familiar names (ResNet-D), and for Caffe2's ResNets, which read other pictures.
     """
+    if "res2_0_branch2a_w" in weights:
+        raise ValueError(
+            f"{source}: a Caffe2 ResNet (detectron2's MSRA weights), which reads BGR pictures that "
+            "are not scaled. Expected one for RGB: detectron2's torchvision/R-50.pkl or R-103.pkl, "
+            "or torchvision's or timm's file"
+        )
     if "layer1.0.conv1.weight" in weights:
         _refuse_resnet_d(weights, source)
         deep = "conv1.0.weight" in weights

@@ -67,8 +67,10 @@ class TrainingSet(torch.utils.data.Dataset):
         self.records = [record for record in records if record.label_path is not None]
         if not self.records:
             raise ValueError(
-                f"{dataset.root}: none of {len(records)} training pictures has a label map; "
-                "the segmenter needs stuffthingmaps (see the dataset stage)"
+                f"{dataset.root}: none of {len(records)} training pictures has a label map, and "
+                "the segmenter learns from them. COCO's belong in stuffthingmaps/train2017 (see "
+                "`ovseg check` for the source), those of your own folder in masks/. The stages "
+                "nouns and base_clip run without; with segmenter.source: checkpoint all do"
             )
         self.class_ids = class_ids
         self.augmentation = augmentation

@@ -12,7 +12,7 @@ from torch import nn
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 UNDECAYED = ("relative_position_bias_table", "absolute_pos_embed")
-WARMUP_FACTOR = 1e-3
+WARMUP_FACTOR = 1e-6  # share of the learning rate at step 0, as published with the models
 
 
 def adamw(

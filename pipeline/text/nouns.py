@@ -2,7 +2,8 @@
 
 The paper takes every noun that NLTK's tagger finds. Here multi-word nouns are kept together,
 plurals made singular, and what the tagger misread or what names nothing visible is dropped, each
-with its reason. Every rule group can be switched off; with all off, these are the paper's nouns.
+with its reason. Every rule group can be switched off; with all off, these are the tagger's nouns,
+as in the paper, but in the singular.
 """
 
 import re

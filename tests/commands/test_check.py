@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -29,6 +30,18 @@ def test_the_command_line_needs_no_torch():
     """`ovseg check` answers in seconds; importing torch alone takes ten on a slow machine."""
     code = "import sys, pipeline.cli, pipeline.data.check; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_reader_that_has_seen_enough_is_no_stack_trace(tmp_path):
+    """As in `ovseg check | head -1`, the reader already gone."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = "from pipeline.cli import main; main()"
+    run = subprocess.run(
+        [sys.executable, "-c", code, "check", str(tmp_path)], stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    assert (run.returncode, run.stderr) == (1, b"")
 
 
 def test_own_folder_with_and_without_faults(tmp_path, capsys):

@@ -1,4 +1,6 @@
+import os
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -59,7 +61,40 @@ def test_counts_and_readiness(tmp_path):
     assert "coco/train2017" in rows["coco train2017"].note
     for path in (tmp_path / "VOCdevkit/VOC2010/trainval").iterdir():
         path.unlink()
-    assert "no picture with its label map in" in by_name(check_root(tmp_path))["pc59"].note
+    note = by_name(check_root(tmp_path))["pc59"].note
+    assert "no picture with its label map in" in note and "from https://cs.stanford.edu" in note
+
+
+@contextmanager
+def without_rights():
+    """As a user who may not enter the folders that pytest makes, also where root runs the tests."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become a user without rights")
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_root_that_may_not_be_read_is_no_stack_trace(tmp_path):
+    make_voc(tmp_path)
+    tmp_path.chmod(0o700)
+    with without_rights():
+        rows = check_root(tmp_path)
+        with pytest.raises(FileNotFoundError, match="it may not be read"):
+            require(["voc20"], tmp_path)
+    assert not any(row.ready for row in rows)
+    assert {row.note.partition(f": {tmp_path}")[0] for row in rows} == {
+        "cannot be read: Permission denied"
+    }
+
+
+def test_label_maps_of_some_pictures_are_told(tmp_path):
+    make_coco(tmp_path / "coco")
+    note = by_name(check_root(tmp_path))["coco val2017"].note
+    assert "label maps of 2 in coco/stuffthingmaps/val2017, from http://calvin" in note
+    assert "no segmenter" not in note  # it learns from train2017
 
 
 def test_captions_without_label_maps_are_ready_with_a_warning(tmp_path):

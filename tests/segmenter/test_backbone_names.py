@@ -165,6 +165,8 @@ def test_other_architectures_in_familiar_names_are_refused():
     model = timm.create_model("resnet26d", pretrained=False)
     with pytest.raises(ValueError, match="a ResNet-D, whose shortcuts pool"):
         to_detectron2(model.state_dict(), "resnet26d.pth")
+    with pytest.raises(ValueError, match="R-50.pkl: a Caffe2 ResNet .* reads BGR pictures"):
+        to_detectron2({"res2_0_branch2a_w": torch.zeros(64, 64, 1, 1)}, "R-50.pkl")
 
 
 def test_a_missing_file_says_where_it_is_published(tmp_path):

@@ -133,7 +133,7 @@ def test_poly_schedule_by_hand():
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         schedule.step()
-    warm = [0.001 * (1 - step / 4) + step / 4 if step < 4 else 1 for step in range(10)]
+    warm = [1e-6 * (1 - step / 4) + step / 4 if step < 4 else 1 for step in range(10)]
     expected = [2 * w * math.pow(1 - step / 10, 0.9) for step, w in enumerate(warm)]
     assert rates == pytest.approx(expected)
 

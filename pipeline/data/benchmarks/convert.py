@@ -19,7 +19,7 @@ from PIL import Image
 from pipeline import fingerprint
 from pipeline.data.benchmarks import ade20k, cocostuff, pascal
 from pipeline.data.benchmarks.benchmark import Conversion, Listing
-from pipeline.data.images import read_image
+from pipeline.data.images import is_turned, read_image
 from pipeline.data.labels import write_label
 from pipeline.records import Reject, write_parquet
 from pipeline.shards import run_shards
@@ -102,14 +102,14 @@ def _convert_shard(
 def _convert_one(root: Path, conversion: Conversion, source: Source, folder: Path) -> None:
     label = conversion.decode(root / source.label, source.extra)
     if conversion.short_side is not None:
-        image_file = folder / f"{source.name}.jpg"
-        if min(label.shape) <= conversion.short_side:
-            read_image(root / source.image)
-            shutil.copyfile(root / source.image, image_file)
+        picture, image_file = root / source.image, folder / f"{source.name}.jpg"
+        image = _matching(picture, label)
+        small = min(label.shape) <= conversion.short_side
+        if small and not is_turned(picture):
+            shutil.copyfile(picture, image_file)
         else:
-            image, label = reduce(
-                _matching(root / source.image, label), label, conversion.short_side
-            )
+            if not small:
+                image, label = reduce(image, label, conversion.short_side)
             Image.fromarray(image).save(image_file, quality=_QUALITY)
     write_label(folder / f"{source.name}.png", label, ignore_label=0)
 

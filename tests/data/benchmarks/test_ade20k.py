@@ -3,14 +3,16 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.data.benchmarks.ade20k import decode_full
 from pipeline.data.benchmarks.build import build_benchmark
 from pipeline.data.classes import load_class_list
+from pipeline.data.images import read_image
 from pipeline.data.labels import read_label
 from pipeline.data.sets import load_eval_set
 from tests.data.benchmarks.roots import CHECKER, make_ade150, make_ade_full, seg_png
-from tests.data.folders import samples, save_label
+from tests.data.folders import samples, save_label, save_picture
 
 
 def mapped(eval_set, index):
@@ -52,6 +54,21 @@ def test_large_pictures_are_reduced_with_their_labels(tmp_path):
     build_benchmark("ade847", str(tmp_path), tmp_path / "out")
     image = load_eval_set(tmp_path / "out/sets/ade847.json").images[0]
     assert (image.height, image.width) == (512, 768)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("size", [(6, 8), (600, 900)])
+def test_labels_lie_on_the_stored_pixels_whatever_exif_says(tmp_path, size, orientation):
+    make_ade_full(tmp_path, *size)
+    folder = tmp_path / "ADE20K_2021_17_01/images/ADE/validation/urban/street"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = save_picture(folder / "ADE_val_00000001.jpg", *size, exif=exif, quality=100)
+    assert build_benchmark("ade847", str(tmp_path), tmp_path / "out") == []
+    image = load_eval_set(tmp_path / "out/sets/ade847.json").images[0]
+    upright = read_image(tmp_path / "out/labels/ade-full" / image.path).astype(int)
+    corners = np.ix_((0, -1), (0, -1))
+    assert np.abs(upright[corners] - stored[corners]).max() < 60  # JPEG; the colours are far apart
 
 
 def test_sample_pixels_carry_the_names_of_their_annotation(tmp_path):
