@@ -11,11 +11,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from pipeline.atomic import replacing, write_text
-from pipeline.checkpoints.file import ABOUT
 from pipeline.checkpoints.layout import CLASS_WEIGHTS, CLIP, COLOURS, pixel_colour
 from pipeline.clip.store import PROMPT_KEY, save_tensors
 from pipeline.clip.tower import MaskClip
 from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.weights.read import ABOUT
 
 CLIP_FILE, PROMPTS_FILE, MODEL_FILE = "clip.safetensors", "prompts.safetensors", "ovseg.pth"
 OWN_NAME = "ovseg-clip"

@@ -97,6 +97,11 @@ def split(state: dict[str, Tensor], source: str) -> Parts:
     return parts
 
 
+def has_fixed_classes(state: dict[str, Tensor]) -> bool:
+    """True for a plain MaskFormer, whose class layer is no text."""
+    return any(key in state for key in FIXED_CLASSES)
+
+
 def _today(key: str) -> str:
     """MaskFormer's first checkpoints had the pixel decoder's weights right under the head."""
     if key.startswith(HEAD) and not key.startswith((f"{HEAD}pixel_decoder.", f"{HEAD}predictor.")):

@@ -18,8 +18,9 @@ from pipeline.clip.tower import MaskClip
 
 
 def with_prompts(model: nn.Module, file: Path | str) -> MaskClip:
-    """`model`, an open_clip CLIP, with the mask prompts of `file`; nothing is copied, so the model
-    itself goes on as it was. Its `encode_image` takes masks; without them it is the model's own.
+    """`model`, an open_clip CLIP, with the mask prompts of `file`; nothing is copied: both are
+    one tower, in evaluation mode. `encode_image` of the result takes masks; without them it is the
+    model's own.
     """
     colours = getattr(model.visual, "preprocess_cfg", {})
     clip = MaskClip(

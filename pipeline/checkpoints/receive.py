@@ -14,7 +14,6 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from pipeline.checkpoints.file import CheckpointFile
 from pipeline.checkpoints.layout import (
     CLASS_MLP,
     CLIP,
@@ -31,9 +30,10 @@ from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.original import segmenter_config
+from pipeline.weights.read import TensorFile
 
 
-@dataclass(frozen=True)
+@dataclass
 class Imported:
     """What a file gave.
 
@@ -42,16 +42,23 @@ class Imported:
     instead. notes: assumptions made on the way, for people.
     """
 
-    segmenter: MaskFormer | None
-    clip: MaskClip | None
-    used: list[str]
-    left_over: dict[str, str]
+    segmenter: MaskFormer | None = None
+    clip: MaskClip | None = None
+    used: list[str] = field(default_factory=list)
+    left_over: dict[str, str] = field(default_factory=dict)
     filled: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def note(self, key: str, why: str | None) -> None:
+        """A key of the file was used, or left over where there is a reason."""
+        if why is None:
+            self.used.append(key)
+        else:
+            self.left_over[key] = why
+
 
 def receive(
-    file: CheckpointFile,
+    file: TensorFile,
     source: Path,
     *,
     clip_name: str | None = None,
@@ -70,58 +77,83 @@ def receive(
     shape.
     """
     parts = split(file.tensors, str(source))
-    left_over = dict.fromkeys(file.others, "not a weight") | parts.left_over
-    filled: dict[str, str] = {}
-    notes: list[str] = []
-    segmenter = clip = None
+    result = Imported(left_over=dict.fromkeys(file.others, "not a weight") | parts.left_over)
     if parts.segmenter:
-        config = _segmenter_config(parts, file, clip_dim, original_config, source)
-        segmenter = MaskFormer(config)
-        filled = _fill_class_head(segmenter, parts)
-        unknown = _load(segmenter, parts.segmenter, f"{source}: segmenter")
-        left_over |= {parts.named[key]: why for key, why in unknown.items()}
-        if parts.fixed_classes is not None:
-            notes.append(
-                f"masks only: its {parts.fixed_classes} classes are a fixed layer, so the "
-                "segmenter has no opinion on names; CLIP gives them (all modes but segmenter)"
-            )
+        result.segmenter = _segmenter(parts, file, clip_dim, original_config, source, result)
     if parts.clip:
-        clip, unknown = _clip(parts, file, clip_name, prompts, source, notes)
-        prefix = CLIP if parts.segmenter else ""
-        left_over |= {prefix + key: why for key, why in unknown.items()}
+        result.clip = _clip(parts, file, clip_name, prompts, source, result)
     elif prompts is not None:
         raise ValueError(f"{source}: holds no CLIP that the mask prompts could belong to")
-    used = [key for key in file.tensors if key not in left_over]
-    return Imported(
-        segmenter and segmenter.eval(), clip and clip.eval(), used, left_over, filled, notes
-    )
+    if result.segmenter and result.clip:
+        reads, gives = result.segmenter.config.clip_dim, result.clip.model_cfg["embed_dim"]
+        if reads != gives:
+            raise ValueError(
+                f"{source}: its segmenter is for text features of width {reads}, its CLIP's have "
+                f"{gives}: not from one model"
+            )
+    return result
+
+
+def _segmenter(
+    parts: Parts,
+    file: TensorFile,
+    clip_dim: int | None,
+    original: Mapping[str, Any] | None,
+    source: Path,
+    result: Imported,
+) -> MaskFormer:
+    if "segmenter" in file.about and original is not None:
+        result.notes.append("the configuration is not used: the file describes itself")
+    segmenter = MaskFormer(_segmenter_config(parts, file, clip_dim, original, source))
+    reads = segmenter.config.clip_dim
+    if parts.fixed_classes is None and clip_dim not in (None, reads):
+        raise ValueError(
+            f"{source}: its segmenter is for a CLIP of width {reads}, not {clip_dim} (--clip-dim)"
+        )
+    result.filled.update(_fill_class_head(segmenter, parts))
+    unknown = _load(segmenter, parts.segmenter, f"{source}: segmenter", parts.named)
+    for key, name in parts.named.items():
+        result.note(name, unknown.get(key))
+    if parts.fixed_classes is not None:
+        result.notes.append(
+            f"masks only: its {parts.fixed_classes} classes are a fixed layer, so the "
+            "segmenter has no opinion on names; CLIP gives them (all modes but segmenter)"
+        )
+    return segmenter.eval()
 
 
 def _segmenter_config(
     parts: Parts,
-    file: CheckpointFile,
+    file: TensorFile,
     clip_dim: int | None,
     original: Mapping[str, Any] | None,
     source: Path,
 ) -> SegmenterConfig:
+    fixed = parts.fixed_classes is not None
     try:
         if "segmenter" in file.about:
             return SegmenterConfig.model_validate(file.about["segmenter"])
-        if original is not None:
-            fixed = parts.fixed_classes is not None
-            return segmenter_config(_with_class_head(original, clip_dim) if fixed else original)
-        if parts.fixed_classes is not None and clip_dim is None:
+        if fixed and clip_dim is None:
             raise ValueError(
                 "a plain MaskFormer: name the width of the CLIP it shall go with, --clip-dim 512 "
                 "for ViT-B/16, 768 for ViT-L/14"
             )
+        if original is not None:
+            return _of_original(_with_class_head(original, clip_dim) if fixed else original)
         return infer_config(parts.segmenter, clip_dim=clip_dim)
-    except KeyError as error:
-        raise ValueError(f"{source}: its yaml configuration has no {error}") from error
     except ValidationError as error:
         raise ValueError(f"{source}: not a segmenter's architecture: {error}") from error
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
+
+
+def _of_original(original: Mapping[str, Any]) -> SegmenterConfig:
+    try:
+        return segmenter_config(original)
+    except KeyError as error:
+        base = original.get("_BASE_")
+        hint = f"; it builds on {base}: give the full config.yaml that training wrote" * bool(base)
+        raise ValueError(f"its yaml configuration has no {error}{hint}") from error
 
 
 def _with_class_head(original: Mapping[str, Any], clip_dim: int | None) -> dict[str, Any]:
@@ -151,43 +183,70 @@ def _fill_class_head(segmenter: MaskFormer, parts: Parts) -> dict[str, str]:
 
 def _clip(
     parts: Parts,
-    file: CheckpointFile,
+    file: TensorFile,
     name: str | None,
     prompts: Tensor | None,
     source: Path,
-    notes: list[str],
-) -> tuple[MaskClip, dict[str, str]]:
-    weights = dict(parts.clip)
+    result: Imported,
+) -> MaskClip:
+    weights, prefix = dict(parts.clip), CLIP if parts.segmenter else ""
     own_prompts = weights.pop(PROMPT_KEY, None)
-    about = file.about.get("clip", {})
+    about = file.about.get("clip") or {}
     if name is not None:
         config = model_config(name)
     elif about:
-        config = about["model_cfg"]
+        config = about.get("model_cfg")
     else:
         config = config_of_weights(weights, source)
-        notes.append("CLIP read off its weights: quick GELU and heads of 64, as in OpenAI's")
-    mean, std = (
-        unit_colour(parts.colours[key], about.get(which)) if key in parts.colours else default
-        for key, which, default in zip(
-            COLOURS,
-            ("mean", "std"),
-            (about.get("mean", MEAN), about.get("std", STD)),
-            strict=True,
-        )
-    )
-    clip = build_from_config(config, mean, std, about.get("name", source.name))
-    unknown = _load(clip.clip, weights, f"{source}: CLIP")
+        result.notes.append("CLIP read off its weights: quick GELU and heads of 64, as in OpenAI's")
+    colours = [_colour(parts, about, *which, result) for which in _COLOUR_NAMES]
+    try:
+        clip = build_from_config(config, *colours, about.get("name", source.name))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{source}: describes no CLIP that can be built ({error!r})") from error
+    named = {key: prefix + key for key in weights}
+    unknown = _load(clip.clip, weights, f"{source}: CLIP", named)
+    for key in weights:
+        result.note(prefix + key, unknown.get(key))
+    if own_prompts is not None:
+        replaced = "replaced by the mask prompts given (--prompts)"
+        result.note(prefix + PROMPT_KEY, None if prompts is None else replaced)
+    elif prefix and prompts is None:
+        result.filled[prefix + PROMPT_KEY] = "no mask prompts"
     clip.set_prompts(own_prompts if prompts is None else prompts)
-    return clip, unknown
+    return clip.eval()
 
 
-def _load(model: torch.nn.Module, state: dict[str, Tensor], what: str) -> dict[str, str]:
-    """Fill `model`; returns the keys of `state` it has no place for, with the reason."""
+_COLOUR_NAMES = ((COLOURS[0], "mean", MEAN), (COLOURS[1], "std", STD))
+
+
+def _colour(
+    parts: Parts, about: Mapping[str, Any], key: str, which: str, default: tuple, result: Imported
+) -> tuple[float, ...]:
+    """The mean or std of pixels in 0..1: the file's own, else as it describes itself, else
+    OpenAI's."""
+    if key in parts.colours:
+        result.used.append(key)
+        return unit_colour(parts.colours[key], about.get(which))
+    if which in about:
+        return about[which]
+    if parts.segmenter:
+        result.filled[key] = f"OpenAI's {which} of colours"
+    return default
+
+
+def _load(
+    model: torch.nn.Module, state: dict[str, Tensor], what: str, named: Mapping[str, str]
+) -> dict[str, str]:
+    """Fill `model`; returns the keys of `state` it has no place for, with the reason.
+
+    named: what the file calls the keys of `state`, for messages.
+    """
     own = model.state_dict()
     missing = [key for key in own if key not in state]
     shapes = [
-        f"{key} is {tuple(state[key].shape)} where {tuple(own[key].shape)} is expected"
+        f"{named.get(key, key)} is {tuple(state[key].shape)} where {tuple(own[key].shape)} is "
+        "expected"
         for key in own
         if key in state and state[key].shape != own[key].shape
     ]
@@ -195,5 +254,8 @@ def _load(model: torch.nn.Module, state: dict[str, Tensor], what: str) -> dict[s
         faults = {"missing": missing, "of another shape": shapes}
         said = [f"{len(keys)} {fault}: {', '.join(keys)}" for fault, keys in faults.items() if keys]
         raise ValueError(f"{what}: {'; '.join(said)}")
+    broken = [named.get(key, key) for key in own if not state[key].isfinite().all()]
+    if broken:
+        raise ValueError(f"{what}: NaN or infinite numbers in {', '.join(broken)}")
     model.load_state_dict({key: state[key] for key in own})
     return {key: "no such weight in this architecture" for key in state if key not in own}

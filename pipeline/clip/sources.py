@@ -2,23 +2,16 @@
 
 import difflib
 import logging
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import open_clip
-import torch
 from open_clip.convert import convert_state_dict
-from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline.clip.store import (
-    PROMPT_KEY,
-    build_from_config,
-    fit_weights,
-    load_clip,
-)
+from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config, fit_weights, load_clip
 from pipeline.clip.tower import MaskClip
+from pipeline.weights.read import read_tensors
 
 MINIATURE = Path(__file__).parent / "miniature"
 OPENAI_EXTRAS = ("input_resolution", "context_length", "vocab_size")
@@ -92,16 +85,21 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
     """A CLIP from a local file: safetensors, a torch state dict or training checkpoint, or
     OpenAI's TorchScript archive; with its mask prompts where it has some.
 
-    name: open_clip's name of the architecture (ViT-B-16, ViT-L-14-quickgelu ...). None reads it
-    off the weights, which takes a file of OpenAI's or one with mask prompts: both use quick GELU
-    and heads of 64.
+    name: open_clip's name of the architecture (ViT-B-16, ViT-L-14-quickgelu ...). None takes it
+    from a file that `ovseg export` wrote, else reads it off the weights, which takes a file of
+    OpenAI's or one with mask prompts: both use quick GELU and heads of 64.
     """
-    weights = read_weights(path)
+    file = read_tensors(path)
+    weights = dict(file.tensors)
     openai = any([weights.pop(key, None) is not None for key in OPENAI_EXTRAS])
     prompts = weights.pop(PROMPT_KEY, None)
+    described = file.about.get("clip", {})
+    colours = [described.get(key, default) for key, default in (("mean", MEAN), ("std", STD))]
     if name is not None:
         config = model_config(name)
         config["quick_gelu"] = config.get("quick_gelu", False) or openai
+    elif "model_cfg" in described:
+        config = described["model_cfg"]
     elif openai or prompts is not None:
         config = config_of_weights(weights, path)
     else:
@@ -109,7 +107,8 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
             f"{path}: the weights alone do not tell the activation, so set base_clip.name to "
             "open_clip's name of the architecture, such as ViT-B-16"
         )
-    clip = build_from_config(config, name=f"{path.name} ({name or 'OpenAI architecture'})")
+    kind = name or ("as exported" if described else "OpenAI architecture")
+    clip = build_from_config(config, *colours, f"{path.name} ({kind})")
     weights = convert_state_dict(clip.clip, weights)
     fit_weights(clip.clip, weights, str(path))
     clip.set_prompts(prompts)
@@ -122,7 +121,7 @@ def model_config(name: str) -> dict[str, Any]:
     if config is None:
         near = difflib.get_close_matches(name, open_clip.list_models(), n=5, cutoff=0.3)
         raise ValueError(
-            f"base_clip.name = {name}: open_clip has no such model"
+            f"{name}: open_clip has no such model"
             + (f", near are {', '.join(near)}" if near else "")
         )
     return config
@@ -158,49 +157,9 @@ def config_of_weights(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
         ) from error
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict in a file, without the `module.` of distributed training.
-
-    Nothing in the file is executed: torch files are read with weights_only, of a TorchScript
-    archive only the tensors are taken. FileNotFoundError, or ValueError when it holds no weights.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: not there, expected a CLIP checkpoint (.safetensors, or .pt/.pth/.bin with "
-            "a state dict)"
-        )
-    try:
-        if path.suffix == ".safetensors":
-            content: Any = load_file(path)
-        elif is_torchscript(path):
-            content = torch.jit.load(path, map_location="cpu").state_dict()
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch, zip and safetensors each raise their own types
-        raise ValueError(
-            f"{path}: could not be read as weights ({str(error).splitlines()[0]}); expected a "
-            "file of tensors: .safetensors, or torch.save of a state dict"
-        ) from error
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
-        raise ValueError(f"{path}: no state dict in it, expected names with tensors")
-    return {
-        key.removeprefix("module."): value
-        for key, value in content.items()
-        if isinstance(value, Tensor)
-    }
-
-
 def _blocks(weights: dict[str, Tensor], prefix: str) -> int:
-    return len({k[len(prefix) :].split(".")[0] for k in weights if k.startswith(prefix)})
-
-
-def is_torchscript(path: Path) -> bool:
-    """True for an archive of torch.jit.save, as OpenAI's own files are."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    """One more than the highest number of a block, so that a gap shows as missing weights."""
+    blocks = [int(k[len(prefix) :].split(".")[0]) for k in weights if k.startswith(prefix)]
+    if not blocks:
+        raise KeyError(f"{prefix}*")
+    return max(blocks) + 1

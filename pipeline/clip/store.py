@@ -41,8 +41,17 @@ def build_from_config(
     build = open_clip.CustomTextCLIP if custom_text else open_clip.CLIP
     if "hf_model_name" in text_cfg:
         text_cfg["hf_model_pretrained"] = False
-    tokenizer = _tokenizer(text_cfg.get("context_length", 77), text_cfg.get("hf_tokenizer_name"))
-    return MaskClip(build(**arguments), model_cfg, tokenizer, tuple(mean), tuple(std), name)
+    words = text_cfg.get("context_length", 77), text_cfg.get("hf_tokenizer_name")
+    try:
+        tokenizer, model = _tokenizer(*words), build(**arguments)
+    except (ModuleNotFoundError, RuntimeError) as error:
+        if "transformers" not in str(error):
+            raise
+        raise ValueError(
+            "this CLIP's text tower is one of Hugging Face's: it needs their package, "
+            "pip install transformers"
+        ) from error
+    return MaskClip(model, model_cfg, tokenizer, tuple(mean), tuple(std), name)
 
 
 def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> None:

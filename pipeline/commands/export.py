@@ -37,7 +37,7 @@ def export(
         print("    import open_clip")
         if not known:
             print(f'    open_clip.add_model_config("{out / name}.json")')
-        print(f'    model = open_clip.create_model("{name}", pretrained="{out / CLIP_FILE}")\n')
+        print(f"    {_creation(name, out / CLIP_FILE, adapted)}\n")
         if adapted.prompts is not None:
             print("Its mask prompts, for masked crops; masks (B, S, S) are true on the object:\n")
             print("    from pipeline.checkpoints.prompts import with_prompts")
@@ -54,3 +54,19 @@ def export(
                 f"(Its {segmenter.config.query_kind} queries are this project's own: the "
                 "original's code cannot run it, `ovseg import` can.)"
             )
+
+
+def _creation(name: str, file: Path, clip) -> str:
+    """The line that makes the model. open_clip takes OpenAI's colours unless told otherwise."""
+    import open_clip
+    import torch
+
+    colours = torch.stack([clip.mean, clip.std]).cpu()
+    usual = torch.tensor([open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD])
+    if torch.equal(colours, usual):
+        return f'model = open_clip.create_model("{name}", pretrained="{file}")'
+    mean, std = (tuple(round(value, 8) for value in colour) for colour in colours.tolist())
+    return (
+        f'model, _, preprocess = open_clip.create_model_and_transforms("{name}", '
+        f'pretrained="{file}", image_mean={mean}, image_std={std})'
+    )

@@ -30,32 +30,41 @@ def import_(
         clip_name: open_clip's name of the CLIP, such as ViT-L-14-quickgelu; default: read off the
             weights, with the quick GELU of OpenAI's.
         clip_dim: width of the CLIP a plain MaskFormer shall go with (512 for ViT-B/16, 768 for
-            ViT-L/14); default: that of the CLIP already in `out`.
+            ViT-L/14); default: that of the CLIP already in `out`. Others tell it themselves.
         config: the original's config.yaml, for a segmenter unlike the published ones.
-        prompts: mask prompts in a file of their own.
+        prompts: mask prompts in a file of their own; default: prompts.safetensors beside a CLIP
+            that `ovseg export` wrote.
         overwrite: replace what stands in these folders already.
     """
-    from pipeline.checkpoints.file import open_checkpoint
+    from pipeline.checkpoints.give import CLIP_FILE, PROMPTS_FILE
+    from pipeline.checkpoints.layout import has_fixed_classes
     from pipeline.checkpoints.prompts import read_prompts
     from pipeline.checkpoints.receive import receive
     from pipeline.clip.store import CONFIG as CLIP_CONFIG
     from pipeline.clip.store import save_clip
     from pipeline.segmenter.store import CONFIG as SEGMENTER_CONFIG
     from pipeline.segmenter.store import save_segmenter
+    from pipeline.weights.read import read_tensors
 
     if into not in ("finetune/second", "finetune/first", "base_clip"):
         raise ValueError(
             f"--into {into}: expected finetune/second, finetune/first or base_clip, where the "
             "other commands look for a CLIP"
         )
+    file = read_tensors(checkpoint)
+    beside = checkpoint.with_name(PROMPTS_FILE)
+    exported = checkpoint.name == CLIP_FILE and "clip" in file.about and beside.is_file()
+    prompts = prompts or (beside if exported else None)
     imported = receive(
-        open_checkpoint(checkpoint),
+        file,
         checkpoint,
         clip_name=clip_name,
-        clip_dim=clip_dim or _clip_dim(out, into),
+        clip_dim=clip_dim or (_clip_dim(out, into) if has_fixed_classes(file.tensors) else None),
         original_config=None if config is None else _yaml(config),
         prompts=None if prompts is None else read_prompts(prompts),
     )
+    if prompts is not None:
+        imported.notes.append(f"mask prompts from {prompts}")
     targets = {}
     if imported.segmenter is not None:
         targets[out / "segmenter"] = (imported.segmenter, SEGMENTER_CONFIG)

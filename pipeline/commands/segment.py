@@ -38,7 +38,7 @@ def segment(
         weight: of CLIP in the ensemble, 0 to 1.
         threshold: probability above which a pixel belongs to a mask, 0 to 1.
         short_side: resize the picture's short side to this many pixels first; default: do not.
-        long_side: but keep the long side at or below this.
+        long_side: but keep the long side at or below this; alone, only larger pictures shrink.
         precision: of both networks; bfloat16 and float16 are faster on some machines.
     """
     from pipeline.atomic import write_text

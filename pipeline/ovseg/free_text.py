@@ -9,12 +9,13 @@ full vocabulary to be compared with.
 import torch
 from torch import Tensor
 
-OTHERS = "others"
-"""The class that a single name is compared with; it takes no query of its own."""
+OTHERS = ("others", "other things")
+"""The class that a single name is compared with, and the one for the single name "others"; it
+takes no query of its own."""
 
 
 def checked_names(names: list[str]) -> list[str]:
-    """The names to score: stripped, with "others" beside a single one.
+    """The names to score: stripped, a single one with "others" behind it to be compared with.
 
     Raises ValueError for no name, an empty name, or a name given twice.
     """
@@ -22,7 +23,7 @@ def checked_names(names: list[str]) -> list[str]:
     if not clean or not all(clean):
         raise ValueError(f"class names are {names}; expected at least one, none of them empty")
     if len(clean) == 1:
-        clean.append(OTHERS)
+        clean.append(OTHERS[clean[0] == OTHERS[0]])
     twice = sorted({name for name in clean if clean.count(name) > 1})
     if twice:
         raise ValueError(f"class names given twice: {', '.join(twice)}; name each class once")

@@ -20,7 +20,7 @@ from pipeline.clip.tower import MaskClip
 from pipeline.modes import Mode, Precision
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
-from pipeline.ovseg.free_text import OTHERS, checked_names, free_text_evidence
+from pipeline.ovseg.free_text import checked_names, free_text_evidence
 from pipeline.ovseg.result import Segmentation
 from pipeline.ovseg.semantic import label_map, semantic_scores
 from pipeline.runtime import device as runtime_device
@@ -49,9 +49,11 @@ class OVSeg:
     segmenter_clip: the CLIP whose text features the segmenter was trained with, where its text
     tower is another than `clip`'s.
     weight: of CLIP in the ensemble, 0..1. style: how masks are cut out for CLIP.
-    short_side, long_side: size pictures are resized to first; None keeps their own.
+    short_side, long_side: size pictures are resized to first; None keeps their own. A long_side
+    alone makes larger pictures smaller.
     prompts: use the mask prompts where `clip` has some. crop_batch: regions in one CLIP pass.
     precision: of both networks while they look at a picture; text is always float32.
+    ValueError for a number outside its range.
     """
 
     def __init__(
@@ -69,6 +71,10 @@ class OVSeg:
         crop_batch: int = 32,
         precision: Precision = "float32",
     ) -> None:
+        _check("weight", weight, 0 <= weight <= 1, "0 to 1")
+        _check("threshold", style.threshold, 0 < style.threshold < 1, "between 0 and 1")
+        for name, side in (("short_side", short_side), ("long_side", long_side)):
+            _check(name, side, side is None or side >= 1, "1 or more pixels")
         self.segmenter = segmenter.eval()
         self.clip = clip.eval()
         self.weight = weight
@@ -104,7 +110,12 @@ class OVSeg:
 
     @torch.inference_mode()
     def look(self, image: np.ndarray, names: list[str]) -> Evidence:
-        """Run both branches on a uint8 RGB picture `(H, W, 3)`; any number of names."""
+        """Run both branches on a uint8 RGB picture `(H, W, 3)`; any number of names from one.
+
+        ValueError for no name or a picture that is none.
+        """
+        if not names:
+            raise ValueError("no class names; expected at least one")
         picture = at_test_size(checked_image(image), self.short_side, self.long_side)
         text = self._segmenter_text(names)
         [proposals] = propose(self.segmenter, [picture], text, self.precision)
@@ -150,9 +161,9 @@ class OVSeg:
         output_hw: tuple[int, int] | None = None,
     ) -> Tensor:
         """The semantic map: float32 `(K, H, W)`, at the picture's size unless told otherwise."""
-        names = checked_names(names)
+        named, names = len(names), checked_names(names)
         evidence = self.look(image, names)
-        classes, masks = self.combine(evidence, mode, _claimants(names))
+        classes, masks = self.combine(evidence, mode, named)
         return semantic_scores(classes, masks, output_hw or image.shape[:2])
 
     @torch.inference_mode()
@@ -165,9 +176,9 @@ class OVSeg:
         give every pixel one of the names. A single name is compared with "others". Raises
         ValueError for a picture or names that are not as said.
         """
-        names = checked_names(names)
+        named, names = len(names), checked_names(names)
         evidence = self.look(image, names)
-        classes, masks = self.combine(evidence, mode, _claimants(names))
+        classes, masks = self.combine(evidence, mode, named)
         labels = label_map(classes, masks, image.shape[:2])
         return Segmentation(
             names=tuple(names),
@@ -187,5 +198,6 @@ def checked_image(image: np.ndarray) -> np.ndarray:
     return array
 
 
-def _claimants(names: list[str]) -> int:
-    return len(names) - 1 if len(names) == 2 and names[-1] == OTHERS else len(names)
+def _check(name: str, value: float | None, right: bool, allowed: str) -> None:
+    if not right:
+        raise ValueError(f"{name} is {value}; expected {allowed}")

@@ -19,7 +19,8 @@ from pipeline.segmenter.data import Augmentation, TrainingSet
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.train import Recipe, TrainingResult, train
 from pipeline.segmenter.warm_start import warm_start
-from pipeline.segmenter.weights_file import read_weights
+from pipeline.weights.known import find_weights
+from pipeline.weights.read import read_tensors
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def fit(
     torch.manual_seed(recipe.seed)
     segmenter = MaskFormer(architecture)
     if start_from is not None:
-        taken = warm_start(segmenter, read_weights(start_from), str(start_from))
+        weights = read_tensors(find_weights(start_from)).tensors
+        taken = warm_start(segmenter, weights, str(start_from))
         if comm.is_main_process():
             for line in taken.describe(str(start_from)):
                 report(line)

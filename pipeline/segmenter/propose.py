@@ -33,14 +33,14 @@ class Proposals:
 def at_test_size(image: np.ndarray, short_side: int | None, long_side: int | None = None) -> Tensor:
     """The picture as both branches see it: uint8 RGB `(H, W, 3)` to uint8 `(3, h, w)`.
 
-    The short side becomes `short_side`, less where the long side would pass `long_side`; without
-    a `short_side` the picture keeps its size. Sizes and filter are detectron2's at test time.
+    The short side becomes `short_side`, or stays without one; less where the long side would pass
+    `long_side`. Sizes and filter are detectron2's at test time.
     """
-    if short_side is None:
-        return torch.from_numpy(image).permute(2, 0, 1)
     height, width = image.shape[:2]
+    if short_side is None and max(height, width) <= (long_side or UNLIMITED):
+        return torch.from_numpy(image).permute(2, 0, 1)
     new_height, new_width = ResizeShortestEdge.get_output_shape(
-        height, width, short_side, long_side or UNLIMITED
+        height, width, short_side or min(height, width), long_side or UNLIMITED
     )
     size = (max(1, new_width), max(1, new_height))  # a hair-thin picture keeps a pixel
     resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)

@@ -8,7 +8,7 @@ from pipeline.progress import report
 from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import check_fit, load_segmenter
-from pipeline.segmenter.weights_file import read_weights
+from pipeline.weights.read import read_tensors
 
 ELSEWHERE = ("clip_adapter.clip_model.", "clip_adapter.pixel_", "criterion.empty_weight")
 """Keys of a released checkpoint that are not the segmenter's: the CLIP, constants."""
@@ -24,7 +24,7 @@ def take_segmenter(path: str | None, device: torch.device) -> MaskFormer:
         raise ValueError("segmenter.checkpoint is null: source checkpoint needs a folder or a file")
     if Path(path).is_dir():
         return load_segmenter(path, device)
-    state = read_weights(path)
+    state = read_tensors(path).tensors
     own = {key: value for key, value in state.items() if not key.startswith(ELSEWHERE)}
     try:
         model = MaskFormer(infer_config(own))

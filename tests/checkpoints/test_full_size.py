@@ -9,7 +9,6 @@ import open_clip
 import pytest
 import torch
 
-from pipeline.checkpoints.file import open_checkpoint
 from pipeline.checkpoints.give import CLIP_FILE, give_clip, original_layout
 from pipeline.checkpoints.layout import CLASS_WEIGHTS, CLIP_SIGN, COLOURS
 from pipeline.checkpoints.receive import receive
@@ -18,6 +17,7 @@ from pipeline.clip.store import build_from_config
 from pipeline.clip.tower import MaskClip
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
+from pipeline.weights.read import read_tensors
 from tests.checkpoints.released import KEY_LISTS, plain_maskformer, random_state
 from tests.goldens import FOLDER
 
@@ -70,7 +70,7 @@ def is_clip(key_list) -> bool:
 @pytest.mark.parametrize("key_list", [k for k in KEY_LISTS if not is_clip(k)], ids=lambda k: k.stem)
 def test_a_released_checkpoint(tmp_path, key_list):
     path, state = written(tmp_path, key_list)
-    found = receive(open_checkpoint(path), path)
+    found = receive(read_tensors(path), path)
     path.unlink()
     assert found.left_over.keys() == {CLASS_WEIGHTS} and not found.filled
     assert {*found.used, CLASS_WEIGHTS} == state.keys()
@@ -92,7 +92,7 @@ def test_a_released_checkpoint(tmp_path, key_list):
 @pytest.mark.parametrize("key_list", [k for k in KEY_LISTS if is_clip(k)], ids=lambda k: k.stem)
 def test_a_mask_adapted_clip(tmp_path, key_list):
     path, state = written(tmp_path, key_list)
-    found = receive(open_checkpoint(path), path)
+    found = receive(read_tensors(path), path)
     path.unlink()
     assert not found.left_over and len(found.used) == len(state)
     clip: MaskClip = found.clip
@@ -109,7 +109,7 @@ def test_a_mask_adapted_clip(tmp_path, key_list):
 )
 def test_a_plain_maskformer(tmp_path, key_list):
     path, state = written(tmp_path, key_list, plain_maskformer)
-    found = receive(open_checkpoint(path), path, clip_dim=512)
+    found = receive(read_tensors(path), path, clip_dim=512)
     path.unlink()
     assert found.clip is None and len(found.used) + len(found.left_over) == len(state)
     picture = torch.from_numpy(IMAGE).permute(2, 0, 1)

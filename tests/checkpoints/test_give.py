@@ -7,7 +7,6 @@ import pytest
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 
-from pipeline.checkpoints.file import open_checkpoint
 from pipeline.checkpoints.give import give_clip, give_model, open_clip_name, original_layout
 from pipeline.checkpoints.prompts import read_prompts, with_prompts
 from pipeline.checkpoints.receive import receive
@@ -15,6 +14,7 @@ from pipeline.clip.sources import model_config
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import save_segmenter
+from pipeline.weights.read import read_tensors
 from tests.clip.tiny import tiny_clip
 from tests.segmenter.tiny import config, resnet, swin
 
@@ -75,7 +75,7 @@ def test_an_exported_clip_comes_back(tmp_path, depth):
     give_clip(tmp_path, clip)
     file = tmp_path / "clip.safetensors"
     prompts = read_prompts(tmp_path / "prompts.safetensors") if depth else None
-    back = receive(open_checkpoint(file), file, prompts=prompts).clip
+    back = receive(read_tensors(file), file, prompts=prompts).clip
     save_clip(tmp_path / "after", back, back.name)
     assert same_files(tmp_path / "before", tmp_path / "after")
 
@@ -95,7 +95,7 @@ def test_the_whole_model_comes_back_bit_for_bit(tmp_path, backbone, changes):
     save_segmenter(tmp_path / "before", segmenter)
     save_clip(tmp_path / "before", clip, clip.name)
     given = give_model(tmp_path / "ovseg.pth", segmenter, clip, classes=7)
-    file = open_checkpoint(tmp_path / "ovseg.pth")
+    file = read_tensors(tmp_path / "ovseg.pth")
     assert file.tensors.keys() == given.keys()
     back = receive(file, tmp_path / "ovseg.pth")
     assert back.left_over.keys() == {"criterion.empty_weight"} and not back.filled
@@ -120,5 +120,5 @@ def test_detectron2_reads_the_segmenter_from_the_file(tmp_path):
 def test_a_loaded_clip_goes_out_as_it_is(tmp_path):
     save_clip(tmp_path / "a", tiny_clip(depth=1), "named")
     give_clip(tmp_path / "b", load_clip(tmp_path / "a"))
-    back = receive(open_checkpoint(tmp_path / "b/clip.safetensors"), tmp_path / "b")
+    back = receive(read_tensors(tmp_path / "b/clip.safetensors"), tmp_path / "b")
     assert back.clip.name == "named"

@@ -5,12 +5,12 @@ import pytest
 import torch
 import yaml
 
-from pipeline.checkpoints.file import ABOUT, open_checkpoint
 from pipeline.checkpoints.layout import CLASS_MLP, NO_OBJECT
 from pipeline.checkpoints.receive import receive
 from pipeline.cli import main
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.segmenter.store import load_segmenter
+from pipeline.weights.read import ABOUT, read_tensors
 from tests.checkpoints.released import plain_maskformer
 from tests.clip.tiny import tiny_clip
 from tests.golden_checks.original import load_original
@@ -52,7 +52,7 @@ def test_a_plain_maskformer_with_its_yaml(tmp_path, name):
     head = {key: value for key, value in model["SEM_SEG_HEAD"].items() if key not in ours}
     width = segmenter.config.clip_dim
     found = receive(
-        open_checkpoint(tmp_path / "plain.pth"),
+        read_tensors(tmp_path / "plain.pth"),
         tmp_path / "plain.pth",
         original_config={"MODEL": {**model, "SEM_SEG_HEAD": head}},
         clip_dim=width,

@@ -1,5 +1,6 @@
 """Checkpoints of others, small: what is taken, what is left over, what is missing."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +8,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.checkpoints.file import open_checkpoint
 from pipeline.checkpoints.give import original_layout
 from pipeline.checkpoints.layout import CLIP, FIXED_CLASSES
 from pipeline.checkpoints.receive import Imported, receive
+from pipeline.clip.sources import config_of_weights
 from pipeline.clip.store import PROMPT_KEY, build_from_config
 from pipeline.ovseg import OVSeg
+from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.weights.read import read_tensors
 from tests.checkpoints.released import plain_maskformer
-from tests.segmenter.tiny import config, resnet
+from tests.segmenter.tiny import config, resnet, swin
 
 OPENAI = {  # OpenAI's architecture, small: heads of 64
     "embed_dim": 16,
@@ -44,7 +47,7 @@ def segmenter() -> MaskFormer:
 
 
 def imported(path: Path, **options) -> Imported:
-    return receive(open_checkpoint(path), path, **options)
+    return receive(read_tensors(path), path, **options)
 
 
 def all_accounted(file: dict, result: Imported) -> bool:
@@ -163,19 +166,79 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
     torch.save({"epoch": 1}, tmp_path / "empty.pth")
     with pytest.raises(ValueError, match="holds no tensors"):
         imported(tmp_path / "empty.pth")
-    with pytest.raises(FileNotFoundError, match="no such checkpoint"):
+    with pytest.raises(FileNotFoundError, match="no such file, expected weights"):
         imported(tmp_path / "none.pth")
     (tmp_path / "text.pth").write_text("hello")
-    with pytest.raises(ValueError, match="cannot|not a checkpoint that can be read safely"):
+    with pytest.raises(ValueError, match="not weights that can be read safely"):
         imported(tmp_path / "text.pth")
 
 
-def test_code_in_a_checkpoint_is_not_run(tmp_path):
-    class Harm:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "harm"), "w"))
+@pytest.mark.parametrize("kind", ["resnet", "swin"])
+def test_no_single_missing_weight_makes_another_architecture(segmenter, clip, kind):
+    """Each key in turn: the architecture stays, so that loading misses it by name."""
+    if kind == "swin":
+        torch.manual_seed(0)
+        segmenter = MaskFormer(config(heads=8, dropout=0.1, backbone=swin())).eval()
+    state = {k: v for k, v in original_layout(segmenter, clip, 3).items() if not k.startswith(CLIP)}
+    expected = infer_config(state)
+    assert len(state) > 100
+    for key in state:
+        try:
+            assert infer_config({k: v for k, v in state.items() if k != key}) == expected, key
+        except ValueError as error:
+            assert f"{key} is missing" in str(error)
+    weights = clip.clip.state_dict()
+    for key in weights:
+        try:
+            assert config_of_weights({k: v for k, v in weights.items() if k != key}, "x") == OPENAI
+        except ValueError as error:
+            assert f"no '{key}' in it" in str(error)
 
-    torch.save({"model": {"backbone.x": torch.ones(1)}, "hook": Harm()}, tmp_path / "harm.pth")
-    with pytest.raises(ValueError, match="not a checkpoint that can be read safely"):
-        imported(tmp_path / "harm.pth")
-    assert not (tmp_path / "harm").exists()
+
+@pytest.mark.parametrize("gone", ["sem_seg_head.predictor.input_proj.weight", CLIP + "visual.proj"])
+def test_a_missing_weight_is_named_as_the_file_would(tmp_path, segmenter, clip, gone):
+    state = original_layout(segmenter, clip, classes=3)
+    del state[gone]
+    torch.save({"model": state}, tmp_path / "gone.pth")
+    with pytest.raises(ValueError, match=f"{gone.removeprefix(CLIP)}"):
+        imported(tmp_path / "gone.pth")
+
+
+def test_what_is_taken_instead_of_a_missing_constant_is_said(tmp_path, segmenter, clip):
+    state = original_layout(segmenter, clip, classes=3)
+    gone = ["clip_adapter.pixel_mean", "clip_adapter.pixel_std", CLIP + PROMPT_KEY]
+    torch.save({"model": {k: v for k, v in state.items() if k not in gone}}, tmp_path / "gone.pth")
+    result = imported(tmp_path / "gone.pth")
+    assert result.filled == {
+        gone[0]: "OpenAI's mean of colours",
+        gone[1]: "OpenAI's std of colours",
+        gone[2]: "no mask prompts",
+    }
+    torch.save({"model": state}, tmp_path / "whole.pth")
+    result = imported(tmp_path / "whole.pth", prompts=torch.zeros_like(clip.prompts))
+    assert result.left_over[gone[2]] == "replaced by the mask prompts given (--prompts)"
+    assert all_accounted(state, result)
+
+
+def test_parts_of_two_models_and_broken_numbers_are_refused(tmp_path, segmenter, clip):
+    state = original_layout(segmenter, build_from_config(OPENAI | {"embed_dim": 24}), classes=3)
+    torch.save({"model": state}, tmp_path / "mixed.pth")
+    with pytest.raises(ValueError, match="text features of width 16, its CLIP's have 24"):
+        imported(tmp_path / "mixed.pth")
+    state = original_layout(segmenter, clip, classes=3)
+    state["backbone.res2.0.conv1.weight"] = torch.full_like(
+        state["backbone.res2.0.conv1.weight"], torch.nan
+    )
+    torch.save({"model": state}, tmp_path / "nan.pth")
+    with pytest.raises(ValueError, match="NaN or infinite numbers in backbone.res2.0.conv1.weight"):
+        imported(tmp_path / "nan.pth")
+    with pytest.raises(ValueError, match="is for a CLIP of width 16, not 512"):
+        imported(tmp_path / "mixed.pth", clip_dim=512)
+
+
+@pytest.mark.parametrize("about", [{"model_cfg": {"x": 1}}, {"model_cfg": None}, {"mean": 1}])
+def test_a_description_that_is_none_is_refused(tmp_path, clip, about):
+    file = tmp_path / "clip.safetensors"
+    save_file(clip.clip.state_dict(), file, {"ovseg": json.dumps({"clip": about})})
+    with pytest.raises(ValueError, match="clip.safetensors: describes no CLIP that can be built"):
+        imported(file)

@@ -7,6 +7,7 @@ from PIL import Image
 
 from pipeline.checkpoints.give import original_layout
 from pipeline.cli import main
+from pipeline.clip.sources import base_clip
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.segmenter.store import load_segmenter, save_segmenter
 from tests.checkpoints.released import plain_maskformer
@@ -110,6 +111,35 @@ def test_faults_end_in_one_line(data, tmp_path, capsys):
     main(["export", str(tmp_path), "--model", str(data), "--what", "model"])
     failing("import", str(tmp_path / "ovseg.pth"), "--out", str(data))
     said = capsys.readouterr().err.splitlines()
-    expected = ["no such checkpoint", "not a checkpoint that can be imported", "--into elsewhere",
+    expected = ["no such file, expected weights", "not a checkpoint that can be imported", "--into elsewhere",
                 "none.yaml: no such file", "not there", "pass --overwrite"]  # fmt: skip
     assert len(said) == 6 and all(e in s for e, s in zip(expected, said, strict=True))
+
+
+@pytest.mark.parametrize("colour", [None, 0.5])
+def test_the_lines_that_export_prints_give_the_same_features(data, tmp_path, capsys, colour):
+    """Executed as they stand, also where the CLIP has other colours than OpenAI's."""
+    clip = load_clip(data / "finetune/second")
+    if colour is not None:
+        clip.mean.fill_(colour), clip.std.fill_(colour)
+    save_clip(tmp_path / "model" / "clip", clip, "x")
+    exported = ["export", str(tmp_path / "out"), "--model", str(tmp_path / "model")]
+    main([*exported, "--clip", "clip", "--what", "clip"])
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    code = [x for x in lines if x.startswith(("import ", "open_clip.", "model", "from ", "clip"))]
+    space: dict = {}
+    exec("\n".join(code), space)
+    images = torch.rand(2, 3, clip.image_size, clip.image_size)
+    expected = clip.encode_image((images - clip.mean[:, None, None]) / clip.std[:, None, None])
+    adapted = space.get("clip", space["model"])
+    mean, std = (
+        (space["clip"].mean, space["clip"].std) if "clip" in space else (clip.mean, clip.std)
+    )
+    assert torch.equal(mean, clip.mean) and torch.equal(std, clip.std)
+    given = adapted.eval().encode_image((images - mean[:, None, None]) / std[:, None, None])
+    assert torch.equal(given, expected)
+    main(["import", str(tmp_path / "out/clip.safetensors"), "--out", str(tmp_path / "back")])
+    back = load_clip(tmp_path / "back/finetune/second")
+    assert back.prompt_depth == clip.prompt_depth and torch.equal(back.mean, clip.mean)
+    again = base_clip("checkpoint", None, None, str(tmp_path / "out/clip.safetensors"))
+    assert again.model_cfg == clip.model_cfg and torch.equal(again.std, clip.std)

@@ -6,10 +6,11 @@ from pipeline.ovseg.free_text import checked_names, chosen_queries, free_text_ev
 
 def test_a_single_name_gets_others_beside_it():
     assert checked_names([" cat "]) == ["cat", "others"]
+    assert checked_names(["others"]) == ["others", "other things"]
     assert checked_names(["cat", "dog"]) == ["cat", "dog"]
 
 
-@pytest.mark.parametrize("names", [[], [""], ["cat", " "], ["cat", "dog", "cat"], ["others"]])
+@pytest.mark.parametrize("names", [[], [""], ["cat", " "], ["cat", "dog", "cat"]])
 def test_names_that_make_no_sense_are_refused(names):
     with pytest.raises(ValueError, match="class names"):
         checked_names(names)

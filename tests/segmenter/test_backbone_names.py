@@ -14,7 +14,8 @@ from pipeline.segmenter.backbones import build_backbone
 from pipeline.segmenter.config import FEATURES, ResNetConfig, SwinConfig
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.warm_start import warm_start
-from pipeline.segmenter.weights_file import read_weights
+from pipeline.weights.known import find_weights
+from pipeline.weights.read import read_tensors
 from tests.segmenter.tiny import config, resnet, swin
 
 IMAGE = torch.rand((1, 3, 128, 128), generator=torch.Generator().manual_seed(0))
@@ -104,7 +105,7 @@ def test_the_features_are_those_of_the_network_the_weights_come_from(names, tmp_
     source, wanted = make()
     torch.save(source.state_dict(), tmp_path / "weights.pth")
     backbone = build_backbone(architecture).eval()
-    result = warm_start(backbone, read_weights(tmp_path / "weights.pth"), "weights.pth")
+    result = warm_start(backbone, read_tensors(tmp_path / "weights.pth").tensors, "weights.pth")
     assert result.names == names
     outputs = ("norm0.", "norm1.", "norm2.", "norm3.")  # detectron2's own, one per output
     assert all(
@@ -129,7 +130,7 @@ def test_model_zoo_and_original_files_need_no_new_names(tmp_path):
         arrays = {key: value.numpy() for key, value in (source.state_dict() | extra).items()}
         (tmp_path / "zoo.pkl").write_bytes(pickle.dumps({"model": arrays}, 2))
         backbone = build_backbone(architecture).eval()
-        result = warm_start(backbone, read_weights(tmp_path / "zoo.pkl"), "zoo.pkl")
+        result = warm_start(backbone, read_tensors(tmp_path / "zoo.pkl").tensors, "zoo.pkl")
         assert not result.kept and result.left_over.keys() == extra.keys()
         expected = source(IMAGE)
         assert all(torch.equal(backbone(IMAGE)[name], expected[name]) for name in FEATURES)
@@ -173,4 +174,4 @@ def test_a_missing_file_says_where_it_is_published(tmp_path):
     with pytest.raises(
         FileNotFoundError, match="no such weights file; it is at https://dl.fb.*pkl"
     ):
-        read_weights(tmp_path / "R-103.pkl")
+        find_weights(tmp_path / "R-103.pkl")

@@ -1,9 +1,7 @@
 """Segmenters on disk, and weights taken from elsewhere."""
 
 import json
-import pickle
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,7 +11,7 @@ from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import load_segmenter, save_segmenter
 from pipeline.segmenter.take import take_segmenter
 from pipeline.segmenter.warm_start import warm_start
-from pipeline.segmenter.weights_file import read_weights
+from pipeline.weights.read import read_tensors
 from tests.goldens import FOLDER
 from tests.segmenter.tiny import config, resnet, swin, text
 
@@ -65,7 +63,7 @@ def test_a_backbone_file_fills_the_backbone(tmp_path):
     weights |= {"head.weight": torch.zeros(3, 3), "stem.conv1.weight": torch.zeros(1)}
     torch.save({"model": {f"module.{k}": v for k, v in weights.items()}}, tmp_path / "b.pth")
     model = MaskFormer(config())
-    result = warm_start(model, read_weights(tmp_path / "b.pth"), "b.pth")
+    result = warm_start(model, read_tensors(tmp_path / "b.pth").tensors, "b.pth")
     assert torch.equal(model.backbone.res5[1].conv2.weight, source.backbone.res5[1].conv2.weight)
     assert result.left_over == {
         "head.weight": "no such parameter",
@@ -77,30 +75,7 @@ def test_a_backbone_file_fills_the_backbone(tmp_path):
 def test_weights_that_fit_nowhere_are_refused(tmp_path):
     save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(ValueError, match="none of its 1 tensors fits"):
-        warm_start(MaskFormer(config()), read_weights(tmp_path / "x.safetensors"), "x")
-    torch.save({"epoch": 3}, tmp_path / "none.pth")
-    with pytest.raises(ValueError, match="holds no tensors"):
-        read_weights(tmp_path / "none.pth")
-    with pytest.raises(FileNotFoundError, match="no such weights file"):
-        read_weights(tmp_path / "absent.pth")
-
-
-def test_model_zoo_pickles_are_read_without_running_them(tmp_path):
-    arrays = {"stem.conv1.weight": np.ones((2, 3), np.float32), "step": np.float64(3)}
-    for protocol in (2, 4):
-        (tmp_path / "zoo.pkl").write_bytes(pickle.dumps({"model": arrays}, protocol))
-        found = read_weights(tmp_path / "zoo.pkl")
-        assert list(found) == ["stem.conv1.weight"]
-        assert torch.equal(found["stem.conv1.weight"], torch.ones(2, 3))
-    (tmp_path / "evil.pkl").write_bytes(pickle.dumps({"model": print}))
-    with pytest.raises(ValueError, match="wants to call builtins.print"):
-        read_weights(tmp_path / "evil.pkl")
-    torch.save({"model": print}, tmp_path / "evil.pth")
-    with pytest.raises(ValueError, match="not a weights file that can be read safely"):
-        read_weights(tmp_path / "evil.pth")
-    (tmp_path / "text.pth").write_text("hello")
-    with pytest.raises(ValueError, match="not a weights file that can be read safely"):
-        read_weights(tmp_path / "text.pth")
+        warm_start(MaskFormer(config()), read_tensors(tmp_path / "x.safetensors").tensors, "x")
 
 
 BACKBONES = {
@@ -123,7 +98,9 @@ def test_the_architecture_is_read_off_the_weights(kind):
 
 
 def test_other_weights_are_no_maskformer():
-    with pytest.raises(ValueError, match="mask_features.weight is missing: not the weights of a"):
+    with pytest.raises(
+        ValueError, match="mask_features.weight, .* are missing: not the weights of a"
+    ):
         infer_config({"x": torch.zeros(1)})
 
 

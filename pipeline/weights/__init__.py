@@ -1,0 +1,1 @@
+"""Weights that others have written: read without executing anything they contain."""
