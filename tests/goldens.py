@@ -12,12 +12,10 @@ import numpy as np
 import torch
 
 FOLDER = Path(os.environ.get("OVSEG_GOLDENS", Path(__file__).parents[2] / "shared/reference"))
-CLOSE = 1e-4
-"""Largest absolute error of features, logits and maps."""
-ROUNDING = 0.0 if torch.cpu.get_capabilities().get("avx512_f") else 5e-6
-"""Only without AVX-512: largest error as a share of the array's largest value, where that allows
-more than CLOSE. Logits reach 67, and the stored ones are up to 1.14e-4 away from what float64
-gives; ours then differ from them by 1.2e-4."""
+CLOSE = 1e-4 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 1.5e-4
+"""Largest absolute error of features, logits and maps: 1e-4 with the kernels that the goldens were
+checked with. With AVX2's, logits of up to 67 differ from the stored ones by 1.26e-4, which
+themselves are 1.14e-4 away from what float64 gives."""
 LOSSES = 1e-5
 """Largest relative error of losses and gradients."""
 
@@ -62,8 +60,5 @@ class Golden:
 
 
 def assert_close(ours: torch.Tensor, golden: torch.Tensor, tolerance: float = CLOSE) -> None:
-    """Same shape, and nowhere further apart than `tolerance` or what float32 can hold."""
-    golden = golden.float()
-    largest = float(golden.abs().max()) if golden.numel() else 0.0
-    atol = max(tolerance, ROUNDING * largest)
-    torch.testing.assert_close(ours.float(), golden, atol=atol, rtol=0)
+    """Same shape, and nowhere further apart than `tolerance`."""
+    torch.testing.assert_close(ours.double(), golden.double(), atol=tolerance, rtol=0)

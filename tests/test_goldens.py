@@ -51,7 +51,7 @@ def test_what_differs_is_found(tmp_path):
             np.savez(tmp_path / f"{name}.npz", **changed)
             try:
                 check(Golden(name, tmp_path))
-            except Exception:
+            except (AssertionError, ValueError):
                 continue
             overlooked.append(f"{name}: {key}")
         np.savez(tmp_path / f"{name}.npz", **arrays)
@@ -64,4 +64,4 @@ def disturbed(array: np.ndarray) -> np.ndarray:
         return ~array
     if array.dtype.kind in "iu":
         return array + array.dtype.type(1)
-    return array + array.dtype.type(2e-3 * max(1, np.abs(array).max(initial=0)))
+    return array + array.dtype.type(5e-4)

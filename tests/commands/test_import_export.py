@@ -111,8 +111,9 @@ def test_faults_end_in_one_line(data, tmp_path, capsys):
     main(["export", str(tmp_path), "--model", str(data), "--what", "model"])
     failing("import", str(tmp_path / "ovseg.pth"), "--out", str(data))
     said = capsys.readouterr().err.splitlines()
-    expected = ["no such file, expected weights", "not a checkpoint that can be imported", "--into elsewhere",
-                "none.yaml: no such file", "not there", "pass --overwrite"]  # fmt: skip
+    expected = ["no such file, expected weights", "not a checkpoint that can be imported",
+                "--into elsewhere", "none.yaml: no such file", "not there",
+                "pass --overwrite"]  # fmt: skip
     assert len(said) == 6 and all(e in s for e, s in zip(expected, said, strict=True))
 
 

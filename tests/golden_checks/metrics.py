@@ -11,7 +11,11 @@ SHARED_KEYS = {"fwiou": "fwIoU", "pixel_accuracy": "pACC", "mean_accuracy": "mAC
 
 
 def check_metrics(golden: Golden) -> None:
-    """mIoU in both definitions, fwIoU, accuracies, per-class numbers, seen, unseen and hIoU."""
+    """mIoU in both definitions, fwIoU, accuracies, per-class numbers, seen, unseen and hIoU.
+
+    Not compared, since this project has none of them: boundary IoU, and the row and column of the
+    confusion matrix for ignored pixels.
+    """
     classes, ignored = golden.about["classes"], golden.about["ignore_label"]
     for case, results in golden.about["results_percent"].items():
         confusion = confusion_matrix(

@@ -33,11 +33,11 @@ class Ways:
         return cls("ensemble", weight) if weight else cls("clip")
 
 
-def model_of(golden: Golden, ways: Ways = Ways(), weights: str | None = None) -> OVSeg:  # noqa: B008
+def model_of(golden: Golden, ways: Ways = Ways()) -> OVSeg:  # noqa: B008
     """Our model as the golden describes it."""
     about = golden.about
     return OVSeg(
-        *load_original(golden.folder, weights or about["weights"][0]),
+        *load_original(golden.folder, about["weights"][0]),
         weight=ways.weight,
         prompts=ways.prompts,
         style=RegionStyle(
@@ -85,14 +85,13 @@ def check_clip_logits(golden: Golden) -> None:
 def check_demo(golden: Golden) -> None:
     """Free text: one query a name, masks cut, "others" beside a single name."""
     about = golden.about
-    case, prefix = re.search(r"image of case (\w+) in (\w+)_<kind>", about["input"]).groups()
+    case, file = re.search(r"image of case (\w+) in ([\w<>]+)", about["input"]).groups()
     for key in golden:
         kind, _, count = re.fullmatch(r"(\w+)\.(\w+)\.(\d+)names?", key).groups()
-        whole = golden.other(f"{prefix}_{kind}")
-        [weights] = [name for name in about["weights"] if name.endswith(f"_{kind}")]
+        whole = golden.other(file.replace("<kind>", kind))
         names = about["class_names"]
         if int(count) == 1:  # the original added "others" to its caller's own list
             names = about["notes"][f"{kind}.caller_list_after_call"][:1]
         assert len(names) == int(count)
-        ours = model_of(whole, weights=weights).scores(picture(whole, case), names, "free-text")
+        ours = model_of(whole).scores(picture(whole, case), names, "free-text")
         assert_close(ours, golden.tensor(key))
