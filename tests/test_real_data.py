@@ -42,7 +42,8 @@ from tests.real_root import (
 
 SETS = {
     "ade150": (3, 150), "ade847": (1, 847), "voc20": (1, 20), "pc59": (1, 59), "pc459": (1, 459),
-    "cocostuff171": (3, 171), "cocopanoptic": (2, 133),
+    "cocostuff171": (3, 171), "cocopanoptic": (2, 133), "cocostuff156": (3, 171),
+    "ade150-synonyms": (3, 150),
 }  # fmt: skip
 """Pictures and classes of each evaluation set."""
 ARCHITECTURE = {
@@ -139,7 +140,7 @@ def test_every_picture_is_indexed_or_its_lack_is_told(run):
     assert found["train"] == {"pictures": 7, "captions": 5 * captioned, "label_maps": labelled}
     assert found["val"]["pictures"] == len({*VAL, *PANOPTIC})
     assert found["val"]["label_maps"] == len(VAL)
-    unlabelled = len(CAPTIONED) + 1 + 2 * len(PANOPTIC[1:])  # the latter also in cocostuff171
+    unlabelled = len(CAPTIONED) + 1 + 3 * len(PANOPTIC[1:])  # the latter also in cocostuff171, 156
     unlabelled += len(VAL[1:])  # in cocopanoptic
     assert found["rejects"] == {"no caption": len(LABELLED), "no label map": unlabelled}
     assert found["sets"] == {name: pictures for name, (pictures, _) in SETS.items()}
@@ -280,3 +281,14 @@ def test_every_benchmark_is_judged_by_every_branch(run, name):
     assert sum(int(row["pixels"]) > 0 for row in rows) == about["classes_in_truth"]
     [sheet] = (run.data / "evaluate" / name / "overlays").iterdir()
     assert Image.open(sheet).size[0] > 640
+
+
+def test_seen_and_unseen_classes_are_told_apart(run):
+    """COCO-Stuff's 156 and 15, on real pictures that show both."""
+    found, other = metrics(run, "evaluate-cocostuff156"), metrics(run, "evaluate-cocostuff171")
+    for branch in ("clip", "ensemble"):
+        for part in ("seen", "unseen"):
+            assert found["first"][branch][f"miou_{part}_legacy"] is not None
+        assert found["first"][branch]["hiou_legacy"] is not None
+        assert found["first"][branch]["miou_legacy"] == other["first"][branch]["miou_legacy"]
+        assert other["first"][branch].get("hiou_legacy") is None
