@@ -5,11 +5,11 @@ import re
 import numpy as np
 import torch
 
-from pipeline.clip.original_crops import original_view, recovered_mask
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD
 from pipeline.clip.text import VILD_TEMPLATES, class_features
 from pipeline.clip.tower import MaskClip, patch_mask
 from tests.golden_checks.original import clip_of
+from tests.golden_checks.original_crops import original_view, recovered_mask
 from tests.goldens import Golden, assert_close
 
 

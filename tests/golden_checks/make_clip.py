@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
-from pipeline.clip.original_crops import FILL_RGB, original_view, recovered_mask
 from pipeline.clip.regions import masks_to_boxes, prepare_regions
 from pipeline.clip.store import MEAN, STD
 from pipeline.clip.text import VILD_TEMPLATES, class_features
 from pipeline.clip.tower import MaskClip, patch_mask
 from tests.golden_checks.folder import CLIP, NAMES, SIDE, Writer, random_clip
+from tests.golden_checks.original_crops import FILL_RGB, original_view, recovered_mask
 from tests.goldens import Golden
 
 
