@@ -44,6 +44,7 @@ $(STAMP):
 	touch $(STAMP)
 
 repro: $(STAMP)
+	mkdir -p data/watch
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 	@$(BIN)/python -m pipeline.summary
 

@@ -1,10 +1,19 @@
 """Short hashes of values, files and code: what decides whether earlier work can be kept."""
 
+import ast
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PLUMBING = {
+    "atomic", "cluster", "fingerprint", "lookup", "modes", "param_errors", "params", "params_file",
+    "progress", "records", "runtime", "shards", "stage", "summary",
+}  # fmt: skip
+"""Modules of pipeline/ that decide how things are read, run and written, not what comes out."""
 
 
 def of_value(value: Any) -> str:
@@ -39,10 +48,43 @@ def of_sizes(root: Path | str, paths: Iterable[str | None]) -> str:
     return of_value(sizes)
 
 
-def of_code(*modules: Any) -> str:
-    """Hash of the source of imported modules; a package stands for all Python files in it."""
-    sources = [Path(m.__file__) for m in modules]
-    return of_files([s.parent if s.name == "__init__.py" else s for s in sources], "*.py")
+def of_code(file: Path | str) -> str:
+    """Hash of a Python file of this project (a module says `__file__`) and of all code of the
+    project that it builds on, directly or not, PLUMBING left out."""
+    return of_value(
+        [(f.relative_to(ROOT).as_posix(), of_file(f)) for f in sorted(code_of(Path(file)))]
+    )
+
+
+def code_of(file: Path) -> set[Path]:
+    """The project's files that decide what `file` computes: itself and what it imports."""
+    waiting, seen = [file.resolve()], set()
+    while waiting:
+        found = waiting.pop()
+        if found not in seen:
+            seen.add(found)
+            waiting += _imports(found)
+    return seen
+
+
+@cache
+def _imports(file: Path) -> frozenset[Path]:
+    """The project's files that one file imports, at any place; a package is its __init__."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            top, _, rest = name.partition(".")
+            place = ROOT / name.replace(".", "/")
+            if top == "pipeline" and rest not in PLUMBING:
+                files = (place.with_suffix(".py"), place / "__init__.py")
+                found |= {path for path in files if path.is_file()}
+    return frozenset(found)
 
 
 def of_file(path: Path | str) -> str:

@@ -26,8 +26,13 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     if fault["type"] == "extra_forbidden":
         known = ", ".join(node["properties"])
         return f"{_join(name, str(fault['loc'][-1]))}: unknown parameter, allowed: {known}"
+    if fault["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        key = fault["ctx"]["discriminator"].strip("'")
+        tag = fault["ctx"].get("tag", "missing")
+        allowed = fault["ctx"].get("expected_tags") or ", ".join(node["discriminator"]["mapping"])
+        return f"{_join(name, key)} = {tag}: allowed {allowed.replace(chr(39), '')}"
     if fault["type"] == "value_error":
-        return f"{name}: {fault['ctx']['error']}"
+        return f"{name}: {fault['ctx']['error']}".removeprefix(": ")
     return f"{name} = {_shown(fault['input'])}: allowed {allowed_values(root, node)}"
 
 

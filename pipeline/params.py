@@ -2,7 +2,8 @@
 at once with its name, its value and what is allowed.
 
 The models have no defaults: what a run depends on stands in params.yaml, where `dvc params diff`
-sees it. The comments there say what each key means.
+sees it. (Only segmenter.architecture may leave keys out: they are the published model's.) The
+comments there say what each key means.
 """
 
 from pathlib import Path
@@ -27,7 +28,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {"vild": VILD_TEMPLATES, "bare": ("{}",)
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def _need(key: str, value: str | None, why: str) -> None:
@@ -45,7 +46,7 @@ class DatasetParams(Section):
     val_scenes: Count
     side: Annotated[int, Field(ge=32)]
     min_objects: Count
-    max_objects: Count
+    max_objects: Annotated[int, Field(ge=1, le=30)]
     closed_share: Share
 
     @model_validator(mode="after")
@@ -107,6 +108,15 @@ class SegmenterTraining(Section):
     templates: Templates
     bfloat16: bool
     seed: Natural
+
+    @model_validator(mode="after")
+    def _sides_are_in_order(self) -> "SegmenterTraining":
+        if self.least_short_side > self.most_short_side:
+            raise ValueError(
+                f"least_short_side = {self.least_short_side} is above most_short_side = "
+                f"{self.most_short_side}"
+            )
+        return self
 
 
 class PretrainSegmenterParams(Section):
@@ -249,6 +259,20 @@ class Params(Section):
     pairs: PairsParams
     finetune: FinetuneParams
     evaluate: EvaluateParams
+
+    @model_validator(mode="after")
+    def _pairs_find_what_they_need(self) -> "Params":
+        pairs = self.pairs
+        for stage, split, needed in (
+            ("proposals", self.proposals.split, pairs.masks == "proposals"),
+            ("nouns", self.nouns.split, pairs.names == "captions"),
+        ):
+            if needed and split != pairs.split:
+                raise ValueError(
+                    f"{stage}.split = {split}, but pairs.split = {pairs.split}: pairs would find "
+                    f"no {stage} of their pictures; set both to the same"
+                )
+        return self
 
 
 def from_scratch(wanted: SegmenterParams, recipe: PretrainSegmenterParams) -> SegmenterParams:

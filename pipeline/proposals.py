@@ -5,7 +5,6 @@ of ProposalRecord; a query whose mask is empty or too small is counted, a pictur
 read or has no mask at all is rejected.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-import pipeline.masks
-import pipeline.segmenter
 from pipeline import runtime
 from pipeline.clip.store import load_clip
 from pipeline.clip.text import class_features
@@ -119,7 +116,7 @@ def collect_proposals(
     files = [path for record in records for path in (record.path, record.label_path)]
     stamp = of_files([dataset / "dataset.json", *weights]) + of_sizes(root, files)
     make = MakeProposals(dataset, segmenter, clip, split, templates, settings, stamp)
-    code = of_code(sys.modules[__name__], pipeline.segmenter, pipeline.masks)
+    code = of_code(__file__)
     fingerprint = {"inputs": stamp, "code": code, "settings": settings, "templates": templates}
     shards = run_shards(out, records, shard_size, make, fingerprint, "proposals")
     rejects = collect_rejects(out, out / "rejects.parquet")

@@ -53,10 +53,12 @@ class ImageRecord:
 class ProposalRecord:
     """One class-agnostic mask on an image.
 
-    image_id: see ImageRecord; query: index of the segmenter's query, 0 up; height, width: pixels
-    of the mask = of the image; rle: COCO compressed run lengths (column-major); box_xyxy: tight
-    box in pixels, x2 and y2 exclusive; area: foreground pixels, at least 1; mask_score: mean
-    foreground probability inside the mask, 0..1; objectness: 1 - p(no object), 0..1.
+    image_id: see ImageRecord; query: with masks of the last layer the segmenter's query, with those
+    of all layers the rank of the mask, surest first; 0 up; height, width: pixels of the mask = of
+    the image; rle: COCO compressed run lengths (column-major); box_xyxy: tight box in pixels, x2
+    and y2 exclusive; area: foreground pixels, at least 1; mask_score: mean foreground probability
+    inside the mask, 0..1 (of a mask offered at a lower cut, after the logits were raised to it);
+    objectness: 1 - p(no object), 0..1.
     """
 
     image_id: int

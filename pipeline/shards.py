@@ -66,6 +66,8 @@ def run_shards(
         raise ValueError(f"shard_size = {shard_size}: expected at least 1 item in a shard")
     out = Path(out)
     (out / "manifest").mkdir(parents=True, exist_ok=True)
+    for folder in (out, out / "manifest"):
+        atomic.sweep(folder)
     stamp = of_value(fingerprint)
     work = {
         index: list(items[start : start + shard_size])
@@ -96,7 +98,7 @@ def make_shard(out: Path, make: Make[T], stamp: str, index: int, items: list[T])
         for source in sorted(folder.iterdir()):
             stem, _, suffix = source.name.partition(".")
             name = f"{stem}-{index:05d}.{suffix}"
-            files[name] = {"sha256": of_file(source), "bytes": source.stat().st_size}
+            files[name] = {"sha256": of_file(source)}
             atomic.move(source, out / name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -176,11 +178,11 @@ def _finished(out: Path, index: int, stamp: str, items: list[T]) -> ShardInfo | 
         manifest = json.loads(_manifest(out, index).read_text(encoding="utf-8"))
         if manifest["fingerprint"] != stamp or manifest["items"] != of_value(items):
             return None
-        files = {out / name: about["bytes"] for name, about in manifest["files"].items()}
+        files = {out / name: about["sha256"] for name, about in manifest["files"].items()}
         counts = manifest["counts"]
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if any(not path.is_file() or path.stat().st_size != size for path, size in files.items()):
+    if any(not path.is_file() or of_file(path) != digest for path, digest in files.items()):
         return None
     return ShardInfo(index, tuple(files), counts, True)
 

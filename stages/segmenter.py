@@ -8,6 +8,7 @@ from which a killed run goes on.
 """
 
 import json
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def main(
         text = class_features(load_clip(clip, on), names, TEMPLATES[how["templates"]])
         if wanted.source == "checkpoint":
             segmenter, result = take_segmenter(wanted.checkpoint, on), TrainingResult({}, [])
+            shutil.rmtree(out / "curves", ignore_errors=True)  # of a training before
         else:
             kinds = ("class", "mask", "dice", "no_object")
             how["weights"] = LossWeights(*(how[f"{kind}_weight"] for kind in kinds))
@@ -78,7 +80,8 @@ def main(
             counts |= measure_recall(segmenter, text, world.root, val, truth, names, measure)
         write_text(metrics, json.dumps(counts, indent=1) + "\n")
         discard_checkpoints(out)
-        report("segmenter: " + ", ".join(f"{k} {v}" for k, v in counts.items() if k != "losses"))
+        said = {k: round(v, 3) for k, v in counts.items() if k != "losses"}
+        report("segmenter: " + ", ".join(f"{k} {v}" for k, v in said.items()))
 
 
 if __name__ == "__main__":

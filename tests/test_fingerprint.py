@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import pipeline
-from pipeline import fingerprint, runtime
+from pipeline import fingerprint
+from pipeline.fingerprint import code_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,10 @@ def test_many_files_count_by_name_and_size(tmp_path):
     assert both != fingerprint.of_sizes(tmp_path, ["a.jpg", "b.jpg"])
 
 
-def test_code_of_a_package_is_more_than_its_init():
-    assert fingerprint.of_code(pipeline) != fingerprint.of_code(runtime)
-    root = Path(pipeline.__file__).parent
-    assert fingerprint.of_code(pipeline) == fingerprint.of_files([root], "*.py")
+def test_code_is_a_file_and_all_it_builds_on():
+    root = Path(fingerprint.__file__).parent
+    found = {path.relative_to(root).as_posix() for path in code_of(root / "pairs/collect.py")}
+    assert {"pairs/collect.py", "pairs/make.py", "truth.py", "data/images.py", "masks.py"} <= found
+    assert not found & {"shards.py", "records.py", "progress.py"}  # how, not what
+    assert "segmenter/train.py" not in found
+    assert fingerprint.of_code(root / "masks.py") != fingerprint.of_code(root / "truth.py")

@@ -7,6 +7,7 @@ and curves.
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Recipe:
     bfloat16: autocast; seed: of order, augmentation and fresh prompts
     temperature: factor on the cosines, fixed; CLIP's own is not used
     held_out, most_held_out: share and greatest number of pairs kept for validation
-    checkpoint_steps: steps from one checkpoint to the next
+    checkpoint_steps: most steps from one checkpoint to the next; short runs write five
     """
 
     train: Trained
@@ -88,8 +89,9 @@ def finetune(
     """Train `clip` in place, on the device it is on; returns the stage's metrics.
 
     checkpoint: file of this run alone; one found there, of the same run, is resumed from.
-    curves: folder for dvclive, None writes none. ValueError on a batch that cannot be split over
-    the processes or a prompt depth the tower does not have.
+    curves: folder for dvclive, None writes none; emptied where nothing is trained. ValueError on a
+    batch that cannot be split over the processes, a prompt depth the tower does not have, or a
+    loss that is no number.
     """
     training, held = hold_out(pairs.image_ids, recipe.held_out, recipe.most_held_out)
     regions = RegionSet(
@@ -111,6 +113,8 @@ def finetune(
         "held_out_accuracy_before": before,
     }
     if recipe.train == "nothing":
+        if curves is not None:
+            shutil.rmtree(curves, ignore_errors=True)
         return metrics | {"held_out_accuracy": before, "steps": 0}
     steps = max(1, round(recipe.epochs * len(training) / recipe.batch_size))
     run = _Run(clip, recipe, steps, nouns)
@@ -119,6 +123,7 @@ def finetune(
     state = Checkpoint(checkpoint, _identity(recipe, pairs, run.parameters))
     start = state.load(run.parameters, run.optimizer, recorder)
     batches = _batches(regions, training, recipe, start, steps, loader_workers)
+    every = min(recipe.checkpoint_steps, -(-steps // 5))
     with counting(steps, f"fine-tuning {recipe.train}") if _rank() == 0 else _quiet() as advance:
         advance(start)
         for step, batch in enumerate(batches, start=start + 1):
@@ -127,8 +132,9 @@ def finetune(
                 recorder.add_losses(step)
             if _due(step, steps, ACCURACY_POINTS):
                 recorder.add(step, {HELD_OUT: held_out_accuracy()})
-            if step % recipe.checkpoint_steps == 0 and step < steps and _rank() == 0:
+            if step % every == 0 and step < steps and _rank() == 0:
                 state.save(step, run.parameters, run.optimizer, recorder)
+                recorder.write()
             advance(1)
     recorder.write()
     return metrics | {
@@ -173,10 +179,16 @@ class _Run:
             recipe.temperature,
             noun_ids if recipe.loss == "unique_nouns" else None,
         )
+        rate = self.optimizer.param_groups[0]["lr"]
+        if not loss.isfinite():
+            raise ValueError(
+                f"the loss of step {index + 1} is {float(loss)} at learning rate {rate:g}: the "
+                "training diverged; lower learning_rate or prompt_learning_rate of this step"
+            )
         self.optimizer.zero_grad(set_to_none=True)
         (loss * processes()).backward()  # DistributedDataParallel takes the mean of gradients
         self.optimizer.step()
-        return float(loss.detach()), self.optimizer.param_groups[0]["lr"]
+        return float(loss.detach()), rate
 
 
 def _batches(

@@ -25,7 +25,7 @@ def segment(
 
     Writes <picture>-overlay.png (classes in colour, with a legend), <picture>-labels.png (a label
     map: the position of the class in your list, 255 where nothing was named; 16 bits and 65535
-    from 255 names on) and <picture>.json (area and score of every class).
+    from 255 names on) and <picture>-classes.json (area and score of every class).
 
     Args:
         picture: an image file of any common format.
@@ -49,6 +49,8 @@ def segment(
     from pipeline.ovseg.panel import Column, save_sheet, sheet
     from pipeline.progress import report
 
+    if out.is_file():
+        raise ValueError(f"{out}: a file; --out expects a folder")
     image = read_image(picture)
     loaded = OVSeg.load(
         model,
@@ -71,9 +73,9 @@ def segment(
     write_label(out / f"{picture.stem}-labels.png", labels, unnamed)
     summary = {"picture": str(picture), "mode": mode, "names": names, "unnamed_label": unnamed}
     text = json.dumps(summary | result.summary(), ensure_ascii=False, indent=1)
-    write_text(out / f"{picture.stem}.json", text + "\n")
+    write_text(out / f"{picture.stem}-classes.json", text + "\n")
     _print(result)
-    for name in ("-overlay.png", "-labels.png", ".json"):
+    for name in ("-overlay.png", "-labels.png", "-classes.json"):
         report(str(out / f"{picture.stem}{name}"))
 
 

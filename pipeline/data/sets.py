@@ -49,7 +49,7 @@ class EvalSet:
     images: list[EvalImage]
     ignore_label: int = 255
     label_map: LabelMap | None = None  # stored value -> class id; None: stored values are ids
-    seen: list[int] | None = None  # class ids trained on; None: no split
+    seen: list[int] | None = None  # class ids of the seen side; None: no split
     label_root: Path | None = None  # where label maps lie if not under root; None once joined in
 
     def __post_init__(self) -> None:

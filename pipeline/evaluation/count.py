@@ -8,7 +8,6 @@ is `counts-00007.npz`: the matrices' non-zero cells, one row each.
     pixels  (N,) int64
 """
 
-import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,9 +15,6 @@ from typing import Any
 
 import numpy as np
 
-import pipeline.clip
-import pipeline.ovseg
-import pipeline.segmenter
 from pipeline import runtime
 from pipeline.clip.store import load_clip
 from pipeline.data.sets import EvalImage, EvalSet, load_eval_set
@@ -92,7 +88,7 @@ def count_set(
     weights = [path for folder in (segmenter, *clips.values()) for path in model_files(folder)]
     stamp = of_files([set_file, *weights]) + of_sizes(eval_set.root, files)
     work = CountPictures(set_file, segmenter, tuple(clips.items()), settings, stamp)
-    code = of_code(sys.modules[__package__], pipeline.ovseg, pipeline.clip, pipeline.segmenter)
+    code = of_code(__file__)
     shards = run_shards(
         out,
         eval_set.images,

@@ -36,7 +36,8 @@ def segmentation_metrics(
     """All metrics of one prediction over one set.
 
     confusion: int64 `(K, K + 1)`, see `pipeline.evaluation.confusion`.
-    seen: ids of the classes that the segmenter was trained on; None where there is no split.
+    seen: ids of the seen classes of the split, None without one. They are those the segmenter
+        learned only if it was trained with segmenter.training.classes: seen, or has no others.
     Returns `miou_legacy`, `miou_current`, `fwiou` (IoU weighted by true frequency),
     `pixel_accuracy`, `mean_accuracy`; with a split also, for `split` in seen and unseen,
     `miou_<split>_legacy`, `miou_<split>_current`, `pixel_accuracy_<split>`, and the harmonic

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from pipeline.ovseg.lettering import font, write
 
-MIN_WIDTH, MAX_WIDTH = 320, 1280
+MIN_WIDTH, MAX_WIDTH, MAX_HEIGHT = 320, 1280, 4096
 """Pixels. On smaller pictures names would not fit; larger ones make sheets nobody can open."""
 NAMED_SHARE = 0.01
 """Regions below this share of the picture are coloured, but carry no name of their own."""
@@ -27,10 +27,11 @@ def distinct_colours(count: int) -> np.ndarray:
 
 def fitted(image: np.ndarray, labels: np.ndarray | None = None) -> tuple:
     """Picture `(H, W, 3)` and labels `(H, W)` at a width that can be read: a small one enlarged
-    by a whole factor to `MIN_WIDTH` or more, a large one reduced to `MAX_WIDTH`; labels keep hard
-    edges."""
+    by a whole factor to `MIN_WIDTH` or more, a large one reduced to `MAX_WIDTH`, and none higher
+    than `MAX_HEIGHT`; labels keep hard edges."""
     height, width = image.shape[:2]
     wanted = -(-MIN_WIDTH // width) * width if width < MIN_WIDTH else min(width, MAX_WIDTH)
+    wanted = min(wanted, max(width * MAX_HEIGHT // height, 1))
     size = (wanted, max(1, round(height * wanted / width)))
     big = np.array(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
     if labels is None:

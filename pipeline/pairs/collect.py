@@ -7,9 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pipeline.pairs
 from pipeline.atomic import write_text
-from pipeline.clip import regions, text, text_bank, tower
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.fingerprint import of_code, of_files, of_sizes
 from pipeline.pairs.make import MakePairs, PairSettings
@@ -45,7 +43,7 @@ def collect_pairs(
         of_files([nouns], "nouns-*.parquet") if settings.names == "captions" else "",
     ]
     make = MakePairs(dataset, proposals, nouns, clip, split, templates, settings, "".join(inputs))
-    code = of_code(pipeline.pairs, regions, text, text_bank, tower)
+    code = of_code(__file__)
     fingerprint = {"inputs": inputs, "code": code, "settings": settings, "templates": templates}
     shards = run_shards(out, records, shard_size, make, fingerprint, "pairs")
     statistics = PairStatistics(Truth(about, split).groups)

@@ -51,17 +51,10 @@ def build_resnet(config: ResNetConfig) -> ResNet:
 
 
 def _bottleneck_options(config: ResNetConfig, stage: int, count: int, dilation: int) -> dict:
-    """What only bottleneck blocks (depth 50 and more) know; basic blocks cannot be dilated."""
+    """What only bottleneck blocks (depth 50 and more) know."""
     if config.depth < 50:
-        if dilation > 1 or config.groups > 1:
-            raise ValueError(
-                f"ResNet-{config.depth} has basic blocks, which take neither dilation nor groups: "
-                "set both to 1 or depth to 50 or more"
-            )
         return {}
     grid = config.res5_multi_grid if stage == 3 and config.res5_multi_grid else (1,) * count
-    if len(grid) != count:
-        raise ValueError(f"res5_multi_grid = {grid}: ResNet-{config.depth} has {count} res5 blocks")
     return {
         "bottleneck_channels": config.bottleneck_channels * config.groups * 2**stage,
         "num_groups": config.groups,

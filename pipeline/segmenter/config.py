@@ -11,11 +11,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MasksOf = Literal["last_layer", "all_layers"]  # whose masks are taken, see inference.py
+Blocks = Annotated[tuple[int, ...], Field(strict=False)]  # YAML and JSON have lists
+Stages = Annotated[tuple[int, int, int, int], Field(strict=False)]
+Colour = Annotated[tuple[float, float, float], Field(strict=False)]
 FEATURES = ("res2", "res3", "res4", "res5")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ResNetConfig(_Strict):
@@ -32,15 +35,23 @@ class ResNetConfig(_Strict):
     stride_in_1x1: bool = False
     res4_dilation: Literal[1, 2] = 1
     res5_dilation: Literal[1, 2, 4] = 1
-    res5_multi_grid: tuple[int, ...] | None = (1, 2, 4)  # per block, times res5_dilation
+    res5_multi_grid: Blocks | None = (1, 2, 4)  # per block, times res5_dilation
     freeze_at: int = Field(0, ge=0, le=5)  # 1 = stem, 2 = stem and res2, ...
 
     @model_validator(mode="after")
-    def _dilation_goes_on(self) -> "ResNetConfig":
+    def _dilations_fit(self) -> "ResNetConfig":
         if self.res4_dilation == 2 and self.res5_dilation != 4:
             raise ValueError(
                 f"res5_dilation = {self.res5_dilation}: with res4_dilation = 2 it must be 4"
             )
+        dilated = self.res5_multi_grid or self.res4_dilation * self.res5_dilation > 1
+        if self.depth < 50 and (dilated or self.groups > 1):
+            raise ValueError(
+                f"depth = {self.depth} has basic blocks, which take neither dilation nor groups: "
+                "set res5_multi_grid to null, dilations and groups to 1, or depth to 50 or more"
+            )
+        if self.res5_multi_grid and len(self.res5_multi_grid) != 3:
+            raise ValueError(f"res5_multi_grid = {self.res5_multi_grid}: there are 3 res5 blocks")
         return self
 
 
@@ -49,8 +60,8 @@ class SwinConfig(_Strict):
 
     kind: Literal["swin"] = "swin"
     embed_dim: int = Field(96, ge=1)
-    depths: tuple[int, int, int, int] = (2, 2, 6, 2)
-    heads: tuple[int, int, int, int] = (3, 6, 12, 24)
+    depths: Stages = (2, 2, 6, 2)
+    heads: Stages = (3, 6, 12, 24)
     window: int = Field(7, ge=1)
     patch_size: int = Field(4, ge=1)
     pretrain_size: int = Field(224, ge=1)  # only for the absolute position embedding
@@ -88,8 +99,8 @@ class SegmenterConfig(_Strict):
     enforce_input_proj: bool = False  # 1x1 projection of res5 even where the width fits already
     memory_feature: Literal["res2", "res3", "res4", "res5"] = "res5"
     size_divisibility: int = Field(32, ge=1)
-    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)  # RGB, 0..255
-    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    pixel_mean: Colour = (123.675, 116.28, 103.53)  # RGB, 0..255
+    pixel_std: Colour = (58.395, 57.12, 57.375)
 
     @model_validator(mode="after")
     def _heads_and_grid_fit(self) -> "SegmenterConfig":

@@ -65,23 +65,31 @@ def weighted(raw: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
 
 def over_processes(count: int, device: torch.device) -> Tensor:
     """A number of masks per process, averaged over the processes, at least 1; scalar float."""
-    total = torch.tensor(float(count), device=device)
+    return _average(torch.tensor(float(count), device=device)).clamp(min=1)
+
+
+def _average(value: Tensor) -> Tensor:
+    """A scalar without gradient, averaged over the processes."""
     if comm.get_world_size() > 1:
-        torch.distributed.all_reduce(total)
-    return (total / comm.get_world_size()).clamp(min=1)
+        torch.distributed.all_reduce(value)
+    return value / comm.get_world_size()
 
 
 def class_loss(
     pred_logits: Tensor, targets: Sequence[Target], matches: Matches, no_object: float
 ) -> Tensor:
-    """Weighted cross entropy over all queries of (B,Q,K+1); unmatched queries are class K."""
+    """Weighted cross entropy over all queries of (B,Q,K+1); unmatched queries are class K.
+
+    Divided by the weights of the batch of all processes: their mean is the loss of one process.
+    """
     nothing = pred_logits.shape[-1] - 1
     truth = torch.full(pred_logits.shape[:2], nothing, device=pred_logits.device)
     for row, target, (query, index) in zip(truth, targets, matches, strict=True):
         row[query] = target.labels.to(row.device)[index]
     weight = torch.ones(nothing + 1, device=pred_logits.device)
     weight[nothing] = no_object
-    return F.cross_entropy(pred_logits.float().transpose(1, 2), truth, weight)
+    entropy = F.cross_entropy(pred_logits.float().transpose(1, 2), truth, weight, reduction="sum")
+    return entropy / _average(weight[truth].sum())
 
 
 def mask_losses(

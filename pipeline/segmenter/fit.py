@@ -9,7 +9,6 @@ import torch
 from detectron2.utils import comm
 from torch import Tensor
 
-import pipeline.segmenter
 from pipeline.data.dataset import Dataset
 from pipeline.fingerprint import of_code, of_file, of_value
 from pipeline.progress import report
@@ -90,7 +89,7 @@ def fit(
                     "class_ids": list(closed.class_ids),
                     "text": closed.text_features.cpu().numpy().tobytes(),
                     "start": None if start_from is None else of_file(start_from),
-                    "code": of_code(pipeline.segmenter),
+                    "code": of_code(__file__),
                 }
             )
         )[0]

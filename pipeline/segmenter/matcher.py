@@ -70,8 +70,8 @@ def match(
         )
         if not torch.isfinite(cost).all():
             raise ValueError(
-                "the segmenter predicts numbers that are not finite: lower segmenter.lr or "
-                "segmenter.clip_gradient"
+                "the segmenter predicts numbers that are not finite: lower "
+                "segmenter.training.learning_rate or segmenter.training.clip_gradient"
             )
         pairs = linear_sum_assignment(cost.cpu().numpy())
         matches.append(tuple(torch.as_tensor(part, dtype=torch.int64) for part in pairs))

@@ -22,6 +22,7 @@ from pipeline.segmenter.hooks import Curves, SafeCheckpointer, SeedStep, ShowPro
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.optimiser import ClipGradient, adamw, poly_schedule
+from pipeline.segmenter.sync_norm import synchronise_norms
 from pipeline.segmenter.trainer import LossModel, SegmenterTrainer
 
 
@@ -39,7 +40,7 @@ class Recipe:
     weights: LossWeights
     seed: int
     bfloat16: bool = True  # mixed precision
-    checkpoint_steps: int = 1000
+    checkpoint_steps: int = 1000  # at most from one to the next; short runs write five
     curve_steps: int = 20
 
 
@@ -64,7 +65,7 @@ def train(
 
     text_features: (K,D) unit norm, one row per trained class in the order of `data.class_ids`.
     checkpoints: folder for this run alone; a checkpoint found there is resumed from.
-    curves: folder for dvclive; None writes none.
+    curves: folder for dvclive; None writes none. ValueError when the loss is no number.
     """
     assert len(text_features) == len(data.class_ids), (text_features.shape, len(data.class_ids))
     device = next(segmenter.parameters()).device
@@ -72,6 +73,7 @@ def train(
     optimizer = adamw(segmenter, recipe.learning_rate, recipe.backbone_factor, recipe.weight_decay)
     model = LossModel(segmenter, text_features.to(device), recipe.weights, recipe.bfloat16)
     if comm.get_world_size() > 1:
+        synchronise_norms(model)
         model = DistributedDataParallel(
             model, device_ids=[device] if device.type == "cuda" else None
         )
@@ -83,6 +85,7 @@ def train(
         save_to_disk=comm.is_main_process(),
         trainer=proxy(trainer),
     )
+    every = min(recipe.checkpoint_steps, -(-recipe.steps // 5)) or 1
     trainer.register_hooks(
         [
             SeedStep(recipe.seed),
@@ -91,7 +94,7 @@ def train(
                 optimizer, poly_schedule(optimizer, recipe.steps, recipe.warmup_steps)
             ),
             recorder,
-            hooks.PeriodicCheckpointer(checkpointer, recipe.checkpoint_steps, max_to_keep=1),
+            hooks.PeriodicCheckpointer(checkpointer, every, max_to_keep=1),
             ShowProgress("segmenter"),
         ]
     )
@@ -100,7 +103,13 @@ def train(
         checkpointer.resume_or_load("", resume=True)
         start = trainer.iter + 1
     trainer.data_loader = _loader(data, recipe, start, loader_workers)
-    trainer.train(start, recipe.steps)
+    try:
+        trainer.train(start, recipe.steps)
+    except FloatingPointError as error:
+        raise ValueError(
+            f"{str(error).partition(chr(10))[0]} The training diverged; lower "
+            "segmenter.training.learning_rate"
+        ) from error
     return TrainingResult(recorder.last(), sorted(trainer.rejects, key=lambda r: r.item))
 
 

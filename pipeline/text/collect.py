@@ -40,7 +40,7 @@ def collect_nouns(
     """
     pictures = [record for record in read_split(dataset, split) if record.captions]
     lists = of_files([Path(pipeline.text.__file__).parent / "lexicon"], "*.txt")
-    code = of_code(pipeline.text) + lists + _tags_stamp()
+    code = of_code(__file__) + lists + _tags_stamp()
     folder = out / "candidates"
     make = partial(make_candidates, options)
     fingerprint = {"code": code, "options": options}

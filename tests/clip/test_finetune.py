@@ -97,13 +97,25 @@ def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path, pairs, monkeypatch):
         module._Run, "step", lambda self, i, batch: steps.append(i) or step(self, i, batch)
     )
     resumed, metrics = run(tmp_path / "killed", pairs, curves=tmp_path / "b", train="both")
-    assert steps == list(range(5, expected["steps"]))
+    assert steps == list(range(6, expected["steps"]))  # checkpoints at 3, 6, 9, 12
     assert metrics == expected
     assert torch.equal(resumed.prompts, whole.prompts)
     assert all(torch.equal(tower(resumed)[key], value) for key, value in tower(whole).items())
     for file in ("held_out/accuracy.tsv", "train/loss.tsv"):
         a, b = (tmp_path / k / "plots/metrics" / file for k in "ab")
         assert _without_time(a) == _without_time(b)
+
+
+def test_a_training_that_diverges_is_told(tmp_path, pairs):
+    with pytest.raises(ValueError, match=r"the loss of step \d+ is .* at learning rate .*diverged"):
+        run(tmp_path, pairs, learning_rate=1e30)
+
+
+def test_nothing_trained_leaves_no_curves_of_an_earlier_training(tmp_path, pairs):
+    run(tmp_path, pairs, epochs=0.3, curves=tmp_path / "curves")
+    assert (tmp_path / "curves/plots").is_dir()
+    run(tmp_path, pairs, train="nothing", curves=tmp_path / "curves")
+    assert not (tmp_path / "curves").exists()
 
 
 def _without_time(path):

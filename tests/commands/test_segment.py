@@ -29,7 +29,7 @@ def segment(data, out, *more):
 @pytest.mark.parametrize("mode", ["free-text", "ensemble"])
 def test_segment_writes_overlay_labels_and_areas(data, tmp_path, capsys, mode):
     segment(data, tmp_path, "--mode", mode)
-    summary = json.loads((tmp_path / "my picture.json").read_text())
+    summary = json.loads((tmp_path / "my picture-classes.json").read_text())
     assert summary["names"] == ["saturn V", "blossom"]
     labels = np.array(Image.open(tmp_path / "my picture-labels.png"))
     assert labels.shape == (40, 60)
@@ -38,7 +38,7 @@ def test_segment_writes_overlay_labels_and_areas(data, tmp_path, capsys, mode):
     assert summary["unnamed_pixels"] == (labels == 255).sum()
     assert Image.open(tmp_path / "my picture-overlay.png").width > 2 * 320
     shown = capsys.readouterr().out
-    for name in ("my picture-overlay.png", "my picture-labels.png", "my picture.json"):
+    for name in ("my picture-overlay.png", "my picture-labels.png", "my picture-classes.json"):
         assert f"{tmp_path / name}\n" in shown, "a path is never wrapped"
     assert all(entry["name"] in shown for entry in summary["classes"] if entry["pixels"])
 

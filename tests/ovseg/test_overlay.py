@@ -18,6 +18,7 @@ def test_small_pictures_grow_and_large_ones_shrink():
     assert fitted(GREY)[0].shape == (160, 320, 3)
     assert fitted(GREY.repeat(32, axis=1))[0].shape == (20, 1280, 3)
     assert fitted(np.zeros((1, 5000, 3), np.uint8))[0].shape == (1, 1280, 3)
+    assert fitted(np.zeros((3000, 1, 3), np.uint8))[0].shape == (3000, 1, 3)  # not a million
     _, labels = fitted(GREY, LEFT_RIGHT)
     assert (labels[:, :160] == 0).all() and (labels[:, 160:] == 1).all()
 

@@ -59,9 +59,10 @@ def test_multi_grid_dilates_the_blocks_of_res5():
 
 
 def test_contradictions_are_named():
-    with pytest.raises(ValueError, match="has 3 res5 blocks"):
-        build_backbone(resnet(depth=50, res5_multi_grid=(1, 2)))
-    with pytest.raises(ValueError, match="basic blocks"):
-        build_backbone(resnet(depth=18, res5_dilation=2))
+    with pytest.raises(ValidationError, match="there are 3 res5 blocks"):
+        resnet(depth=50, res5_multi_grid=(1, 2))
+    for change in ({"res5_dilation": 2}, {"res5_multi_grid": (1, 2, 4)}, {"groups": 2}):
+        with pytest.raises(ValidationError, match="depth = 18 has basic blocks"):
+            resnet(depth=18, **change)
     with pytest.raises(ValidationError, match="res4_dilation = 2 it must be 4"):
         resnet(depth=50, res4_dilation=2, res5_dilation=1)

@@ -17,7 +17,6 @@ import numpy as np
 from PIL import Image
 
 from pipeline import fingerprint
-from pipeline.data.benchmarks import ade20k, cocostuff, pascal
 from pipeline.data.benchmarks.benchmark import Conversion, Listing
 from pipeline.data.images import is_turned, read_image
 from pipeline.data.labels import write_label
@@ -69,7 +68,8 @@ def convert(root: Path, out: Path, listing: Listing, conversion: Conversion) -> 
         )
         for name in listing.complete
     ]
-    code = fingerprint.of_code(ade20k, cocostuff, pascal, sys.modules[__name__])
+    decoding = sys.modules[conversion.decode.__module__]
+    code = [fingerprint.of_code(decoding.__file__), fingerprint.of_code(__file__)]
     shards = run_shards(
         out,
         sources,

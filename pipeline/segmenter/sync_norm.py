@@ -1,0 +1,47 @@
+"""Batch norm over the batch of all processes, so that a training does not depend on their number.
+
+torch's SyncBatchNorm does this on GPUs only, detectron2's in the precision of its input; here the
+sums are float64 on any device.
+"""
+
+import torch
+from fvcore.nn.distributed import differentiable_all_reduce
+from torch import Tensor, nn
+
+
+class SyncedBatchNorm(nn.BatchNorm2d):
+    """`nn.BatchNorm2d` (same parameters and buffers) whose statistics in training are those of the
+    pixels of all processes together; in evaluation it is the same."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B,C,H,W) -> the same shape and dtype; B, H and W may differ between processes."""
+        if not self.training:
+            return super().forward(images)
+        values = images.double()
+        pixels = values.new_tensor([values.numel() / values.shape[1]])
+        sums = torch.cat([values.sum((0, 2, 3)), values.square().sum((0, 2, 3)), pixels])
+        *totals, count = differentiable_all_reduce(sums).split([self.num_features] * 2 + [1])
+        mean, square = (total / count for total in totals)
+        variance = square - mean.square()
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            unbiased = variance * (count / (count - 1).clamp(min=1))
+            self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
+            self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        shift = self.bias - mean * scale
+        shape = (1, -1, 1, 1)
+        return (values * scale.view(shape) + shift.view(shape)).to(images.dtype)
+
+
+def synchronise_norms(model: nn.Module) -> None:
+    """Replace every `nn.BatchNorm2d` inside `model` by one over all processes, its parameters and
+    buffers taken along. Frozen and group norms stay: they look at no batch."""
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if type(child) is nn.BatchNorm2d:
+                synced = SyncedBatchNorm(child.num_features, child.eps, child.momentum)
+                synced.weight, synced.bias = child.weight, child.bias
+                for buffer in ("running_mean", "running_var", "num_batches_tracked"):
+                    setattr(synced, buffer, getattr(child, buffer))
+                setattr(parent, name, synced.train(child.training))
