@@ -80,8 +80,8 @@ def main(
             counts |= measure_recall(segmenter, text, world.root, val, truth, names, measure)
         write_text(metrics, json.dumps(counts, indent=1) + "\n")
         discard_checkpoints(out)
-        said = {k: round(v, 3) for k, v in counts.items() if k != "losses"}
-        report("segmenter: " + ", ".join(f"{k} {v}" for k, v in said.items()))
+        said = {k: f"{v:.3f}" if isinstance(v, float) else v for k, v in counts.items()}
+        report("segmenter: " + ", ".join(f"{k} {v}" for k, v in said.items() if k != "losses"))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def flags(tmp_path_factory):
     for i, name in enumerate(("base", "first", "second")):
         save_clip(data / name, tiny_clip(i, prompt_depth=i), name)
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    params["dataset"]["sets"] = ["small"]
     params["evaluate"]["sets"] = {"small": {"overlays": 2, "ensemble_weight": 0.55}}
     (data / "params.yaml").write_text(yaml.safe_dump(params))
     flags = {name: data / name for name in ("dataset", "segmenter", "base", "first", "second")}
