@@ -2,7 +2,7 @@
 # make test    install everything into .venv, run the tests
 # make lint    check style;  make clean   remove .venv and caches (data/ and DVC's cache stay)
 #
-# PYTHON=python3.12 make repro   chooses the interpreter; 3.11, 3.12 and 3.13 are supported.
+# PYTHON=python3.12 make repro   chooses the interpreter, 3.11 or newer.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -10,8 +10,8 @@ SHELL := /bin/bash
 .PHONY: help install repro test lint clean
 
 # The interpreter: python3 if it is new enough, else the newest one that runs.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	$$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' \
 	2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,7 +32,7 @@ help:
 install: $(STAMP)
 
 $(STAMP):
-	@test -n "$(PYTHON)" || { echo "error: found no Python 3.11, 3.12 or 3.13; install one or set PYTHON" >&2; exit 2; }
+	@test -n "$(PYTHON)" || { echo "error: found no Python 3.11 or newer; install one or set PYTHON" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install -r requirements.lock
 	$(BIN)/python -c 'import detectron2' 2>/dev/null || echo '$(DETECTRON2)' | \
