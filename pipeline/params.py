@@ -221,6 +221,7 @@ class EvaluateCommon(Section):
     short_side: Count | None
     long_side: Count | None
     bfloat16: bool
+    boundary_iou: bool
     overlays: Natural
 
 

@@ -19,9 +19,14 @@ from pipeline.evaluation.confusion import empty_confusion
 def class_iou(confusion: np.ndarray) -> np.ndarray:
     """Intersection over union of each class, float64 `(K,)` in percent, NaN where the class is
     absent from the ground truth (predicted or not)."""
+    return np.where(class_pixels(confusion) > 0, intersection_over_union(confusion), np.nan)
+
+
+def intersection_over_union(confusion: np.ndarray) -> np.ndarray:
+    """The same with 0 for a class that is only predicted; NaN where it is in neither."""
     hits, truth, predicted = _marginals(confusion)
     union = truth + predicted - hits
-    return _percent(hits, union, where=truth > 0)
+    return _percent(hits, union, where=union > 0)
 
 
 def class_accuracy(confusion: np.ndarray) -> np.ndarray:

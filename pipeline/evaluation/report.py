@@ -1,6 +1,7 @@
 """An evaluation as tables, all in one folder, and its metrics as nested numbers.
 
-    classes.csv   one line per class: pixels in the ground truth, seen, IoU of every variant
+    classes.csv   one line per class: pixels in the ground truth, seen, IoU of every variant; with
+                  boundary_iou also the boundary IoU, and the lower of both
     branches.csv  one line per variant of the table, for a bar plot
     sweep.csv     ensemble weight against mIoU (legacy) of every CLIP at the main threshold
     grid.csv      the whole grid of threshold and weight, long format
@@ -17,10 +18,16 @@ import numpy as np
 from pipeline.atomic import replacing
 from pipeline.data.sets import EvalSet
 from pipeline.evaluation import variants as branch
+from pipeline.evaluation.boundary import boundary_iou, least_iou
 from pipeline.evaluation.metrics import class_iou, class_pixels, segmentation_metrics
 from pipeline.evaluation.run import Evaluation
 from pipeline.evaluation.settings import EvaluationSettings
-from pipeline.evaluation.variants import Variant, main_variants, sweep_variants
+from pipeline.evaluation.variants import (
+    Variant,
+    boundaries_of,
+    main_variants,
+    sweep_variants,
+)
 from pipeline.records import Reject, write_parquet
 
 DIGITS = 4
@@ -37,7 +44,8 @@ def write_report(
     """Write all tables into `folder`; returns the nested metrics."""
     main = main_variants(clips, settings.mask_threshold, settings.ensemble_weight)
     metrics = nested_metrics(evaluation, eval_set, clips, settings)
-    write_csv(folder / "classes.csv", class_rows(evaluation, eval_set, main))
+    outlined = boundaries_of(main, settings)
+    write_csv(folder / "classes.csv", class_rows(evaluation, eval_set, main, outlined))
     write_csv(folder / "branches.csv", branch_rows(evaluation, eval_set, main))
     grid = sweep_variants(clips, settings.thresholds, settings.weights)
     scores = {variant: _score(evaluation, eval_set, variant) for variant in grid}
@@ -74,18 +82,31 @@ def nested_metrics(
     return metrics
 
 
-def class_rows(evaluation: Evaluation, eval_set: EvalSet, variants: list[Variant]) -> list[dict]:
-    """One row per class; an IoU is empty where the class is absent from the ground truth."""
+def class_rows(
+    evaluation: Evaluation,
+    eval_set: EvalSet,
+    variants: list[Variant],
+    outlined: dict[Variant, Variant],
+) -> list[dict]:
+    """One row per class; an IoU is empty where the class is absent from the ground truth.
+
+    outlined: to a variant that of its boundaries, where they were counted.
+    """
     confusions = {variant: _confusion(evaluation, eval_set, variant) for variant in variants}
     pixels = class_pixels(confusions[variants[0]])
-    ious = {variant: class_iou(confusion) for variant, confusion in confusions.items()}
+    ious = {f"iou_{title(v, '_')}": class_iou(c) for v, c in confusions.items()}
+    for variant, outline in outlined.items():
+        boundary = boundary_iou(_confusion(evaluation, eval_set, outline))
+        ious[f"boundary_iou_{title(variant, '_')}"] = boundary
+        least = least_iou(ious[f"iou_{title(variant, '_')}"], boundary)
+        ious[f"least_iou_{title(variant, '_')}"] = least
     return [
         {
             "id": class_id,
             "class": name,
             "seen": "" if eval_set.seen is None else int(class_id in eval_set.seen),
             "pixels": int(pixels[class_id]),
-            **{f"iou_{title(v, '_')}": _rounded(iou[class_id]) for v, iou in ious.items()},
+            **{column: _rounded(iou[class_id]) for column, iou in ious.items()},
         }
         for class_id, name in enumerate(eval_set.classes)
     ]

@@ -13,9 +13,10 @@ import numpy as np
 
 from pipeline.data.images import read_image
 from pipeline.data.sets import EvalSet, read_label
+from pipeline.evaluation.boundary import boundary_confusion
 from pipeline.evaluation.confusion import confusion_matrix, empty_confusion
 from pipeline.evaluation.look import Looker, Picture, View
-from pipeline.evaluation.variants import Variant
+from pipeline.evaluation.variants import Variant, boundaries_of, main_variants
 from pipeline.ovseg.semantic import Contest, mask_bands
 from pipeline.records import Reject
 
@@ -40,10 +41,14 @@ def evaluate(looker: Looker, eval_set: EvalSet) -> Evaluation:
     A picture that cannot be read, or whose label map does not fit it, becomes a reject.
     """
     result = Evaluation()
+    settings = looker.settings
+    main = main_variants(list(looker.clips), settings.mask_threshold, settings.ensemble_weight)
+    outlined = boundaries_of(main, settings)
+    classes, ignored = len(eval_set.classes), eval_set.ignore_label
     pictures = readable_pictures(eval_set, result.rejects)
-    while batch := list(islice(pictures, looker.settings.image_batch)):
+    while batch := list(islice(pictures, settings.image_batch)):
         for picture, view in zip(batch, looker(batch), strict=True):
-            count(result.confusions, picture, view, len(eval_set.classes), eval_set.ignore_label)
+            count(result.confusions, picture, view, classes, ignored, outlined)
             result.images += 1
     return result
 
@@ -75,18 +80,32 @@ def count(
     view: View,
     classes: int,
     ignore_label: int,
+    outlined: dict[Variant, Variant],
 ) -> None:
-    """Add one picture to the confusion matrices of all its variants."""
-    for variant in (*view.probabilities, *view.labels):
+    """Add one picture to the confusion matrices of all its variants.
+
+    outlined: to a variant that of its boundaries, where they count; its label map is then kept
+    whole until the picture is counted.
+    """
+    for variant in (*view.probabilities, *view.labels, *outlined.values()):
         confusions.setdefault(variant, empty_confusion(classes))
+    whole: dict[Variant, list[np.ndarray]] = {variant: [] for variant in outlined}
     for variant, labels in view.labels.items():
         confusions[variant] += confusion_matrix(labels, picture.truth, classes, ignore_label)
+        if variant in whole:
+            whole[variant].append(labels)
     contests = {v: Contest.between(p) for v, p in view.probabilities.items()}
     for rows, masks in mask_bands(view.masks, picture.truth.shape, classes):
         truth = picture.truth[rows]
         for variant, contest in contests.items():
             labels = contest.labels(masks).cpu().numpy()
             confusions[variant] += confusion_matrix(labels, truth, classes, ignore_label)
+            if variant in whole:
+                whole[variant].append(labels)
+    for variant, bands in whole.items():
+        confusions[outlined[variant]] += boundary_confusion(
+            np.concatenate(bands), picture.truth, classes, ignore_label
+        )
 
 
 def _misfit(

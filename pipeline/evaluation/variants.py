@@ -1,6 +1,6 @@
 """Which predictions are compared: every way of combining masks and names, as one flat list."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.evaluation.settings import EvaluationSettings
 
@@ -28,6 +28,8 @@ class Variant:
     """Mask threshold for CLIP's regions and for the oracle's majority, 0..1."""
     weight: float = 0.0
     """CLIP's weight in the ensemble, 0..1."""
+    boundary: bool = False
+    """Not the labels are counted but their boundaries, see `pipeline.evaluation.boundary`."""
 
 
 def main_variants(clips: list[str], threshold: float, weight: float) -> list[Variant]:
@@ -54,8 +56,14 @@ def sweep_variants(
     ]
 
 
+def boundaries_of(variants: list[Variant], settings: EvaluationSettings) -> dict[Variant, Variant]:
+    """To each of these predictions that of its boundaries; none where they are not asked for."""
+    return {v: replace(v, boundary=True) for v in variants if settings.boundary_iou}
+
+
 def all_variants(clips: list[str], settings: EvaluationSettings) -> list[Variant]:
     """Everything that one pass counts, each once."""
     main = main_variants(clips, settings.mask_threshold, settings.ensemble_weight)
     sweep = sweep_variants(clips, settings.thresholds, settings.weights)
-    return list(dict.fromkeys([*main, *sweep]))
+    boundaries = boundaries_of(main, settings).values()
+    return list(dict.fromkeys([*main, *sweep, *boundaries]))

@@ -1,12 +1,17 @@
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from pipeline.evaluation.boundary import boundary_confusion
+from pipeline.evaluation.confusion import empty_confusion
 from pipeline.evaluation.report import write_report
-from pipeline.evaluation.run import evaluate
+from pipeline.evaluation.run import evaluate, readable_pictures
 from pipeline.evaluation.sheets import classes_to_show, draw_sheets, ensemble_columns, spread
+from pipeline.evaluation.variants import SEGMENTER, Variant
+from pipeline.ovseg.semantic import label_map
 from pipeline.records import Reject, read_parquet
 from tests.evaluation.small_set import add_faults, small_set
 from tests.evaluation.test_run import SETTINGS, looker
@@ -72,6 +77,30 @@ def test_one_line_per_class(files):
     assert road["pixels"] == "0"
     assert road["iou_segmenter"] == road["iou_second_ensemble"] == ""
     assert float(table[0]["iou_oracle_names"]) >= 0
+
+
+def test_boundary_iou_of_every_class_where_asked_for(eval_set, tmp_path):
+    settings = replace(SETTINGS, boundary_iou=True)
+    models = looker(eval_set, settings)
+    evaluation = evaluate(models, eval_set)
+    write_report(tmp_path, evaluation, eval_set, CLIPS, settings)
+    plain, table = evaluate(looker(eval_set), eval_set), rows(tmp_path / "classes.csv")
+    for variant, confusion in plain.confusions.items():  # nothing else changes
+        assert (evaluation.confusions[variant] == confusion).all()
+    titles = [key.removeprefix("iou_") for key in table[0] if key.startswith("iou_")]
+    assert len(titles) == 2 + 3 * len(CLIPS)
+    for row in table:
+        for title in titles:
+            iou, boundary = row[f"iou_{title}"], row[f"boundary_iou_{title}"]
+            least = row[f"least_iou_{title}"]
+            assert least == (min(iou, boundary, key=float) if iou and boundary else iou)
+    models = looker(eval_set, settings)
+    expected = empty_confusion(len(eval_set.classes))
+    for picture in readable_pictures(eval_set, []):
+        [view] = models([picture])
+        labels = label_map(view.probabilities[Variant(SEGMENTER)], view.masks, picture.truth.shape)
+        expected += boundary_confusion(labels.numpy(), picture.truth, len(expected), 255)
+    assert (evaluation.confusions[Variant(SEGMENTER, boundary=True)] == expected).all()
 
 
 def test_tables_for_plots(files):

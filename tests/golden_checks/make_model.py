@@ -6,6 +6,7 @@ from torch.nn.functional import normalize
 
 from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
+from pipeline.evaluation.boundary import boundary_confusion, boundary_iou, least_iou
 from pipeline.evaluation.confusion import confusion_matrix
 from pipeline.evaluation.metrics import class_accuracy, class_iou, segmentation_metrics
 from pipeline.segmenter.criterion import losses, weighted
@@ -130,11 +131,19 @@ def write_metrics(out: Writer) -> None:
     confusion = confusion_matrix(guess, truth, 3, ignored)
     padded = np.zeros((4, 4), int)
     padded[:-1, :-1] = confusion[:, :-1].T
+    padded[:-1, -1] = np.bincount(guess[truth == ignored], minlength=3)
+    outlines = sum(boundary_confusion(*pair, 3, ignored) for pair in zip(guess, truth, strict=True))
+    boundary = boundary_iou(outlines)
+    least = least_iou(class_iou(confusion), boundary)
     metrics = segmentation_metrics(confusion, [0, 2])
     common = {"fwIoU": metrics["fwiou"], "pACC": metrics["pixel_accuracy"],
               "mACC": metrics["mean_accuracy"]}  # fmt: skip
-    for i, label in enumerate(classes):
-        for key, value in (("IoU", class_iou(confusion)[i]), ("ACC", class_accuracy(confusion)[i])):
+    numbers = {
+        "IoU": class_iou(confusion), "ACC": class_accuracy(confusion),
+        "BoundaryIoU": boundary, "min(IoU, B-Iou)": least,
+    }  # fmt: skip
+    for key, values in numbers.items():
+        for label, value in zip(classes, values, strict=True):
             common[f"{key}-{label}"] = None if np.isnan(value) else float(value)
     split = {
         "mIoU-odd": metrics["miou_seen_legacy"], "mIoU-unodd": metrics["miou_unseen_legacy"],

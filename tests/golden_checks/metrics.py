@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.evaluation.boundary import boundary_confusion, boundary_iou, least_iou
 from pipeline.evaluation.confusion import confusion_matrix
 from pipeline.evaluation.metrics import class_accuracy, class_iou, segmentation_metrics
 from tests.goldens import Golden
@@ -11,11 +12,8 @@ SHARED_KEYS = {"fwiou": "fwIoU", "pixel_accuracy": "pACC", "mean_accuracy": "mAC
 
 
 def check_metrics(golden: Golden) -> None:
-    """mIoU in both definitions, fwIoU, accuracies, per-class numbers, seen, unseen and hIoU.
-
-    Not compared, since this project has none of them: boundary IoU, and the row and column of the
-    confusion matrix for ignored pixels.
-    """
+    """Every number and cell: mIoU in both definitions, fwIoU, accuracies, IoU, boundary IoU and
+    accuracy of each class, seen, unseen and hIoU, the confusion matrix with its ignored pixels."""
     classes, ignored = golden.about["classes"], golden.about["ignore_label"]
     for case, results in golden.about["results_percent"].items():
         confusion = confusion_matrix(
@@ -23,6 +21,8 @@ def check_metrics(golden: Golden) -> None:
         )
         with_ignored = np.array(results["confusion_rows_pred_cols_gt_last_is_ignore"])
         assert (confusion[:, :-1] == with_ignored[:-1, :-1].T).all(), case
+        _check_ignored(golden, case, with_ignored)
+        _check_boundaries(golden, case, confusion, results["detectron2"])
         splits = results["evaluation_set"] or {}
         for split, seen in [(None, None), *splits.items()]:
             metrics = segmentation_metrics(confusion, seen)
@@ -30,6 +30,28 @@ def check_metrics(golden: Golden) -> None:
                 _check_set(metrics, definition, confusion, classes, results[source])
             if split:
                 _check_split(metrics, split, results["generalized"])
+
+
+def _check_ignored(golden: Golden, case: str, expected: np.ndarray) -> None:
+    """Ignored pixels counted as a class of their own: rows predicted, columns true."""
+    classes, ignored = len(golden.about["classes"]), golden.about["ignore_label"]
+    truth = golden[f"{case}.gt"].astype(int)
+    truth[truth == ignored] = classes
+    everything = confusion_matrix(golden[f"{case}.pred"], truth, classes + 1, ignored)
+    assert (everything[:, :-1] == expected.T).all(), case
+
+
+def _check_boundaries(golden: Golden, case: str, confusion: np.ndarray, expected: dict) -> None:
+    classes, ignored = golden.about["classes"], golden.about["ignore_label"]
+    boundaries = sum(
+        boundary_confusion(pred, truth, len(classes), ignored)
+        for pred, truth in zip(golden[f"{case}.pred"], golden[f"{case}.gt"], strict=True)
+    )
+    boundary = boundary_iou(boundaries)
+    least = least_iou(class_iou(confusion), boundary)
+    for label, ours, ours_least in zip(classes, boundary, least, strict=True):
+        _same_class(ours, expected[f"BoundaryIoU-{label}"])
+        _same_class(ours_least, expected[f"min(IoU, B-Iou)-{label}"])
 
 
 def _check_set(
@@ -41,9 +63,7 @@ def _check_set(
     for ours, theirs in ((class_iou, "IoU"), (class_accuracy, "ACC")):
         values = ours(confusion)
         for value, label in zip(values, classes, strict=True):
-            wanted = expected[f"{theirs}-{label}"]
-            wanted = np.nan if wanted is None else wanted
-            assert value == pytest.approx(wanted, abs=1e-9, nan_ok=True)
+            _same_class(value, expected[f"{theirs}-{label}"])
 
 
 def _check_split(metrics: dict, split: str, expected: dict) -> None:
@@ -52,6 +72,12 @@ def _check_split(metrics: dict, split: str, expected: dict) -> None:
     _same(metrics, "pixel_accuracy_seen", expected[f"pAcc-{split}"])
     _same(metrics, "pixel_accuracy_unseen", expected[f"pAcc-un{split}"])
     _same(metrics, "hiou_legacy", expected[f"hIoU-{split}"])
+
+
+def _same_class(value: float, expected: float | None) -> None:
+    """null is NaN: nothing to stand on."""
+    wanted = np.nan if expected is None else expected
+    assert value == pytest.approx(wanted, abs=1e-9, nan_ok=True)
 
 
 def _same(metrics: dict, key: str, expected: float | None) -> None:
