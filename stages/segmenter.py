@@ -15,6 +15,7 @@ from pathlib import Path
 from detectron2.utils import comm
 
 from pipeline.atomic import write_text
+from pipeline.checkpoints.take import take_segmenter
 from pipeline.clip.store import load_clip
 from pipeline.clip.text import class_features
 from pipeline.data.dataset import read_dataset, read_split
@@ -29,7 +30,6 @@ from pipeline.segmenter.fit import ClosedSet, discard_checkpoints, fit, trained_
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.measure import Measure, measure_recall
 from pipeline.segmenter.store import save_segmenter
-from pipeline.segmenter.take import take_segmenter
 from pipeline.segmenter.train import Recipe, TrainingResult
 from pipeline.stage import run_stage
 
@@ -52,7 +52,8 @@ def main(
     with process_group(device()) as on:
         text = class_features(load_clip(clip, on), names, TEMPLATES[how["templates"]])
         if wanted.source == "checkpoint":
-            segmenter, result = take_segmenter(wanted.checkpoint, on), TrainingResult({}, [])
+            segmenter = take_segmenter(wanted.checkpoint, on, text.shape[1])
+            result = TrainingResult({}, [])
             shutil.rmtree(out / "curves", ignore_errors=True)  # of a training before
         else:
             kinds = ("class", "mask", "dice", "no_object")

@@ -30,7 +30,10 @@ from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.original import segmenter_config
+from pipeline.weights.fit import fill
 from pipeline.weights.read import TensorFile
+
+NO_PLACE = "no such weight in this architecture"
 
 
 @dataclass
@@ -94,6 +97,23 @@ def receive(
     return result
 
 
+def receive_segmenter(file: TensorFile, source: Path, clip_dim: int) -> Imported:
+    """Only the segmenter of a checkpoint; the CLIP in it is left over.
+
+    clip_dim: width of the text features it shall go with, where its class layer is fixed. As in
+    `receive` otherwise; ValueError where the file holds no segmenter.
+    """
+    parts = split(file.tensors, str(source))
+    if not parts.segmenter:
+        raise ValueError(f"{source}: holds a CLIP and no segmenter")
+    others = dict.fromkeys([CLIP + key for key in parts.clip] + [*parts.colours], "the CLIP's")
+    result = Imported(left_over=dict.fromkeys(file.others, "not a weight") | parts.left_over)
+    result.left_over |= others
+    width = None if parts.fixed_classes is None else clip_dim
+    result.segmenter = _segmenter(parts, file, width, None, source, result)
+    return result
+
+
 def _segmenter(
     parts: Parts,
     file: TensorFile,
@@ -111,9 +131,10 @@ def _segmenter(
             f"{source}: its segmenter is for a CLIP of width {reads}, not {clip_dim} (--clip-dim)"
         )
     result.filled.update(_fill_class_head(segmenter, parts))
-    unknown = _load(segmenter, parts.segmenter, f"{source}: segmenter", parts.named)
-    for key, name in parts.named.items():
-        result.note(name, unknown.get(key))
+    named, what = parts.named, f"{source}: segmenter"
+    unknown = fill(segmenter, parts.segmenter, what, named=named, spare=True, most=None)
+    for key, name in named.items():
+        result.note(name, NO_PLACE if key in unknown else None)
     if parts.fixed_classes is not None:
         result.notes.append(
             f"masks only: its {parts.fixed_classes} classes are a fixed layer, so the "
@@ -205,9 +226,9 @@ def _clip(
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{source}: describes no CLIP that can be built ({error!r})") from error
     named = {key: prefix + key for key in weights}
-    unknown = _load(clip.clip, weights, f"{source}: CLIP", named)
+    unknown = fill(clip.clip, weights, f"{source}: CLIP", named=named, spare=True, most=None)
     for key in weights:
-        result.note(prefix + key, unknown.get(key))
+        result.note(prefix + key, NO_PLACE if key in unknown else None)
     if own_prompts is not None:
         replaced = "replaced by the mask prompts given (--prompts)"
         result.note(prefix + PROMPT_KEY, None if prompts is None else replaced)
@@ -233,29 +254,3 @@ def _colour(
     if parts.segmenter:
         result.filled[key] = f"OpenAI's {which} of colours"
     return default
-
-
-def _load(
-    model: torch.nn.Module, state: dict[str, Tensor], what: str, named: Mapping[str, str]
-) -> dict[str, str]:
-    """Fill `model`; returns the keys of `state` it has no place for, with the reason.
-
-    named: what the file calls the keys of `state`, for messages.
-    """
-    own = model.state_dict()
-    missing = [key for key in own if key not in state]
-    shapes = [
-        f"{named.get(key, key)} is {tuple(state[key].shape)} where {tuple(own[key].shape)} is "
-        "expected"
-        for key in own
-        if key in state and state[key].shape != own[key].shape
-    ]
-    if missing or shapes:
-        faults = {"missing": missing, "of another shape": shapes}
-        said = [f"{len(keys)} {fault}: {', '.join(keys)}" for fault, keys in faults.items() if keys]
-        raise ValueError(f"{what}: {'; '.join(said)}")
-    broken = [named.get(key, key) for key in own if not state[key].isfinite().all()]
-    if broken:
-        raise ValueError(f"{what}: NaN or infinite numbers in {', '.join(broken)}")
-    model.load_state_dict({key: state[key] for key in own})
-    return {key: "no such weight in this architecture" for key in state if key not in own}

@@ -9,8 +9,9 @@ import open_clip
 from open_clip.convert import convert_state_dict
 from torch import Tensor
 
-from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config, fit_weights, load_clip
+from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config, load_clip
 from pipeline.clip.tower import MaskClip
+from pipeline.weights.fit import fill
 from pipeline.weights.read import read_tensors
 
 MINIATURE = Path(__file__).parent / "miniature"
@@ -110,7 +111,7 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
     kind = name or ("as exported" if described else "OpenAI architecture")
     clip = build_from_config(config, *colours, f"{path.name} ({kind})")
     weights = convert_state_dict(clip.clip, weights)
-    fit_weights(clip.clip, weights, str(path))
+    fill(clip.clip, weights, str(path))
     clip.set_prompts(prompts)
     return clip.eval()
 

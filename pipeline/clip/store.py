@@ -20,6 +20,7 @@ from torch import Tensor
 
 from pipeline.atomic import replacing, write_text
 from pipeline.clip.tower import MaskClip
+from pipeline.weights.fit import fill
 
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
 CONFIG, WEIGHTS, PROMPTS = "clip.json", "clip.safetensors", "prompts.safetensors"
@@ -98,7 +99,7 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
             f"{folder / CONFIG}: not a CLIP configuration ({error!r}), expected the keys "
             "model_cfg, name, mean, std, prompt_depth"
         ) from error
-    fit_weights(clip.clip, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
+    fill(clip.clip, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
     if config["prompt_depth"]:
         if not (folder / PROMPTS).is_file():
             raise FileNotFoundError(
@@ -107,27 +108,6 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
             )
         clip.set_prompts(load_file(folder / PROMPTS)[PROMPT_KEY])
     return clip.to(device).eval()
-
-
-def fit_weights(model: torch.nn.Module, weights: dict[str, Tensor], source: str) -> None:
-    """Load a state dict strictly, in the model's own dtype.
-
-    ValueError names what is missing, left over or of another shape.
-    """
-    own = model.state_dict()
-    missing = [key for key in own if key not in weights]
-    unknown = [key for key in weights if key not in own]
-    shapes = [
-        f"{key} {tuple(weights[key].shape)} where {tuple(own[key].shape)} is expected"
-        for key in own
-        if key in weights and weights[key].shape != own[key].shape
-    ]
-    if missing or unknown or shapes:
-        raise ValueError(
-            f"{source}: weights do not fit the model. Missing: {_some(missing)}. "
-            f"Unknown: {_some(unknown)}. Other shape: {_some(shapes)}."
-        )
-    model.load_state_dict(weights)
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -141,11 +121,6 @@ def _as_written(colour: Tensor) -> list[float]:
     """float32 values as decimals that read back as the same bits, 8 places where they will do."""
     short = [round(value, 8) for value in colour.tolist()]
     return short if torch.equal(torch.tensor(short), colour.cpu()) else colour.tolist()
-
-
-def _some(items: list[str]) -> str:
-    shown = ", ".join(items[:5]) or "none"
-    return shown if len(items) <= 5 else f"{shown} and {len(items) - 5} more"
 
 
 @lru_cache(maxsize=4)

@@ -10,11 +10,11 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from pipeline.atomic import replacing, write_text
 from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.weights.fit import fill
 
 CONFIG = "segmenter.json"
 WEIGHTS = "segmenter.safetensors"
@@ -58,25 +58,5 @@ def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> Ma
     except SafetensorError as error:
         raise ValueError(f"{folder / WEIGHTS}: not a readable safetensors file: {error}") from error
     model = MaskFormer(config)
-    check_fit(model, state, str(folder / WEIGHTS))
-    model.load_state_dict(state)
+    fill(model, state, str(folder / WEIGHTS))
     return model.to(device).eval()
-
-
-def check_fit(model: MaskFormer, state: dict[str, Tensor], source: str) -> None:
-    """ValueError unless `state` has exactly the keys and shapes of `model`; names what differs."""
-    own = model.state_dict()
-    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    wrong = [
-        f"{key} is {tuple(state[key].shape)}, expected {tuple(own[key].shape)}"
-        for key in sorted(own.keys() & state.keys())
-        if own[key].shape != state[key].shape
-    ]
-    faults = {"missing": missing, "not in this architecture": extra, "wrong shape": wrong}
-    if any(faults.values()):
-        text = "; ".join(
-            f"{what}: {', '.join(keys[:5])}{f' and {len(keys) - 5} more' if len(keys) > 5 else ''}"
-            for what, keys in faults.items()
-            if keys
-        )
-        raise ValueError(f"{source}: the weights do not fit the architecture: {text}")

@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 
 from pipeline.checkpoints.layout import CLASS_WEIGHTS, COLOURS, Parts, split, unit_colour
-from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config, fit_weights
+from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config
 from pipeline.clip.tower import MaskClip
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.original import segmenter_config
+from pipeline.weights.fit import fill
 from tests.goldens import Golden, index
 
 
@@ -49,7 +50,7 @@ def clip_of(
     if "text_projection" not in weights:
         own = clip.clip.state_dict()
         weights |= {key: value for key, value in own.items() if not key.startswith("visual.")}
-    fit_weights(clip.clip, weights, "golden weights")
+    fill(clip.clip, weights, "golden weights")
     clip.set_prompts(prompts)
     return clip.eval()
 

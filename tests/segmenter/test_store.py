@@ -9,13 +9,10 @@ from safetensors.torch import load_file, save_file
 from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import load_segmenter, save_segmenter
-from pipeline.segmenter.take import take_segmenter
 from pipeline.segmenter.warm_start import warm_start
 from pipeline.weights.read import read_tensors
 from tests.goldens import FOLDER
-from tests.segmenter.tiny import config, resnet, swin, text
-
-CPU = torch.device("cpu")
+from tests.segmenter.tiny import config, resnet, swin
 
 
 def same(a: MaskFormer, b: MaskFormer) -> bool:
@@ -134,27 +131,3 @@ def test_released_checkpoints_have_exactly_our_keys():
         assert ours == theirs, path.name
         checked += 1
     assert checked
-
-
-def test_a_checkpoint_of_the_original_is_taken_over(tmp_path):
-    source = MaskFormer(config(heads=8, backbone=resnet(bottleneck_channels=64))).eval()
-    elsewhere = {
-        "clip_adapter.clip_model.visual.proj": torch.zeros(2),
-        "clip_adapter.pixel_mean": torch.zeros(3),
-        "criterion.empty_weight": torch.zeros(4),
-    }
-    torch.save(
-        {"model": source.state_dict() | elsewhere, "iteration": 7}, tmp_path / "released.pth"
-    )
-    model = take_segmenter(str(tmp_path / "released.pth"), CPU)
-    image = torch.randint(256, (3, 40, 50), dtype=torch.uint8)
-    with torch.inference_mode():
-        assert torch.equal(model([image], text()).pred_masks, source([image], text()).pred_masks)
-
-    torch.save({"model": source.state_dict() | {"stranger": torch.zeros(1)}}, tmp_path / "odd.pth")
-    with pytest.raises(ValueError, match="not in this architecture: stranger"):
-        take_segmenter(str(tmp_path / "odd.pth"), CPU)
-    with pytest.raises(ValueError, match="segmenter.checkpoint is null"):
-        take_segmenter(None, CPU)
-    save_segmenter(tmp_path / "ours", source)
-    assert same(take_segmenter(str(tmp_path / "ours"), CPU), source)
