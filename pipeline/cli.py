@@ -12,6 +12,7 @@ import tyro
 
 from pipeline.commands.check import check
 from pipeline.commands.demo import demo
+from pipeline.commands.draw import draw
 from pipeline.commands.export import export
 from pipeline.commands.import_ import import_
 from pipeline.commands.preset import preset
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "segment": segment,
     "demo": demo,
     "check": check,
+    "draw": draw,
     "preset": preset,
     "import": import_,
     "export": export,
