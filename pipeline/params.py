@@ -53,6 +53,10 @@ class DatasetParams(Section):
     def _fits(self) -> "DatasetParams":
         if self.source == "own":
             _need("root", self.root, "dataset.source is own")
+        for key in ("sets", "watch"):
+            names = getattr(self, key)
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{key} names {', '.join(twice)} more than once")
         if self.min_objects > self.max_objects:
             raise ValueError(
                 f"min_objects = {self.min_objects} is above max_objects = {self.max_objects}"

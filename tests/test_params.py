@@ -63,6 +63,7 @@ WRONG = [
     ("segmenter.architecture.heads", 5, "segmenter.architecture: heads = 5 does not divide"),
     ("base_clip.source", "open_clip", "base_clip: name = null: must be given when"),
     ("dataset.source", "own", "dataset: root = null: must be given when dataset.source is own"),
+    ("dataset.sets", ["a", "b", "a"], "dataset: sets names a more than once"),
     ("dataset.min_objects", 99, "dataset: min_objects = 99 is above max_objects"),
     ("dataset.max_objects", 500, "dataset.max_objects = 500: allowed 1..30"),
     ("segmenter.source", "checkpoint", "segmenter: checkpoint = null: must be given"),
