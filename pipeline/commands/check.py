@@ -8,7 +8,8 @@ from tyro.conf import Positional
 def check(root: Positional[Path | None] = None, own: Path | None = None) -> None:
     """Look through a data root in seconds and list what is ready, or check your own folder.
 
-    Ends with exit code 1 when the folder given as --own has a wrong line.
+    Ends with exit code 1 when nothing is under the root, or when the folder given as --own has a
+    wrong line or a picture that cannot be decoded.
 
     Args:
         root: folder with coco/, ADEChallengeData2016/, ADE20K_2021_17_01/ and VOCdevkit/; default:
@@ -19,9 +20,10 @@ def check(root: Positional[Path | None] = None, own: Path | None = None) -> None
     if own is None:
         _show_root(root)
         return
-    from pipeline.data.own import read_own
+    from pipeline.data.own import broken_pictures, read_own
 
     data = read_own(own)
+    data.rejects += broken_pictures(data)
     for reject in data.rejects:
         print(
             f"{own}/{reject.item}: {reject.reason}" + (f"; {reject.detail}" * bool(reject.detail))
@@ -67,3 +69,5 @@ def _show_root(root: Path | None) -> None:
         print(f"{chosen}: nothing is there{fault}")
     for line in missing_parts(rows, chosen):
         print(f"missing: {line}")
+    if fault:
+        raise SystemExit(1)

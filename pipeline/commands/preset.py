@@ -28,7 +28,10 @@ def preset(name: Positional[str | None] = None, params: Path = Path("params.yaml
     from pipeline.summary import flat
 
     text = params_of(name)
-    before = flat(read_yaml(params)) if params.is_file() else {}
+    try:
+        before = flat(read_yaml(params)) if params.is_file() else {}
+    except ValueError:  # what is broken there is replaced
+        before = {}
     write_text(params, text)
     after = flat(read_yaml(params))
     changed = sum(

@@ -9,13 +9,11 @@ used; `classes/cocostuff.tsv` maps them to 0..170 and marks the 15 unseen classe
 protocol (SPNet, ZS3Net). The embedded OpenMoji world is a folder of the same layout.
 """
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from pipeline.data.captions import read_captions
 from pipeline.data.index import index_picture, read_headers
-from pipeline.records import Caption, ImageRecord, Reject
+from pipeline.records import ImageRecord, Reject
 
 _SITE = "http://images.cocodataset.org"
 SOURCES = {split: f"{_SITE}/zips/{split}.zip" for split in ("train2017", "val2017")}
@@ -60,7 +58,7 @@ def read_coco(
             f"{paths['images']}: no picture folder; expected COCO's {split}/ with .jpg files "
             f"under {root}, from {SOURCES.get(split, _SITE)}"
         )
-    annotated = read_captions(paths["captions"], stage)
+    annotated = read_captions(paths["captions"], stage, source=CAPTIONS_SOURCE)
     rejects = annotated.rejects
     files = _files_by_id(paths["images"], _PICTURES, stage, rejects)
     labels = {}
@@ -88,93 +86,6 @@ def read_coco(
         if record is not None:
             records.append(record)
     return records, rejects
-
-
-@dataclass(frozen=True)
-class CaptionsFile:
-    """A COCO captions file. All by image id: (height, width), file name, captions in file order."""
-
-    sizes: dict[int, tuple[int, int]]
-    file_names: dict[int, str]
-    captions: dict[int, list[Caption]]
-    rejects: list[Reject]  # entries that lack a key, captions that are empty or of no listed image
-
-
-def read_captions(path: Path, stage: str = "dataset") -> CaptionsFile:
-    """Parse a COCO captions file, leaving out what is wrong in it.
-
-    FileNotFoundError without the file; ValueError when it is not COCO captions or none of its
-    captions is right, saying what is wrong where.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path}: no captions; expected annotations_trainval2017.zip unpacked there, "
-            f"from {CAPTIONS_SOURCE}"
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from error
-    if not isinstance(document, dict) or not all(
-        isinstance(document.get(key), list) for key in ("images", "annotations")
-    ):
-        raise ValueError(f'{path}: expected COCO captions with keys "images" and "annotations"')
-    sizes, file_names, rejects = {}, {}, []
-    for index, image in enumerate(document["images"]):
-        numbers = _numbers(image, "id", "height", "width")
-        if numbers is None:
-            rejects.append(_wrong(stage, path, "images", index, image, "id, height, width"))
-            continue
-        image_id, height, width = numbers
-        sizes[image_id] = (height, width)
-        file_names[image_id] = str(image.get("file_name", f"{image_id:012d}.jpg"))
-    captions: dict[int, list[Caption]] = {}
-    for index, entry in enumerate(document["annotations"]):
-        numbers = _numbers(entry, "image_id", "id")
-        if numbers is None or not isinstance(entry.get("caption"), str):
-            keys = "image_id, id, caption"
-            rejects.append(_wrong(stage, path, "annotations", index, entry, keys))
-            continue
-        (image_id, caption_id), text = numbers, entry["caption"].strip()
-        if image_id not in sizes:
-            detail = f"image {image_id} is not in the file's images"
-            rejects.append(Reject(stage, f"caption {caption_id}", "caption without image", detail))
-        elif fault := unwritable(text):
-            rejects.append(Reject(stage, f"caption {caption_id}", "wrong entry", fault))
-        elif not text:
-            detail = f"of image {image_id}"
-            rejects.append(Reject(stage, f"caption {caption_id}", "empty caption", detail))
-        else:
-            captions.setdefault(image_id, []).append(Caption(caption_id, text))
-    if rejects and not captions:
-        first = rejects[0]
-        raise ValueError(
-            f"{path.parent / first.item}: {first.reason}; {first.detail} (and no other caption "
-            f"is right: {len(rejects)} faults)"
-        )
-    return CaptionsFile(sizes, file_names, captions, rejects)
-
-
-def unwritable(text: str) -> str | None:
-    """Why a text cannot be written as UTF-8, None when it can. JSON may escape half a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return f"half a character ({text[error.start]!a}) in {text[:80]!a}"
-    return None
-
-
-def _numbers(entry: Any, *names: str) -> list[int] | None:
-    """The whole numbers under these keys, None when one is not there or no number."""
-    try:
-        return [int(entry[name]) for name in names]
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _wrong(stage: str, path: Path, key: str, index: int, entry: Any, keys: str) -> Reject:
-    detail = f"found {json.dumps(entry, ensure_ascii=False)[:120]}; expected the keys {keys}"
-    return Reject(stage, f'{path.name} "{key}"[{index}]', "wrong entry", detail)
 
 
 def _files_by_id(

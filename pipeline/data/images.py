@@ -48,7 +48,9 @@ def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such picture") from None
     except _DECODE_ERRORS as error:
-        raise ValueError(f"{path}: not a readable picture ({error}); download it again") from error
+        raise ValueError(
+            f"{path}: not a readable picture ({error}); put a whole one there"
+        ) from error
     return np.array(rgb, dtype=np.uint8)
 
 
@@ -69,7 +71,9 @@ def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such picture") from None
     except _DECODE_ERRORS as error:
-        raise ValueError(f"{path}: not a readable picture ({error}); download it again") from error
+        raise ValueError(
+            f"{path}: not a readable picture ({error}); put a whole one there"
+        ) from error
     return (width, height) if turned else (height, width)
 
 

@@ -1,10 +1,11 @@
 """Your own data: a folder of pictures with captions, and label maps if you have them.
 
-    images/            pictures of any common format, in subfolders if you like
+    images/            pictures (JPEG, PNG, BMP, WebP, TIFF), in subfolders if you like
     captions.jsonl     one caption a line: {"image": "x.jpg", "caption": "A dog on a sofa."}
                        several lines may name the same picture; or
-    captions.json      the same in COCO's captions format ("images" with "file_name",
-                       "annotations"); not read where captions.jsonl is there
+    captions.json      the same in COCO's captions format ("images" with "id" and "file_name",
+                       "annotations" with "id", "image_id" and "caption"; where "height" and "width"
+                       are stated, they are checked); not read where captions.jsonl is there
     masks/x.png        optional: label map of images/x.jpg, class ids, 255 = not labelled; not all
                        pictures need one, but without it none in val.txt is evaluated
     classes.txt        needed with masks: one class name a line; the first line is class 0
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.data.dataset import Dataset
+from pipeline.data.images import read_image
 from pipeline.data.index import index_picture, read_headers
 from pipeline.data.labels import read_label
 from pipeline.data.own_text import CAPTION_LINE, Names, read_all_captions, read_classes, read_names
@@ -28,6 +30,7 @@ from pipeline.records import ImageRecord, Reject
 IGNORE = 255
 STAGE = "dataset"
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+_SYSTEM = {"Thumbs.db", "desktop.ini"}
 _SHOWN_VALUES = 10
 
 
@@ -51,13 +54,14 @@ def read_own(root: str | Path) -> OwnData:
             every wrong line.
     """
     root = Path(root)
-    rejects: list[Reject] = []
-    files = _files(root / "images", _PICTURES)
+    files, unread = _files(root / "images")
     if not files:
         raise FileNotFoundError(
             f"{root / 'images'}: no pictures; expected a folder with .jpg files"
         )
-    names = Names(files)
+    formats = f"expected one of {', '.join(sorted(_PICTURES))}"
+    rejects = [Reject(STAGE, f"images/{name}", "format not read", formats) for name in unread]
+    names = Names(files, unread)
     masks = _masks(root, files, rejects)
     captions = read_all_captions(root, names, rejects)
     if not captions.texts and not masks:
@@ -102,6 +106,22 @@ def read_own(root: str | Path) -> OwnData:
     return data
 
 
+def broken_pictures(data: OwnData) -> list[Reject]:
+    """The indexed pictures that cannot be decoded, such as files cut short. Decodes them all."""
+    root = data.dataset.root
+
+    def fault(record: ImageRecord) -> Reject | None:
+        try:
+            read_image(root / record.path)
+        except (ValueError, FileNotFoundError) as error:
+            return Reject(STAGE, record.path, "unreadable picture", str(error))
+        return None
+
+    records = data.train + data.val
+    found = [broken for _, broken in read_headers(records, fault, "decoding pictures")]
+    return [broken for broken in found if broken is not None]
+
+
 def mask_fault(path: Path, classes: int) -> tuple[str, str] | None:
     """Reason and detail why a label map cannot be used, None when it can."""
     try:
@@ -123,7 +143,7 @@ def _masks(root: Path, files: list[str], rejects: list[Reject]) -> dict[str, str
     for name in files:
         pictures[_stem(name)].append(name)
     found = {}
-    for mask in _files(root / "masks", _PICTURES):
+    for mask in sorted(sum(_files(root / "masks"), [])):
         stem, item = _stem(mask), f"masks/{mask}"
         owners = pictures.get(stem, [])
         if not mask.lower().endswith(".png"):
@@ -154,11 +174,14 @@ def _stem(name: str) -> str:
     return Path(name).with_suffix("").as_posix()
 
 
-def _files(folder: Path, suffixes: set[str]) -> list[str]:
-    """Paths below `folder`, sorted, of the files with these endings; links are followed."""
-    return sorted(
+def _files(folder: Path) -> tuple[list[str], list[str]]:
+    """Paths below `folder`, sorted, of pictures and of all other files; links are followed, what
+    the system keeps there (.DS_Store, Thumbs.db) is passed over."""
+    found = sorted(
         (Path(below) / name).relative_to(folder).as_posix()
         for below, _, names in os.walk(folder, followlinks=True)
         for name in names
-        if Path(name).suffix.lower() in suffixes
+        if not name.startswith(".") and name not in _SYSTEM
     )
+    pictures = [name for name in found if Path(name).suffix.lower() in _PICTURES]
+    return pictures, sorted(set(found) - set(pictures))

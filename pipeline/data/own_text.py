@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.coco import read_captions, unwritable
+from pipeline.data.captions import caption_fault, read_captions
 from pipeline.records import Caption, Reject
 
 STAGE = "dataset"
@@ -19,9 +19,11 @@ MOST_CLASSES = 255  # label maps are 8-bit, 255 is the ignore label
 
 
 class Names:
-    """The pictures below images/, found as people write their names."""
+    """The pictures below images/, found as people write their names. `unread` are the other files
+    there."""
 
-    def __init__(self, files: Iterable[str]) -> None:
+    def __init__(self, files: Iterable[str], unread: Iterable[str] = ()) -> None:
+        self._unread = {unicodedata.normalize("NFC", name) for name in unread}
         self._exact = {unicodedata.normalize("NFC", name): name for name in files}
         self._loose = {_loose(name): name for name in files}
 
@@ -31,6 +33,8 @@ class Names:
 
     def unknown(self, where: str, name: str) -> Reject:
         """The fault that there is no such picture, with the name that may be meant."""
+        if unicodedata.normalize("NFC", name) in self._unread:
+            return Reject(STAGE, where, "format not read", f"{name!r} is in images/, see there")
         meant = self._loose.get(_loose(name))
         hint = f"; did you mean {meant!r}? Names are paths below images/" if meant else ""
         return Reject(STAGE, where, "no such picture", f"{name!r} is not in images/{hint}")
@@ -100,13 +104,14 @@ def read_names(path: Path, names: Names, rejects: list[Reject]) -> set[str]:
 
 
 def _from_coco(path: Path, names: Names, rejects: list[Reject]) -> Captions:
-    content = read_captions(path, STAGE)
+    content = read_captions(path, STAGE, sized=False)
     rejects.extend(content.rejects)
     read = Captions(path)
     for image_id, name in content.file_names.items():
         captions, file = content.captions.get(image_id, []), names.find(name)
         if file is not None:
-            read.sizes[file] = content.sizes[image_id]
+            if image_id in content.sizes:
+                read.sizes[file] = content.sizes[image_id]
             if captions:  # a file may have several entries
                 read.texts.setdefault(file, []).extend(captions)
         else:
@@ -121,8 +126,8 @@ def _from_lines(path: Path, names: Names, rejects: list[Reject]) -> Captions:
         if not line.strip():
             continue
         try:
-            entry: Any = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+            entry: Any = json.loads(line, object_pairs_hook=_object)
+        except (ValueError, RecursionError) as error:
             fault = str(error).partition(": line")[0]
             if isinstance(error, json.JSONDecodeError):
                 fault += f" at column {error.colno}"
@@ -134,16 +139,22 @@ def _from_lines(path: Path, names: Names, rejects: list[Reject]) -> Captions:
         ):
             detail = f"found {line[:80]!r}; expected {CAPTION_LINE}"
             rejects.append(Reject(STAGE, where, "wrong line", detail))
-        elif fault := unwritable(entry["caption"]):
-            rejects.append(Reject(STAGE, where, "wrong line", fault))
         elif (file := names.find(entry["image"])) is None:
             rejects.append(names.unknown(where, entry["image"]))
-        elif not entry["caption"].strip():
-            rejects.append(Reject(STAGE, where, "empty caption", "expected a sentence"))
+        elif fault := caption_fault(entry["caption"]):
+            rejects.append(Reject(STAGE, where, *fault))
         else:
             caption = Caption(number, entry["caption"].strip())
             read.texts.setdefault(file, []).append(caption)
     return read
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object in which no key stands twice."""
+    keys = [key for key, _ in pairs]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise ValueError(f"key {', '.join(map(repr, twice))} twice")
+    return dict(pairs)
 
 
 def _lines(path: Path, rejects: list[Reject]) -> list[str]:

@@ -19,7 +19,8 @@ def test_table_of_a_root(tmp_path, capsys):
 
 
 def test_each_missing_path_has_its_line_and_an_absent_root_is_named(tmp_path, capsys):
-    check(tmp_path / "nowhere")
+    with pytest.raises(SystemExit, match="1"):
+        check(tmp_path / "nowhere")
     lines = capsys.readouterr().out.splitlines()
     path = "ADEChallengeData2016/annotations/validation"
     assert any(line.strip("│ ") == path for line in lines)

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.data.own import read_own
+from pipeline.data.own import broken_pictures, read_own
 from pipeline.records import Caption
 from tests.data.folders import save_label, save_picture, write_json
 
@@ -164,7 +164,7 @@ def test_every_wrong_entry_of_coco_captions_is_named(tmp_path):
         for key, index in (("images", 1), ("images", 2), ("annotations", 1), ("annotations", 2))
     ]
     assert found['captions.json "images"[2]'] == (
-        'wrong entry; found "c.jpg"; expected the keys id, height, width'
+        'wrong entry; found "c.jpg"; expected the keys file_name, id'
     )
 
 
@@ -202,7 +202,7 @@ def test_lines_that_are_no_text_are_named_and_the_rest_is_used(tmp_path):
     assert [c.text for c in data.train[0].captions] == ["A dog.", "A cat."]
     found = faults(data)
     assert found["captions.jsonl:2"].startswith("not UTF-8; byte ")
-    assert found["captions.jsonl:3"].startswith("wrong line; half a character ('\\ud800')")
+    assert found["captions.jsonl:3"].startswith("caption is no text; half a character ('\\ud800')")
     assert len(found) == 2
 
 
@@ -281,3 +281,71 @@ def test_something_must_be_left_to_learn_from(tmp_path):
     (root / "val.txt").write_text("a.jpg\nc.jpg\nsub/b.png\n")
     with pytest.raises(ValueError, match="val.txt: lists every picture, so none is left to learn"):
         read_own(root)
+
+
+def test_lines_that_json_allows_and_captions_do_not(tmp_path):
+    save_picture(tmp_path / "images" / "a.jpg")
+    save_picture(tmp_path / "images" / "b.gif")
+    lines = [
+        '{"image": "a.jpg", "caption": "A dog."}',
+        '{"image": "a.jpg", "caption": "A cat.", "caption": "A cow."}',
+        '{"image": "a.jpg", "caption": ' + "1" * 5000 + "}",
+        '{"image": "a.jpg", "caption": "\\u200b"}',
+        '{"image": "a.jpg", "caption": "..."}',
+        '{"image": "b.gif", "caption": "A bee."}',
+    ]
+    (tmp_path / "captions.jsonl").write_text("\n".join(lines))
+    (tmp_path / "images" / ".DS_Store").write_text("")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "notes.txt").write_text("")
+    data = read_own(tmp_path)
+    found = faults(data)
+    assert found.pop("captions.jsonl:3").startswith("wrong line; not JSON (Exceeds the limit")
+    assert "key 'caption' twice" in found.pop("captions.jsonl:2")
+    assert found.pop("images/b.gif").startswith("format not read; expected one of .bmp, .jpeg")
+    assert found == {
+        "captions.jsonl:4": "caption without words; found '\\u200b'; expected a sentence",
+        "captions.jsonl:5": "caption without words; found '...'; expected a sentence",
+        "captions.jsonl:6": "format not read; 'b.gif' is in images/, see there",
+        "masks/notes.txt": "mask is no PNG; expected masks/notes.png, other formats may change "
+        "class ids",
+    }
+    assert [c.text for c in data.train[0].captions] == ["A dog."]
+
+
+def test_coco_captions_need_no_sizes_and_no_id_twice(tmp_path):
+    for name in "ab":
+        save_picture(tmp_path / "images" / f"{name}.jpg")
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}]
+    annotations = [
+        {"id": 10, "image_id": 1, "caption": "A dog."},
+        {"id": 11, "image_id": 2, "caption": "A cat."},
+        {"id": 12, "image_id": 1, "caption": "!"},
+    ]
+    write_json(tmp_path / "captions.json", {"images": images, "annotations": annotations})
+    data = read_own(tmp_path)
+    assert [r.captions for r in data.train] == [[Caption(10, "A dog.")]]
+    assert faults(data) == {
+        'captions.json "images"[1]': "two images of one id; id 1 is already that of a.jpg",
+        'captions.json "annotations"[1]': "caption without image; image 2 is not in the file's "
+        "images",
+        'captions.json "annotations"[2]': "caption without words; found '!'; expected a sentence",
+        "images/b.jpg": "nothing to learn from; has no caption and no label map",
+    }
+
+
+def test_endless_nesting_is_no_json(tmp_path):
+    save_picture(tmp_path / "images" / "a.jpg")
+    (tmp_path / "captions.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"captions.json: not JSON \(maximum recursion depth"):
+        read_own(tmp_path)
+
+
+def test_pictures_cut_short_are_found_by_decoding(tmp_path):
+    root = make_own(tmp_path)
+    path = root / "images" / "a.jpg"
+    path.write_bytes(path.read_bytes()[:-40])
+    data = read_own(root)
+    assert data.rejects == [] or "images/a.jpg" not in faults(data)
+    [broken] = broken_pictures(data)
+    assert (broken.item, broken.reason) == ("images/a.jpg", "unreadable picture")

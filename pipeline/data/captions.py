@@ -1,0 +1,121 @@
+"""Captions in COCO's format, and what makes a text a caption.
+
+{"images": [{"id": 1, "file_name": "x.jpg", "height": 480, "width": 640}],
+ "annotations": [{"id": 7, "image_id": 1, "caption": "A dog on a sofa."}]}
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.records import Caption, Reject
+
+
+@dataclass(frozen=True)
+class CaptionsFile:
+    """A COCO captions file. All by image id."""
+
+    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """(height, width) of the images for which the file states it."""
+    file_names: dict[int, str] = field(default_factory=dict)
+    captions: dict[int, list[Caption]] = field(default_factory=dict)
+    """In file order."""
+    rejects: list[Reject] = field(default_factory=list)
+    """Entries that lack a key or stand twice, captions that are none or of no listed image."""
+
+
+def read_captions(
+    path: Path, stage: str = "dataset", *, source: str | None = None, sized: bool = True
+) -> CaptionsFile:
+    """Parse a COCO captions file, leaving out what is wrong in it.
+
+    source: where an official file is to be had, for messages. sized: images need a height and a
+    width, as COCO's have; else a file name will do. FileNotFoundError without the file; ValueError
+    when it is not COCO captions or none of its captions is right, saying what is wrong where.
+    """
+    origin = f", from {source}" if source else ""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path}: no captions; expected annotations_trainval2017.zip unpacked there{origin}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        again = f"; unpack it again{origin}" if source else ""
+        raise ValueError(f"{path}: not JSON ({error}){again}") from error
+    if not isinstance(document, dict) or not all(
+        isinstance(document.get(key), list) for key in ("images", "annotations")
+    ):
+        raise ValueError(f'{path}: expected COCO captions with keys "images" and "annotations"')
+    read = CaptionsFile()
+    for index, image in enumerate(document["images"]):
+        where = f'{path.name} "images"[{index}]'
+        if fault := _add_image(read, image, sized):
+            read.rejects.append(Reject(stage, where, *fault))
+    for index, entry in enumerate(document["annotations"]):
+        where = f'{path.name} "annotations"[{index}]'
+        if fault := _add_caption(read, entry):
+            read.rejects.append(Reject(stage, where, *fault))
+    if read.rejects and not read.captions:
+        first = read.rejects[0]
+        raise ValueError(
+            f"{path.parent / first.item}: {first.reason}; {first.detail} (and no other caption "
+            f"is right: {len(read.rejects)} faults)"
+        )
+    return read
+
+
+def caption_fault(text: str) -> tuple[str, str] | None:
+    """Reason and detail why a text is no caption, None when it is one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # JSON may escape half a character
+        return "caption is no text", f"half a character ({text[error.start]!a}) in {text[:80]!a}"
+    if not text.strip():
+        return "empty caption", "expected a sentence"
+    if not any(character.isalpha() for character in text):
+        return "caption without words", f"found {text[:80]!a}; expected a sentence"
+    return None
+
+
+def _add_image(read: CaptionsFile, image: Any, sized: bool) -> tuple[str, str] | None:
+    stated = isinstance(image, dict) and ("height" in image or "width" in image)
+    keys = ("id", "height", "width") if sized or stated else ("id",)
+    numbers = _numbers(image, *keys)
+    if numbers is None or not (sized or isinstance(image.get("file_name"), str)):
+        return _wrong(image, ", ".join(keys if sized else ("file_name", *keys)))
+    image_id, *size = numbers
+    if image_id in read.file_names:
+        detail = f"id {image_id} is already that of {read.file_names[image_id]}"
+        return "two images of one id", detail
+    read.file_names[image_id] = str(image.get("file_name", f"{image_id:012d}.jpg"))
+    if size:
+        read.sizes[image_id] = (size[0], size[1])
+    return None
+
+
+def _add_caption(read: CaptionsFile, entry: Any) -> tuple[str, str] | None:
+    numbers = _numbers(entry, "image_id", "id")
+    if numbers is None or not isinstance(entry.get("caption"), str):
+        return _wrong(entry, "image_id, id, caption")
+    (image_id, caption_id), text = numbers, entry["caption"].strip()
+    if image_id not in read.file_names:
+        return "caption without image", f"image {image_id} is not in the file's images"
+    if fault := caption_fault(text):
+        return fault
+    read.captions.setdefault(image_id, []).append(Caption(caption_id, text))
+    return None
+
+
+def _numbers(entry: Any, *names: str) -> list[int] | None:
+    """The whole numbers under these keys, None when one is not there or no number."""
+    try:
+        return [int(entry[name]) for name in names]
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _wrong(entry: Any, keys: str) -> tuple[str, str]:
+    found = json.dumps(entry, ensure_ascii=False)[:120]
+    return "wrong entry", f"found {found}; expected the keys {keys}"
