@@ -61,12 +61,15 @@ def make_root(samples: Path, root: Path) -> Path:
 
 def write_context(voc: Path, context: Path) -> None:
     """PASCAL-Context of a real picture. The samples have none of its label maps: the aeroplanes of
-    VOC's map are written as a `.mat` in the official layout."""
+    VOC's map are written as a `.mat` in the official layout, between sky above and road below."""
     link(voc / "JPEGImages" / f"{AEROPLANE}.jpg", context / "JPEGImages")
     (context / "pascalcontext_val.txt").write_text(AEROPLANE + "\n")
     planes = np.array(Image.open(voc / "SegmentationClass" / f"{AEROPLANE}.png")) == 1
     (context / "trainval").mkdir()
-    label = np.where(planes, 2, 0).astype(np.uint16)  # 2: aeroplane of labels.txt
+    label = np.full(planes.shape, 360, np.uint16)  # sky of labels.txt
+    label[len(label) // 2 :] = 324  # road
+    label[planes] = 2  # aeroplane
+    label[:2] = 0  # not labelled
     savemat(context / "trainval" / f"{AEROPLANE}.mat", {"LabelMap": label})
 
 

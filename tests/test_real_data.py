@@ -134,6 +134,20 @@ def records(run, stage: str, kind: type) -> list:
     return [record for path in paths for record in read_parquet(path, kind)]
 
 
+@pytest.mark.parametrize("name", ["pc59", "pc459"])
+def test_ids_of_pascal_context_become_their_names(run, name):
+    """Ids above 255 too, which no 8-bit label map holds."""
+    eval_set = load_eval_set(run.data / "dataset" / "sets" / f"{name}.json")
+    [picture] = eval_set.images
+    truth = read_label(
+        eval_set.root / picture.label_path, eval_set.label_map, eval_set.ignore_label
+    )
+    assert (truth[:2] == eval_set.ignore_label).all()
+    named = {eval_set.classes[i] for i in np.unique(truth[2:])}
+    assert named == {"sky", "road", "aeroplane"}
+    assert eval_set.classes[truth[2, 0]] == "sky" and eval_set.classes[truth[-1, 0]] == "road"
+
+
 def test_every_picture_is_indexed_or_its_lack_is_told(run):
     found = metrics(run, "dataset")
     captioned, labelled = len(CAPTIONED) + 2, len(LABELLED) + 1

@@ -1,7 +1,7 @@
 """Speed, yield and quality of the noun stage on real captions.
 
-    python tests/benchmarks/bench_nouns.py --data ../shared/data              # the report
-    python tests/benchmarks/bench_nouns.py --data ../shared/data --candidates
+    python -m tests.benchmarks.bench_nouns --data ../shared/data              # the report
+    python -m tests.benchmarks.bench_nouns --data ../shared/data --candidates
 
 `--data` holds a COCO folder `coco/` with `annotations/captions_val2017_all.json` (any COCO caption
 file will do) and captions and instances of train2017 and val2017. The report prints captions per
@@ -19,13 +19,12 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from coco_names import SYNONYMS
-
 from pipeline.text.lemmas import singular
 from pipeline.text.lexicon import lexicon
 from pipeline.text.nouns import NounOptions, Tagger, caption_nouns
 from pipeline.text.tagger import load_tagger
 from pipeline.text.tokens import tokenize
+from tests.benchmarks.coco_names import SYNONYMS
 
 OPTIONS = NounOptions()
 

@@ -1,6 +1,6 @@
 """Derives the word lists that come from WordNet 3.0 and writes them into `pipeline/text/lexicon/`.
 
-    python tests/benchmarks/derive_lexicon.py --data ../shared/data
+    python -m tests.benchmarks.derive_lexicon --data ../shared/data
 
 - `abstract_nouns.txt`: nouns whose every sense is abstract (act, state, time ...) and which
   WordNet's tagged texts use at least once, but for those in `VISIBLE`.

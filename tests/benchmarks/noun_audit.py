@@ -1,7 +1,7 @@
 """How precise the nouns of captions are, from samples of captions that a person read.
 
-    python tests/benchmarks/noun_audit.py --data ../shared/data              # the percentages
-    python tests/benchmarks/noun_audit.py --data ../shared/data --read 7     # a sample to read
+    python -m tests.benchmarks.noun_audit --data ../shared/data              # the percentages
+    python -m tests.benchmarks.noun_audit --data ../shared/data --read 7     # a sample to read
 
 `--read SEED` prints 200 captions with their ids, the nouns kept and the words dropped, and a stamp
 of those nouns. What the reader found goes into `noun_audit.tsv`: a row `seed, 0, stamp, read` for
