@@ -12,8 +12,11 @@ from pipeline.clip.tower import MaskClip
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.precision import in_precision
+from pipeline.segmenter.inference import MaskChoice
+from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import propose
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from tests.segmenter.tiny import config, resnet, swin
 
 NAMES = ["cat", "dog", "grass"]
 IMAGES = np.random.default_rng(3).integers(0, 256, (3, 40, 50, 3), dtype=np.uint8)
@@ -71,15 +74,21 @@ def assert_as_alone(together: torch.Tensor, alone: torch.Tensor) -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("size", [(40, 50), (128, 128), (200, 330)])
-def test_pictures_together_are_as_alone(size):
-    segmenter, text = tiny_segmenter(), class_features(tiny_clip(), NAMES)
-    images = pictures(size)
-    together = propose(segmenter, images, text)
+@pytest.mark.parametrize("size", [(1, 1), (40, 50), (128, 128), (363, 363), (380, 400)])
+@pytest.mark.parametrize("masks_of", ["last_layer", "all_layers"])
+@pytest.mark.parametrize("backbone", [{}, {"backbone": resnet()}, {"backbone": swin()}])
+def test_pictures_together_are_as_alone(size, masks_of, backbone):
+    """Pictures small and large: feature maps grow past what torch takes for tiny one by one."""
+    torch.manual_seed(5)
+    segmenter = MaskFormer(config(**backbone)).eval() if backbone else tiny_segmenter()
+    text = class_features(tiny_clip(), NAMES)
+    images, choice = pictures(size), MaskChoice(masks_of=masks_of)
+    together = propose(segmenter, images, text, choice=choice)
     for found, image in zip(together, images, strict=True):
-        [alone] = propose(segmenter, [image], text)
+        [alone] = propose(segmenter, [image], text, choice=choice)
         assert_as_alone(found.masks, alone.masks)
         assert_as_alone(found.classes, alone.classes)
+        assert_as_alone(found.objectness, alone.objectness)
 
 
 @torch.inference_mode()

@@ -11,13 +11,12 @@ from torch import Tensor
 
 from pipeline.modes import Precision
 from pipeline.precision import in_precision
+from pipeline.segmenter.company import InCompany
 from pipeline.segmenter.inference import MaskChoice, masks_of
 from pipeline.segmenter.maskformer import MaskFormer
 
 UNLIMITED = 2**31
 """A long side that no picture reaches."""
-SMALL = 2**17
-"""Pixels, 362 x 362. Below it some feature maps of a lone picture count as tiny for torch."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,8 @@ def propose(
     found: list[Proposals] = []
     for _, group in groupby(images, key=lambda image: image.shape):
         pictures = [image.to(text_features.device) for image in group]
-        with in_precision(text_features.device, precision):
-            output = segmenter(
-                _never_alone(pictures), text_features, choice.masks_of == "all_layers"
-            )
+        with in_precision(text_features.device, precision), InCompany():
+            output = segmenter(pictures, text_features, choice.masks_of == "all_layers")
         for i, picture in enumerate(pictures):
             masks = masks_of(output, i, choice)
             found.append(
@@ -82,14 +79,3 @@ def propose(
                 )
             )
     return found
-
-
-def _never_alone(pictures: list[Tensor]) -> list[Tensor]:
-    """The pictures, a lone small one twice.
-
-    On a CPU, torch convolves one tiny feature map with other kernels than several, which rounds
-    mask logits differently by 1e-5 to 1e-4; masks must not depend on the company they are made in.
-    """
-    first = pictures[0]
-    alone = len(pictures) == 1 and first.device.type == "cpu" and first[0].numel() <= SMALL
-    return pictures * 2 if alone else pictures
