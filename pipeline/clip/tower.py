@@ -138,20 +138,26 @@ class MaskClip(nn.Module):
         """Features `(B, D)`, not normalised, of tokens `(B, context)`.
 
         CLIP reads the feature at the end-of-text token and looks only backwards from there, so
-        the padding behind the longest text of the batch is left out: for class names that is
-        most of the context.
+        the padding behind it is left out: for class names that is most of the context. Texts of
+        one length go through together, others never, so that no text changes another's feature.
         """
         clip = self.clip
         causal = getattr(clip, "attn_mask", None) is not None
         if len(tokens) == 0 or not causal or getattr(clip, "text_pool_type", None) != "argmax":
             return clip.encode_text(tokens)
         ends = tokens.argmax(dim=-1)
-        used = int(ends.max()) + 1
+        lengths = ends.unique() + 1
+        order = torch.cat([(ends + 1 == length).nonzero()[:, 0] for length in lengths])
+        parts = [self._encode_alike(tokens[ends + 1 == n, :n]) for n in lengths]
+        return torch.cat(parts)[order.argsort()]
+
+    def _encode_alike(self, tokens: Tensor) -> Tensor:
+        """Features of texts that all end with the last of `tokens` `(B, length)`."""
+        clip, length = self.clip, tokens.shape[1]
         dtype = clip.transformer.get_cast_dtype()
-        x = clip.token_embedding(tokens[:, :used]).to(dtype)
-        x = x + clip.positional_embedding[:used].to(dtype)
-        x = clip.ln_final(clip.transformer(x, attn_mask=clip.attn_mask[:used, :used]))
-        x = x[torch.arange(len(x), device=x.device), ends]
+        x = clip.token_embedding(tokens).to(dtype) + clip.positional_embedding[:length].to(dtype)
+        x = clip.transformer(x, attn_mask=clip.attn_mask[:length, :length])
+        x = clip.ln_final(x[:, -1])
         projection = clip.text_projection
         if projection is None:
             return x
