@@ -4,7 +4,8 @@ import os
 import warnings
 
 # Left to itself, MKL cuts long sums into pieces by the number of rows and threads: a region's
-# logits would depend on how many others share its batch. MKL reads this when it first calculates.
+# logits would depend on how many others share its batch. MKL reads this when it first calculates,
+# so a script that multiplies matrices before it imports this package sets the variable itself.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 # fvcore, under detectron2, compiles a loss when it is imported: nothing a user could act on.

@@ -1,5 +1,8 @@
 """Lower precision, and batches: what may change the last digits, and by how much."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +125,12 @@ def test_names_together_are_as_alone():
     if SAME_BITS:
         assert torch.equal(together, alone)
     torch.testing.assert_close(together, alone, atol=BATCH_TOLERANCE, rtol=0)
+
+
+def test_mkl_is_told_before_it_is_asked():
+    """Importing the package sets MKL's mode, unless the user has chosen another."""
+    code = "import os, pipeline; print(os.environ['MKL_CBWR'])"
+    for given, expected in (({}, "AUTO,STRICT"), ({"MKL_CBWR": "COMPATIBLE"}, "COMPATIBLE")):
+        env = {k: v for k, v in os.environ.items() if k != "MKL_CBWR"} | given
+        run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+        assert run.stdout.strip() == expected

@@ -81,6 +81,8 @@ def receive(
     """
     parts = split(file.tensors, str(source))
     result = Imported(left_over=dict.fromkeys(file.others, "not a weight") | parts.left_over)
+    if file.wrapped:
+        result.notes.append("keys are named without the module. of distributed training")
     if parts.segmenter:
         result.segmenter = _segmenter(parts, file, clip_dim, original_config, source, result)
     if parts.clip:
@@ -100,8 +102,8 @@ def receive(
 def receive_segmenter(file: TensorFile, source: Path, clip_dim: int) -> Imported:
     """Only the segmenter of a checkpoint; the CLIP in it is left over.
 
-    clip_dim: width of the text features it shall go with, where its class layer is fixed. As in
-    `receive` otherwise; ValueError where the file holds no segmenter.
+    clip_dim: width of the text features it shall go with. As in `receive` otherwise; ValueError
+    where the file holds no segmenter, or one for another width.
     """
     parts = split(file.tensors, str(source))
     if not parts.segmenter:
@@ -109,8 +111,7 @@ def receive_segmenter(file: TensorFile, source: Path, clip_dim: int) -> Imported
     others = dict.fromkeys([CLIP + key for key in parts.clip] + [*parts.colours], "the CLIP's")
     result = Imported(left_over=dict.fromkeys(file.others, "not a weight") | parts.left_over)
     result.left_over |= others
-    width = None if parts.fixed_classes is None else clip_dim
-    result.segmenter = _segmenter(parts, file, width, None, source, result)
+    result.segmenter = _segmenter(parts, file, clip_dim, None, source, result)
     return result
 
 
@@ -127,9 +128,7 @@ def _segmenter(
     segmenter = MaskFormer(_segmenter_config(parts, file, clip_dim, original, source))
     reads = segmenter.config.clip_dim
     if parts.fixed_classes is None and clip_dim not in (None, reads):
-        raise ValueError(
-            f"{source}: its segmenter is for a CLIP of width {reads}, not {clip_dim} (--clip-dim)"
-        )
+        raise ValueError(f"{source}: its segmenter is for a CLIP of width {reads}, not {clip_dim}")
     result.filled.update(_fill_class_head(segmenter, parts))
     named, what = parts.named, f"{source}: segmenter"
     unknown = fill(segmenter, parts.segmenter, what, named=named, spare=True, most=None)
@@ -220,9 +219,11 @@ def _clip(
     else:
         config = config_of_weights(weights, source)
         result.notes.append("CLIP read off its weights: quick GELU and heads of 64, as in OpenAI's")
-    colours = [_colour(parts, about, *which, result) for which in _COLOUR_NAMES]
     try:
+        colours = [_colour(parts, about, *which, result) for which in _COLOUR_NAMES]
         clip = build_from_config(config, *colours, about.get("name", source.name))
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{source}: describes no CLIP that can be built ({error!r})") from error
     named = {key: prefix + key for key in weights}
@@ -234,7 +235,10 @@ def _clip(
         result.note(prefix + PROMPT_KEY, None if prompts is None else replaced)
     elif prefix and prompts is None:
         result.filled[prefix + PROMPT_KEY] = "no mask prompts"
-    clip.set_prompts(own_prompts if prompts is None else prompts)
+    try:
+        clip.set_prompts(own_prompts if prompts is None else prompts)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
     return clip.eval()
 
 
@@ -247,8 +251,11 @@ def _colour(
     """The mean or std of pixels in 0..1: the file's own, else as it describes itself, else
     OpenAI's."""
     if key in parts.colours:
+        stored = parts.colours[key]
+        if stored.numel() != 3:
+            raise ValueError(f"{key} is {tuple(stored.shape)} where (1, 3, 1, 1) is expected")
         result.used.append(key)
-        return unit_colour(parts.colours[key], about.get(which))
+        return unit_colour(stored.reshape(1, 3, 1, 1), about.get(which))
     if which in about:
         return about[which]
     if parts.segmenter:

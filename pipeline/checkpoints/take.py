@@ -22,7 +22,12 @@ def take_segmenter(path: str | None, device: torch.device, clip_dim: int) -> Mas
     if path is None:
         raise ValueError("segmenter.checkpoint is null: source checkpoint needs a folder or a file")
     if Path(path).is_dir():
-        return load_segmenter(path, device)
+        own = load_segmenter(path, device)
+        if (reads := own.config.clip_dim) != clip_dim:
+            raise ValueError(
+                f"{path}: its segmenter is for a CLIP of width {reads}, not {clip_dim}"
+            )
+        return own
     taken = receive_segmenter(read_tensors(path), Path(path), clip_dim)
     reasons = Counter(taken.left_over.values())
     left = ", ".join(f"{number} left over ({why})" for why, number in sorted(reasons.items()))

@@ -128,39 +128,61 @@ def model_config(name: str) -> dict[str, Any]:
     return config
 
 
+SIGN = "visual.conv1.weight"
+"""A file without it holds no CLIP with a vision transformer."""
+EXPECTED = ", expected the weights of a ViT CLIP in OpenAI's or open_clip's layout"
+
+
 def config_of_weights(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
-    """The configuration of a ViT CLIP of OpenAI's architecture, read off its weights' shapes."""
-    try:
-        width, _, patch, _ = weights["visual.conv1.weight"].shape
-        grid = round((len(weights["visual.positional_embedding"]) - 1) ** 0.5)
-        context, text_width = weights["positional_embedding"].shape
-        return {
-            "embed_dim": weights["text_projection"].shape[1],
-            "quick_gelu": True,
-            "vision_cfg": {
-                "image_size": grid * patch,
-                "patch_size": patch,
-                "width": width,
-                "layers": _blocks(weights, "visual.transformer.resblocks."),
-            },
-            "text_cfg": {
-                "context_length": context,
-                "vocab_size": len(weights["token_embedding.weight"]),
-                "width": text_width,
-                "heads": text_width // 64,
-                "layers": _blocks(weights, "transformer.resblocks."),
-            },
-        }
-    except KeyError as error:
-        raise ValueError(
-            f"{path}: no {error} in it, expected the weights of a ViT CLIP in OpenAI's or "
-            "open_clip's layout"
-        ) from error
+    """The configuration of a ViT CLIP of OpenAI's architecture, read off its weights' shapes.
+
+    ValueError where one is missing that tells it; it names all weights that are missing.
+    """
+    if SIGN not in weights:
+        raise ValueError(f"{path}: no {SIGN} in it{EXPECTED}")
+    missing: list[str] = []
+
+    def shape(key: str, *usual: int) -> tuple[int, ...]:
+        if key in weights:
+            return tuple(weights[key].shape)
+        missing.append(key)
+        return usual
+
+    width, _, patch, _ = weights[SIGN].shape
+    places, _ = shape("visual.positional_embedding", (224 // patch) ** 2 + 1, width)
+    context, text_width = shape("positional_embedding", 77, 512)
+    _, embed_dim = shape("text_projection", text_width, _last_of(weights, "visual.proj", 512))
+    words, _ = shape("token_embedding.weight", 49408, text_width)
+    config = {
+        "embed_dim": embed_dim,
+        "quick_gelu": True,
+        "vision_cfg": {
+            "image_size": round((places - 1) ** 0.5) * patch,
+            "patch_size": patch,
+            "width": width,
+            "layers": _blocks(weights, "visual.transformer.resblocks."),
+        },
+        "text_cfg": {
+            "context_length": context,
+            "vocab_size": words,
+            "width": text_width,
+            "heads": text_width // 64,
+            "layers": _blocks(weights, "transformer.resblocks."),
+        },
+    }
+    if missing:
+        every = list(build_from_config(config).clip.state_dict())
+        gone = ", ".join(key for key in every if key not in weights)
+        raise ValueError(f"{path}: no {gone} in it{EXPECTED}")
+    return config
+
+
+def _last_of(weights: dict[str, Tensor], key: str, usual: int) -> int:
+    return weights[key].shape[-1] if key in weights else usual
 
 
 def _blocks(weights: dict[str, Tensor], prefix: str) -> int:
-    """One more than the highest number of a block, so that a gap shows as missing weights."""
+    """One more than the highest number of a block, so that a gap shows as missing weights; the
+    usual 12 without any."""
     blocks = [int(k[len(prefix) :].split(".")[0]) for k in weights if k.startswith(prefix)]
-    if not blocks:
-        raise KeyError(f"{prefix}*")
-    return max(blocks) + 1
+    return max(blocks, default=11) + 1

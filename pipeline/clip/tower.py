@@ -5,6 +5,7 @@ learned token P[d, i] in the place of such a patch token i, at the input of the 
 blocks. CLIP's own weights stay as they are, so without masks the tower is exactly CLIP's.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,13 @@ class MaskClip(nn.Module):
         name: str = "",
     ) -> None:
         super().__init__()
+        for what, colour in (("mean", mean), ("std", std)):
+            least = 0.0 if what == "std" else -math.inf
+            if len(colour) != 3 or not all(least < value < math.inf for value in colour):
+                raise ValueError(
+                    f"the {what} of colours is {list(colour)}: expected three numbers"
+                    + " above 0" * (what == "std")
+                )
         visual = clip.visual
         if not isinstance(visual, VisionTransformer):
             raise ValueError(
@@ -76,7 +84,7 @@ class MaskClip(nn.Module):
     def set_prompts(self, prompts: Tensor | None) -> None:
         """Take these prompts `(depth, N, width)`; None or depth 0 means none.
 
-        ValueError when the shape does not fit the tower.
+        ValueError when the shape does not fit the tower or a number is not finite.
         """
         if prompts is None or len(prompts) == 0:
             self.prompts = None
@@ -87,6 +95,8 @@ class MaskClip(nn.Module):
                 f"(depth, {self.prompt_shape[0]}, {self.prompt_shape[1]}) with depth at most "
                 f"{self.layers}"
             )
+        if not prompts.float().isfinite().all():
+            raise ValueError("mask prompts hold NaN or infinite numbers")
         self.prompts = nn.Parameter(prompts.detach().to(self.mean.device, torch.float32).clone())
 
     def deepen_prompts(self, depth: int, generator: torch.Generator | None = None) -> None:

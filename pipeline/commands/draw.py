@@ -1,6 +1,10 @@
 """`ovseg draw`: look at the labels of a data set before anything is trained on them."""
 
+import shutil
 from pathlib import Path
+
+OURS = ".drawn-by-ovseg"
+"""A file that marks a folder as drawn, to be cleared when drawn anew."""
 
 
 def draw(
@@ -10,7 +14,7 @@ def draw(
 
     Writes <out>/train/, <out>/val/ and <out>/<evaluation set>/, a PNG for each picture drawn: the
     picture, its labels in colour, and a legend of the class names. What is wrong with ids, sizes
-    or orientation shows at a glance.
+    or orientation shows at a glance. What an earlier call drew there is removed.
 
     Args:
         dataset: folder that the stage `dataset` wrote.
@@ -23,28 +27,35 @@ def draw(
 
     if pictures < 1:
         raise ValueError(f"--pictures {pictures}: expected at least 1")
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / OURS).is_file()):
+        raise ValueError(f"{out}: is there and not drawn by this command; name another --out")
     closed = read_dataset(dataset)
     sets = [load_eval_set(path) for path in sorted((dataset / "sets").glob("*.json"))]
     for split in SPLITS:
-        labelled = [r for r in read_split(dataset, split) if r.label_path is not None]
-        entries = [
-            EvalImage(r.image_id, r.path, str(r.label_path), r.width, r.height) for r in labelled
+        labelled = [
+            EvalImage(str(record.image_id), record.path, label, record.width, record.height)
+            for record in read_split(dataset, split)
+            if (label := record.label_path) is not None
         ]
         sets.append(
             EvalSet(
                 split,
                 closed.root,
                 closed.classes,
-                entries,
+                labelled,
                 ignore_label=closed.ignore_label,
                 label_map=closed.label_map,
             )  # fmt: skip
         )
+    if not any(drawn.images for drawn in sets):
+        raise ValueError(f"{dataset}: no label maps in it, nothing to draw")
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    (out / OURS).touch()
     for drawn in sets:
-        count = _draw_set(drawn, out / drawn.name, pictures)
-        report(
-            f"{drawn.name}: {count} of {len(drawn.images)} label maps drawn in {out / drawn.name}"
-        )
+        folder = out / drawn.name
+        count = _draw_set(drawn, folder, pictures)
+        report(f"{drawn.name}: {count} of {len(drawn.images)} label maps drawn in {folder}")
 
 
 def _draw_set(eval_set, folder: Path, most: int) -> int:
@@ -58,14 +69,15 @@ def _draw_set(eval_set, folder: Path, most: int) -> int:
     from pipeline.records import Reject
 
     chosen = [eval_set.images[i] for i in spread(len(eval_set.images), most)]
+    named = [replace(entry, image_id=Path(entry.path).stem) for entry in chosen]
     rejects: list[Reject] = []
     count = 0
-    for picture in readable_pictures(replace(eval_set, images=chosen), rejects):
+    for picture in readable_pictures(replace(eval_set, images=named), rejects):
         shown = classes_to_show(picture.truth, [], len(eval_set.classes))
         columns = [Column("picture", None), Column("labels", picture.truth)]
         folder.mkdir(parents=True, exist_ok=True)
         page = sheet(picture.image, columns, eval_set.classes, shown)
-        save_sheet(page, folder / f"{picture.name.replace('/', '_')}.png")
+        save_sheet(page, folder / f"{picture.name}.png")
         count += 1
     for reject in rejects:
         report(f"{eval_set.name}: {reject.item}: {reject.reason}; {reject.detail}")

@@ -23,7 +23,8 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
 
 
 def intersection_over_union(confusion: np.ndarray) -> np.ndarray:
-    """The same with 0 for a class that is only predicted; NaN where it is in neither."""
+    """IoU of each class, `(K,)` percent: 0 for one that is only predicted, NaN where it is in
+    neither the ground truth nor the prediction."""
     hits, truth, predicted = _marginals(confusion)
     union = truth + predicted - hits
     return _percent(hits, union, where=union > 0)

@@ -88,7 +88,8 @@ def class_rows(
     variants: list[Variant],
     outlined: dict[Variant, Variant],
 ) -> list[dict]:
-    """One row per class; an IoU is empty where the class is absent from the ground truth.
+    """One row per class; an IoU is empty where the class is absent from the ground truth, a
+    boundary IoU where no boundary of that id is in truth or prediction.
 
     outlined: to a variant that of its boundaries, where they were counted.
     """

@@ -1,8 +1,8 @@
 """Counting every variant on some pictures in one pass over them (paper section 4).
 
-Memory is flat in the number of pictures and in their size: a batch of pictures is held at a
-time, label maps are made and counted in bands of rows, and what is kept is one confusion matrix
-per variant.
+Memory is flat in the number of pictures: a batch of them is held at a time, label maps are made
+and counted in bands of rows, and what is kept is one confusion matrix per variant. (Where
+boundaries count, each variant's label map of one picture is held whole.)
 """
 
 from collections.abc import Iterator

@@ -33,7 +33,7 @@ class EvaluationSettings:
     boundary_iou: bool = False
     """Count boundaries too, see `pipeline.evaluation.boundary`."""
     image_batch: int = 8
-    """Pictures looked at together: speed and memory, not results."""
+    """Pictures looked at together: speed and memory; results in float32 are the same."""
     crop_batch: int = 64
     """Regions in one pass of CLIP. As above."""
     bfloat16: bool = False

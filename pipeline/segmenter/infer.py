@@ -16,10 +16,32 @@ from torch import Tensor
 
 from pipeline.segmenter.backbones import BLOCKS
 from pipeline.segmenter.config import FEATURES, ResNetConfig, SegmenterConfig, SwinConfig
+from pipeline.segmenter.maskformer import MaskFormer
 
 State = Mapping[str, Tensor]
 HEAD = "sem_seg_head."
 PUBLISHED_HEADS = 8
+NO_OBJECT = "clip_adapter.non_object_embedding"
+USUAL = {
+    name: field.default
+    for name, field in SegmenterConfig.model_fields.items()
+    if isinstance(field.default, int)
+}
+
+
+class _Shapes:
+    """Shapes of a state dict's weights; of a missing one the likeliest, and its name is kept."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.missing: list[str] = []
+
+    def of(self, key: str, *usual: int) -> tuple[int, ...]:
+        if key in self.state:
+            return tuple(self.state[key].shape)
+        if key not in self.missing:
+            self.missing.append(key)
+        return usual
 
 
 def infer_config(
@@ -29,32 +51,47 @@ def infer_config(
     `sem_seg_head.*`).
 
     heads: attention heads of the transformer decoder. clip_dim: needed only where the file has a
-    fixed class layer in place of the embedding MLP. ValueError names what is missing.
+    fixed class layer in place of the embedding MLP. ValueError where a weight is missing that the
+    architecture is told by; it names all weights that are missing.
     """
-    predictor = f"{HEAD}predictor."
+    shapes = _Shapes(state)
+    try:
+        config = _config(shapes, heads, clip_dim)
+    except ValueError as error:
+        if not shapes.missing:
+            raise
+        raise ValueError(_are_missing(shapes.missing)) from error
+    if shapes.missing:
+        whole = MaskFormer(config).state_dict()
+        raise ValueError(_are_missing([key for key in whole if key not in state]))
+    return config
+
+
+def _config(shapes: _Shapes, heads: int, clip_dim: int | None) -> SegmenterConfig:
+    state, predictor = shapes.state, f"{HEAD}predictor."
     decoder, mlp = f"{predictor}transformer.decoder.layers.", f"{predictor}class_embed.layers."
     projected, classes = _has(state, f"{predictor}input_proj."), _count(state, mlp)
-    features, embedding, linear, projection, *ends = _get(
-        state,
-        f"{HEAD}pixel_decoder.mask_features.weight",
-        f"{predictor}query_embed.weight",
-        f"{decoder}0.linear1.weight",
-        *([f"{predictor}input_proj.weight"] if projected else [f"{predictor}query_embed.weight"]),
-        *([f"{mlp}0.weight", f"{mlp}{classes - 1}.weight"] if classes else []),
+    mask_dim, conv_dim, *_ = shapes.of(
+        f"{HEAD}pixel_decoder.mask_features.weight", USUAL["mask_dim"], USUAL["conv_dim"]
     )
-    mask_dim, conv_dim = features.shape[:2]
-    queries, hidden = embedding.shape
-    backbone = _swin(state) if _has(state, "backbone.patch_embed.") else _resnet(state)
+    queries, hidden = shapes.of(
+        f"{predictor}query_embed.weight", USUAL["queries"], USUAL["hidden_dim"]
+    )
+    feedforward, _ = shapes.of(f"{decoder}0.linear1.weight", USUAL["feedforward"], hidden)
+    backbone = _swin(shapes) if _has(state, "backbone.patch_embed.") else _resnet(shapes)
     channels = dict(zip(FEATURES, _channels(backbone), strict=True))
-    memory = projection.shape[1]
+    memory = hidden
+    if projected:
+        _, memory, *_ = shapes.of(f"{predictor}input_proj.weight", hidden, channels[FEATURES[-1]])
     at = [name for name in FEATURES if channels[name] == memory]
     if not at:
         raise ValueError(f"the transformer reads {memory} channels, no feature of {channels} does")
     head = {}
     if classes:
-        first, last = ends
-        head = {"class_layers": classes, "class_hidden": first.shape[0]}
-        clip_dim = last.shape[0]
+        width = state[NO_OBJECT].shape[-1] if NO_OBJECT in state else USUAL["clip_dim"]
+        class_hidden, _ = shapes.of(f"{mlp}0.weight", USUAL["class_hidden"], hidden)
+        clip_dim, _ = shapes.of(f"{mlp}{classes - 1}.weight", width, class_hidden)
+        head = {"class_layers": classes, "class_hidden": class_hidden}
     elif clip_dim is None:
         raise ValueError(
             f"{mlp}* is missing: a MaskFormer with a fixed class layer, "
@@ -67,8 +104,8 @@ def infer_config(
         mask_dim=mask_dim,
         hidden_dim=hidden,
         heads=heads,
-        feedforward=linear.shape[0],
-        decoder_layers=_count(state, decoder),
+        feedforward=feedforward,
+        decoder_layers=_count(state, decoder) or USUAL["decoder_layers"],
         queries=queries,
         enforce_input_proj=projected and memory == hidden,
         memory_feature=at[-1],
@@ -76,29 +113,36 @@ def infer_config(
     )
 
 
-def _swin(state: State) -> SwinConfig:
-    first = "backbone.layers.0.blocks.0."
-    table = "attn.relative_position_bias_table"
-    patches, hidden, *tables = _get(
-        state,
-        "backbone.patch_embed.proj.weight",
-        f"{first}mlp.fc1.weight",
-        *(f"backbone.layers.{i}.blocks.0.{table}" for i in range(len(FEATURES))),
+def _swin(shapes: _Shapes) -> SwinConfig:
+    state, usual = shapes.state, SwinConfig()
+    block, size = "backbone.layers.{}.blocks.0.", usual.patch_size
+    width, _, patch, _ = shapes.of(
+        "backbone.patch_embed.proj.weight", usual.embed_dim, 3, size, size
     )
+    hidden, _ = shapes.of(f"{block.format(0)}mlp.fc1.weight", round(usual.mlp_ratio * width), width)
+    tables = [
+        shapes.of(
+            f"{block.format(i)}attn.relative_position_bias_table",
+            (2 * usual.window - 1) ** 2,
+            usual.heads[i],
+        )
+        for i in range(len(FEATURES))
+    ]
     return SwinConfig(
-        embed_dim=patches.shape[0],
-        patch_size=patches.shape[2],
+        embed_dim=width,
+        patch_size=patch,
         depths=tuple(_count(state, f"backbone.layers.{i}.blocks.") for i in range(len(FEATURES))),
-        heads=tuple(table.shape[1] for table in tables),
-        window=(isqrt(tables[0].shape[0]) + 1) // 2,
-        mlp_ratio=hidden.shape[0] / patches.shape[0],
+        heads=tuple(heads for _, heads in tables),
+        window=(isqrt(tables[0][0]) + 1) // 2,
+        mlp_ratio=hidden / width,
         qkv_bias=any(key.endswith(".attn.qkv.bias") for key in state),
         absolute_position="backbone.absolute_pos_embed" in state,
         patch_norm=_has(state, "backbone.patch_embed.norm."),
     )
 
 
-def _resnet(state: State) -> ResNetConfig:
+def _resnet(shapes: _Shapes) -> ResNetConfig:
+    state, usual = shapes.state, ResNetConfig()
     counts = tuple(_count(state, f"backbone.{feature}.") for feature in FEATURES)
     bottleneck = any(re.match(r"backbone\.res\d\.\d+\.conv3\.", key) for key in state)
     depths = [d for d, blocks in BLOCKS.items() if blocks == counts and (d >= 50) == bottleneck]
@@ -108,21 +152,25 @@ def _resnet(state: State) -> ResNetConfig:
             "a Swin, backbone.patch_embed.*, is there)"
         )
     deeplab = _has(state, "backbone.stem.conv3.")
-    stem, inner, outer = _get(
-        state,
+    stem, *_ = shapes.of(
         f"backbone.stem.{'conv3' if deeplab else 'conv1'}.weight",
-        "backbone.res2.0.conv2.weight",
-        f"backbone.res2.0.{'conv3' if bottleneck else 'conv2'}.weight",
+        _reads(state, "backbone.res2.0.conv1.weight", usual.stem_channels),
     )
-    groups = inner.shape[0] // inner.shape[1]
+    narrow = usual.bottleneck_channels if bottleneck else usual.res2_channels
+    inner, per_group, *_ = shapes.of("backbone.res2.0.conv2.weight", narrow, narrow)
+    outer, *_ = shapes.of(
+        f"backbone.res2.0.{'conv3' if bottleneck else 'conv2'}.weight",
+        _reads(state, "backbone.res3.0.conv1.weight", usual.res2_channels),
+    )
+    groups = inner // per_group
     ends = {key.rpartition(".")[2] for key in state if key.startswith("backbone.")}
     kind = "BN" if "num_batches_tracked" in ends else "FrozenBN"
     return ResNetConfig(
         depth=depths[0],
         stem="deeplab" if deeplab else "basic",
-        stem_channels=stem.shape[0],
-        res2_channels=outer.shape[0],
-        bottleneck_channels=inner.shape[0] // groups if bottleneck else 64,
+        stem_channels=stem,
+        res2_channels=outer,
+        bottleneck_channels=inner // groups if bottleneck else 64,
         groups=groups if bottleneck else 1,
         norm=kind if "running_mean" in ends else "GN",
         res5_multi_grid=(1, 2, 4) if deeplab else None,
@@ -132,6 +180,11 @@ def _resnet(state: State) -> ResNetConfig:
 def _channels(backbone: ResNetConfig | SwinConfig) -> list[int]:
     width = backbone.embed_dim if isinstance(backbone, SwinConfig) else backbone.res2_channels
     return [width * 2**level for level in range(len(FEATURES))]
+
+
+def _reads(state: State, convolution: str, usual: int) -> int:
+    """Channels that a convolution reads, so many the one before it gives."""
+    return state[convolution].shape[1] if convolution in state else usual
 
 
 def _has(state: State, prefix: str) -> bool:
@@ -145,9 +198,6 @@ def _count(state: State, prefix: str) -> int:
     return 1 + max((int(number) for number in numbers if number.isdecimal()), default=-1)
 
 
-def _get(state: State, *keys: str) -> list[Tensor]:
-    missing = list(dict.fromkeys(key for key in keys if key not in state))
-    if missing:
-        are = "is" if len(missing) == 1 else "are"
-        raise ValueError(f"{', '.join(missing)} {are} missing: not the weights of a MaskFormer")
-    return [state[key] for key in keys]
+def _are_missing(keys: list[str]) -> str:
+    are = "is" if len(keys) == 1 else "are"
+    return f"{', '.join(keys)} {are} missing: not the weights of a MaskFormer"

@@ -36,7 +36,9 @@ def fill(
         "of another shape": shapes,
         "not in this architecture": [] if spare else [known.get(key, key) for key in unknown],
         "with NaN or infinite numbers": [
-            known.get(key, key) for key in shared if not weights[key].isfinite().all()
+            known.get(key, key)
+            for key in shared
+            if not weights[key].to(own[key].dtype).isfinite().all()
         ],
     }
     if any(faults.values()):

@@ -31,12 +31,14 @@ _UNSAFE = re.compile(r"GLOBAL ([\w.]+)")
 
 @dataclass(frozen=True)
 class TensorFile:
-    """tensors: the state dict, without containers and `module.`; others: names of whatever else
-    the file holds (optimizer, iteration ...); about: the architecture, in our own exports."""
+    """tensors: the state dict, without its container and `module.`; others: names of whatever else
+    the file holds (optimizer, iteration, a second container ...); about: the architecture, in our
+    own exports; wrapped: some keys of the file begin with `module.`."""
 
     tensors: dict[str, Tensor]
     others: list[str]
     about: dict[str, Any]
+    wrapped: bool = False
 
 
 def read_tensors(path: Path | str) -> TensorFile:
@@ -58,9 +60,10 @@ def read_tensors(path: Path | str) -> TensorFile:
             "tensors: .safetensors, torch.save of a state dict, or detectron2's .pkl"
         ) from error
     outer = content if isinstance(content, dict) else {}
-    inner = next((outer[name] for name in CONTAINERS if isinstance(outer.get(name), dict)), outer)
+    taken = next((name for name in CONTAINERS if isinstance(outer.get(name), dict)), None)
+    inner = outer if taken is None else outer[taken]
     tensors: dict[str, Tensor] = {}
-    others = [str(k) for k in outer if k not in (*CONTAINERS, ABOUT)] if inner is not outer else []
+    others = [str(k) for k in outer if k not in (taken, ABOUT)] if inner is not outer else []
     for key, value in inner.items():
         name = str(key).removeprefix(WRAPPER)
         if name in tensors:
@@ -73,7 +76,9 @@ def read_tensors(path: Path | str) -> TensorFile:
             others.append(str(key))
     if not tensors:
         raise ValueError(f"{path}: holds no tensors, expected a state dict")
-    return TensorFile(tensors, others, about if about is not None else outer.get(ABOUT) or {})
+    about = about if about is not None else outer.get(ABOUT) or {}
+    wrapped = any(str(key).startswith(WRAPPER) for key in inner)
+    return TensorFile(tensors, others, about, wrapped)
 
 
 def _content(path: Path) -> tuple[Any, dict | None]:

@@ -192,7 +192,7 @@ def test_no_single_missing_weight_makes_another_architecture(segmenter, clip, ki
         try:
             assert config_of_weights({k: v for k, v in weights.items() if k != key}, "x") == OPENAI
         except ValueError as error:
-            assert f"no '{key}' in it" in str(error)
+            assert f"no {key} in it" in str(error)
 
 
 @pytest.mark.parametrize("gone", ["sem_seg_head.predictor.input_proj.weight", CLIP + "visual.proj"])
@@ -218,6 +218,61 @@ def test_what_is_taken_instead_of_a_missing_constant_is_said(tmp_path, segmenter
     result = imported(tmp_path / "whole.pth", prompts=torch.zeros_like(clip.prompts))
     assert result.left_over[gone[2]] == "replaced by the mask prompts given (--prompts)"
     assert all_accounted(state, result)
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        ["sem_seg_head.predictor.query_embed.weight", "backbone.res5.0.conv1.weight",
+         "sem_seg_head.predictor.transformer.decoder.norm.weight"],
+        ["backbone.stem.conv3.weight", "sem_seg_head.pixel_decoder.layer_1.weight"],
+        [CLIP + "visual.proj", CLIP + "text_projection", CLIP + "ln_final.weight"],
+        [CLIP + "positional_embedding", CLIP + "transformer.resblocks.0.ln_1.bias"],
+    ],
+)  # fmt: skip
+def test_all_missing_weights_are_named_also_those_the_architecture_is_told_by(
+    tmp_path, segmenter, clip, gone
+):
+    state = original_layout(segmenter, clip, classes=3)
+    torch.save({"model": {k: v for k, v in state.items() if k not in gone}}, tmp_path / "gone.pth")
+    with pytest.raises(ValueError) as refused:
+        imported(tmp_path / "gone.pth")
+    for key in gone:
+        assert key.removeprefix(CLIP) in str(refused.value)
+    kept = [key.removeprefix(CLIP) for key in state if key not in gone]
+    named = str(refused.value).replace(",", " ").split()
+    assert not set(named) & set(kept)
+
+
+def test_prompts_and_colours_that_are_none_are_refused(tmp_path, segmenter, clip):
+    clip.deepen_prompts(1)
+    state = original_layout(segmenter, clip, classes=3)
+    prompts, mean, std = CLIP + PROMPT_KEY, "clip_adapter.pixel_mean", "clip_adapter.pixel_std"
+    nan, large = (
+        torch.full_like(state[prompts], torch.nan),
+        torch.full((64,), 1e300, dtype=torch.float64),
+    )
+    for key, value, words in (
+        (prompts, nan, "mask prompts hold NaN"),
+        (std, torch.zeros(1, 3, 1, 1), r"the std of colours is \[0.0, 0.0, 0.0\]: .* above 0"),
+        (std, torch.full((1, 3, 1, 1), torch.nan), "the std of colours is .nan"),
+        (std, torch.ones(1), r"pixel_std is \(1,\) where \(1, 3, 1, 1\) is expected"),
+        (CLIP + "ln_final.weight", large, "NaN or infinite numbers: "),
+    ):
+        torch.save({"model": state | {key: value}}, tmp_path / "odd.pth")
+        with pytest.raises(ValueError, match=f"odd.pth: .*{words}"):
+            imported(tmp_path / "odd.pth")
+    torch.save({"model": state | {mean: state[mean].flatten()}}, tmp_path / "flat.pth")
+    assert torch.equal(imported(tmp_path / "flat.pth").clip.mean, clip.mean)
+
+
+def test_a_second_container_is_left_over_and_wrapping_is_said(tmp_path, segmenter, clip):
+    state = original_layout(segmenter, clip, classes=3)
+    wrapped = {f"module.{key}": value for key, value in state.items()}
+    torch.save({"model": wrapped, "state_dict": {"lost": torch.ones(1)}}, tmp_path / "two.pth")
+    result = imported(tmp_path / "two.pth")
+    assert result.left_over["state_dict"] == "not a weight"
+    assert any("without the module." in note for note in result.notes)
 
 
 def test_parts_of_two_models_and_broken_numbers_are_refused(tmp_path, segmenter, clip):

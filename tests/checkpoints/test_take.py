@@ -64,6 +64,15 @@ def test_what_holds_no_segmenter_is_refused(tmp_path):
         take_segmenter(None, CPU, WIDTH)
 
 
+def test_another_width_than_the_clips_is_told_at_once(tmp_path):
+    torch.save({"model": model().state_dict()}, tmp_path / "released.pth")
+    with pytest.raises(ValueError, match=f"is for a CLIP of width {WIDTH}, not 512"):
+        take_segmenter(str(tmp_path / "released.pth"), CPU, 512)
+    save_segmenter(tmp_path / "ours", model())
+    with pytest.raises(ValueError, match=f"is for a CLIP of width {WIDTH}, not 512"):
+        take_segmenter(str(tmp_path / "ours"), CPU, 512)
+
+
 def test_a_folder_of_ours_is_taken_as_it_is(tmp_path):
     source = model()
     save_segmenter(tmp_path, source)

@@ -57,3 +57,11 @@ def test_own_folder_with_and_without_faults(tmp_path, capsys):
     with pytest.raises(SystemExit, match="1"):
         check(own=root)
     assert f"{root}/captions.jsonl:5: wrong line; not JSON" in capsys.readouterr().out
+
+
+def test_a_picture_cut_short_is_a_fault_of_an_own_folder(tmp_path, capsys):
+    picture = make_own(tmp_path) / "images" / "a.jpg"
+    picture.write_bytes(picture.read_bytes()[:-40])
+    with pytest.raises(SystemExit, match="1"):
+        check(own=tmp_path)
+    assert f"{tmp_path}/images/a.jpg: unreadable picture; " in capsys.readouterr().out

@@ -33,9 +33,9 @@ def test_labels_are_painted_over_their_pictures(dataset, tmp_path, capsys):
     assert "train: 1 of 1 label maps drawn" in said and "val: 0 of 0" in said
     assert "small: 5 of 9 label maps drawn" in said
     assert "small: too-small-label.png: size mismatch" in said
-    assert [path.name for path in (out / "train").iterdir()] == ["1.png"]
+    assert [path.name for path in (out / "train").iterdir()] == ["half.png"]
     assert len(list((out / "small").iterdir())) == 5
-    page = np.asarray(Image.open(out / "train" / "1.png").convert("RGB")).astype(int)
+    page = np.asarray(Image.open(out / "train" / "half.png").convert("RGB")).astype(int)
     gray = np.ptp(page, axis=2) < 3
     left, right = page[:, : page.shape[1] // 2], page[:, page.shape[1] // 2 :]
     in_legend = gray.shape[0] - 40
@@ -43,6 +43,28 @@ def test_labels_are_painted_over_their_pictures(dataset, tmp_path, capsys):
     colours = {tuple(colour) for colour in right[:in_legend].reshape(-1, 3)}
     vivid = {colour for colour in colours if max(colour) - min(colour) > 60}
     assert len(vivid) >= 2  # cat and grass
+
+
+def test_what_was_drawn_before_is_gone_and_other_folders_are_left_alone(dataset, tmp_path, capsys):
+    out = tmp_path / "labels"
+    for pictures, kept in ((9, 5), (1, 1)):
+        main(["draw", "--dataset", str(dataset), "--out", str(out), "--pictures", str(pictures)])
+        assert len(list((out / "small").iterdir())) == kept
+    photos = tmp_path / "pictures"
+    before = sorted(photos.iterdir())
+    for taken in (photos, photos / "half.png"):
+        with pytest.raises(SystemExit) as stop:
+            main(["draw", "--dataset", str(dataset), "--out", str(taken)])
+        assert stop.value.code == 2 and "name another --out" in capsys.readouterr().err
+    assert sorted(photos.iterdir()) == before
+
+
+def test_a_data_set_without_labels_is_told(dataset, tmp_path, capsys):
+    write_dataset(dataset, Dataset("bare", tmp_path, CLASSES, [True] * len(CLASSES)), [], [])
+    (dataset / "sets" / "small.json").unlink()
+    with pytest.raises(SystemExit) as stop:
+        main(["draw", "--dataset", str(dataset), "--out", str(tmp_path / "labels")])
+    assert stop.value.code == 2 and "no label maps in it" in capsys.readouterr().err
 
 
 def test_what_is_wrong_is_told(dataset, tmp_path, capsys):

@@ -64,6 +64,14 @@ def test_your_own_folder_goes_through_without_another_change(tmp_path, capsys, m
     assert (counts["train"]["pictures"], counts["sets"]) == (2, {"own": 1})
 
 
+def test_a_preset_mends_a_broken_file(tmp_path, capsys):
+    path = tmp_path / "params.yaml"
+    path.write_text("a: [1,")
+    preset("openmoji", params=path)
+    assert path.read_text() == params_of("openmoji")
+    assert "preset openmoji" in capsys.readouterr().out
+
+
 def test_an_unknown_name_is_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["preset", "coco", "--params", str(tmp_path / "params.yaml")])
