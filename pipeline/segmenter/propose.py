@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pipeline.modes import Precision
 from pipeline.precision import in_precision
-from pipeline.segmenter.company import InCompany
 from pipeline.segmenter.inference import MaskChoice, masks_of
 from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.one_by_one import OneByOne
 
 UNLIMITED = 2**31
 """A long side that no picture reaches."""
@@ -67,7 +67,7 @@ def propose(
     found: list[Proposals] = []
     for _, group in groupby(images, key=lambda image: image.shape):
         pictures = [image.to(text_features.device) for image in group]
-        with in_precision(text_features.device, precision), InCompany():
+        with in_precision(text_features.device, precision), OneByOne():
             output = segmenter(pictures, text_features, choice.masks_of == "all_layers")
         for i, picture in enumerate(pictures):
             masks = masks_of(output, i, choice)
