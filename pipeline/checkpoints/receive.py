@@ -83,11 +83,20 @@ def receive(
     result = Imported(left_over=dict.fromkeys(file.others, "not a weight") | parts.left_over)
     if file.wrapped:
         result.notes.append("keys are named without the module. of distributed training")
+    faults = []
     if parts.segmenter:
-        result.segmenter = _segmenter(parts, file, clip_dim, original_config, source, result)
+        try:
+            result.segmenter = _segmenter(parts, file, clip_dim, original_config, source, result)
+        except ValueError as error:
+            faults.append(error)
     if parts.clip:
-        result.clip = _clip(parts, file, clip_name, prompts, source, result)
-    elif prompts is not None:
+        try:
+            result.clip = _clip(parts, file, clip_name, prompts, source, result)
+        except ValueError as error:
+            faults.append(error)
+    if faults:
+        raise ValueError("\n".join(map(str, faults))) from faults[0]
+    if not parts.clip and prompts is not None:
         raise ValueError(f"{source}: holds no CLIP that the mask prompts could belong to")
     if result.segmenter and result.clip:
         reads, gives = result.segmenter.config.clip_dim, result.clip.model_cfg["embed_dim"]
@@ -217,7 +226,7 @@ def _clip(
     elif about:
         config = about.get("model_cfg")
     else:
-        config = config_of_weights(weights, source)
+        config = config_of_weights(weights, source, prefix)
         result.notes.append("CLIP read off its weights: quick GELU and heads of 64, as in OpenAI's")
     try:
         colours = [_colour(parts, about, *which, result) for which in _COLOUR_NAMES]

@@ -133,22 +133,30 @@ SIGN = "visual.conv1.weight"
 EXPECTED = ", expected the weights of a ViT CLIP in OpenAI's or open_clip's layout"
 
 
-def config_of_weights(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
+def config_of_weights(
+    weights: dict[str, Tensor], path: Path | str, prefix: str = ""
+) -> dict[str, Any]:
     """The configuration of a ViT CLIP of OpenAI's architecture, read off its weights' shapes.
 
-    ValueError where one is missing that tells it; it names all weights that are missing.
+    prefix: of the keys in the file, which then is known to hold a CLIP. ValueError where a weight
+    is missing that tells the architecture; it names all weights that are missing.
     """
-    if SIGN not in weights:
+    if SIGN not in weights and not prefix:
         raise ValueError(f"{path}: no {SIGN} in it{EXPECTED}")
     missing: list[str] = []
 
     def shape(key: str, *usual: int) -> tuple[int, ...]:
         if key in weights:
-            return tuple(weights[key].shape)
+            found = tuple(weights[key].shape)
+            if len(found) != len(usual) or 0 in found:
+                raise ValueError(f"{path}: {prefix}{key} is {found}{EXPECTED}")
+            return found
         missing.append(key)
         return usual
 
-    width, _, patch, _ = weights[SIGN].shape
+    usual = _last_of(weights, "visual.class_embedding", 768)
+    size = 14 if usual == 1024 else 16
+    width, _, patch, _ = shape(SIGN, usual, 3, size, size)
     places, _ = shape("visual.positional_embedding", (224 // patch) ** 2 + 1, width)
     context, text_width = shape("positional_embedding", 77, 512)
     _, embed_dim = shape("text_projection", text_width, _last_of(weights, "visual.proj", 512))
@@ -172,13 +180,13 @@ def config_of_weights(weights: dict[str, Tensor], path: Path) -> dict[str, Any]:
     }
     if missing:
         every = list(build_from_config(config).clip.state_dict())
-        gone = ", ".join(key for key in every if key not in weights)
+        gone = ", ".join(prefix + key for key in every if key not in weights)
         raise ValueError(f"{path}: no {gone} in it{EXPECTED}")
     return config
 
 
 def _last_of(weights: dict[str, Tensor], key: str, usual: int) -> int:
-    return weights[key].shape[-1] if key in weights else usual
+    return weights[key].shape[-1] if key in weights and weights[key].ndim else usual
 
 
 def _blocks(weights: dict[str, Tensor], prefix: str) -> int:

@@ -86,10 +86,11 @@ class MaskClip(nn.Module):
 
         ValueError when the shape does not fit the tower or a number is not finite.
         """
-        if prompts is None or len(prompts) == 0:
+        if prompts is None or (prompts.ndim == 3 and len(prompts) == 0):
             self.prompts = None
             return
-        if tuple(prompts.shape[1:]) != self.prompt_shape or len(prompts) > self.layers:
+        fits = prompts.ndim == 3 and tuple(prompts.shape[1:]) == self.prompt_shape
+        if not fits or len(prompts) > self.layers:
             raise ValueError(
                 f"mask prompts of shape {tuple(prompts.shape)} do not fit this CLIP: expected "
                 f"(depth, {self.prompt_shape[0]}, {self.prompt_shape[1]}) with depth at most "

@@ -22,7 +22,8 @@ class CaptionsFile:
     captions: dict[int, list[Caption]] = field(default_factory=dict)
     """In file order."""
     rejects: list[Reject] = field(default_factory=list)
-    """Entries that lack a key or stand twice, captions that are none or of no listed image."""
+    """Entries that lack a key, images whose id stands twice, captions that are none or of no listed
+    image."""
 
 
 def read_captions(
@@ -71,23 +72,23 @@ def caption_fault(text: str) -> tuple[str, str] | None:
     try:
         text.encode()
     except UnicodeEncodeError as error:  # JSON may escape half a character
-        return "caption is no text", f"half a character ({text[error.start]!a}) in {text[:80]!a}"
+        return "caption is no text", f"half a character ({text[error.start]!a}) in {text[:80]!r}"
     if not text.strip():
         return "empty caption", "expected a sentence"
     if not any(character.isalpha() for character in text):
-        return "caption without words", f"found {text[:80]!a}; expected a sentence"
+        return "caption without words", f"found {text[:80]!r}; expected letters"
     return None
 
 
 def _add_image(read: CaptionsFile, image: Any, sized: bool) -> tuple[str, str] | None:
-    stated = isinstance(image, dict) and ("height" in image or "width" in image)
+    stated = isinstance(image, dict) and any(image.get(k) is not None for k in ("height", "width"))
     keys = ("id", "height", "width") if sized or stated else ("id",)
     numbers = _numbers(image, *keys)
     if numbers is None or not (sized or isinstance(image.get("file_name"), str)):
         return _wrong(image, ", ".join(keys if sized else ("file_name", *keys)))
     image_id, *size = numbers
     if image_id in read.file_names:
-        detail = f"id {image_id} is already that of {read.file_names[image_id]}"
+        detail = f"id {image_id} is already that of {read.file_names[image_id]!r}"
         return "two images of one id", detail
     read.file_names[image_id] = str(image.get("file_name", f"{image_id:012d}.jpg"))
     if size:
@@ -110,12 +111,19 @@ def _add_caption(read: CaptionsFile, entry: Any) -> tuple[str, str] | None:
 
 def _numbers(entry: Any, *names: str) -> list[int] | None:
     """The whole numbers under these keys, None when one is not there or no number."""
-    try:
-        return [int(entry[name]) for name in names]
-    except (KeyError, TypeError, ValueError, OverflowError):
+    if not isinstance(entry, dict):
         return None
+    numbers = [_whole(entry.get(name)) for name in names]
+    return None if None in numbers else numbers
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
+    return int(value) if whole else None
 
 
 def _wrong(entry: Any, keys: str) -> tuple[str, str]:
-    found = json.dumps(entry, ensure_ascii=False)[:120]
-    return "wrong entry", f"found {found}; expected the keys {keys}"
+    found = json.dumps(entry, ensure_ascii=False)[:120].encode("utf-8", "backslashreplace").decode()
+    return "wrong entry", f"found {found}; expected {keys} (ids and sizes are whole numbers)"

@@ -110,8 +110,12 @@ def _from_coco(path: Path, names: Names, rejects: list[Reject]) -> Captions:
     for image_id, name in content.file_names.items():
         captions, file = content.captions.get(image_id, []), names.find(name)
         if file is not None:
-            if image_id in content.sizes:
-                read.sizes[file] = content.sizes[image_id]
+            size = content.sizes.get(image_id)
+            if size and read.sizes.setdefault(file, size) != size:
+                detail = f"{size[1]} x {size[0]}, before it {read.sizes[file][1]} x "
+                detail += f"{read.sizes[file][0]}"
+                where = f"{path.name}, image {image_id}"
+                rejects.append(Reject(STAGE, where, "two sizes of one picture", detail))
             if captions:  # a file may have several entries
                 read.texts.setdefault(file, []).extend(captions)
         else:

@@ -38,7 +38,10 @@ class _Shapes:
 
     def of(self, key: str, *usual: int) -> tuple[int, ...]:
         if key in self.state:
-            return tuple(self.state[key].shape)
+            shape = tuple(self.state[key].shape)
+            if len(shape) < len(usual) or 0 in shape:
+                raise ValueError(f"{key} is {shape}: not the weights of a MaskFormer")
+            return shape
         if key not in self.missing:
             self.missing.append(key)
         return usual
@@ -88,7 +91,7 @@ def _config(shapes: _Shapes, heads: int, clip_dim: int | None) -> SegmenterConfi
         raise ValueError(f"the transformer reads {memory} channels, no feature of {channels} does")
     head = {}
     if classes:
-        width = state[NO_OBJECT].shape[-1] if NO_OBJECT in state else USUAL["clip_dim"]
+        width = _width(state, USUAL["clip_dim"], NO_OBJECT)
         class_hidden, _ = shapes.of(f"{mlp}0.weight", USUAL["class_hidden"], hidden)
         clip_dim, _ = shapes.of(f"{mlp}{classes - 1}.weight", width, class_hidden)
         head = {"class_layers": classes, "class_hidden": class_hidden}
@@ -117,7 +120,13 @@ def _swin(shapes: _Shapes) -> SwinConfig:
     state, usual = shapes.state, SwinConfig()
     block, size = "backbone.layers.{}.blocks.0.", usual.patch_size
     width, _, patch, _ = shapes.of(
-        "backbone.patch_embed.proj.weight", usual.embed_dim, 3, size, size
+        "backbone.patch_embed.proj.weight",
+        _width(
+            state, usual.embed_dim, "backbone.patch_embed.proj.bias", f"{block.format(0)}norm1.bias"
+        ),
+        3,
+        size,
+        size,
     )
     hidden, _ = shapes.of(f"{block.format(0)}mlp.fc1.weight", round(usual.mlp_ratio * width), width)
     tables = [
@@ -185,6 +194,12 @@ def _channels(backbone: ResNetConfig | SwinConfig) -> list[int]:
 def _reads(state: State, convolution: str, usual: int) -> int:
     """Channels that a convolution reads, so many the one before it gives."""
     return state[convolution].shape[1] if convolution in state else usual
+
+
+def _width(state: State, usual: int, *keys: str) -> int:
+    """The last side of the first of these weights that is there."""
+    there = [state[key].shape[-1] for key in keys if key in state and state[key].ndim]
+    return there[0] if there else usual
 
 
 def _has(state: State, prefix: str) -> bool:

@@ -90,7 +90,7 @@ def test_wrong_captions_file_says_which_entry(tmp_path):
     with pytest.raises(ValueError, match='keys "images" and "annotations"'):
         read_coco(root, "val2017")
     write_json(path, {"images": [], "annotations": [{"id": 1, "caption": "x"}]})
-    with pytest.raises(ValueError, match=r'"annotations"\[0\].*expected the keys image_id'):
+    with pytest.raises(ValueError, match=r'"annotations"\[0\].*expected image_id'):
         read_coco(root, "val2017")
     path.write_text("{")
     with pytest.raises(ValueError, match="captions_val2017.json: not JSON"):

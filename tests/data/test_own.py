@@ -164,7 +164,7 @@ def test_every_wrong_entry_of_coco_captions_is_named(tmp_path):
         for key, index in (("images", 1), ("images", 2), ("annotations", 1), ("annotations", 2))
     ]
     assert found['captions.json "images"[2]'] == (
-        'wrong entry; found "c.jpg"; expected the keys file_name, id'
+        'wrong entry; found "c.jpg"; expected file_name, id (ids and sizes are whole numbers)'
     )
 
 
@@ -304,8 +304,8 @@ def test_lines_that_json_allows_and_captions_do_not(tmp_path):
     assert "key 'caption' twice" in found.pop("captions.jsonl:2")
     assert found.pop("images/b.gif").startswith("format not read; expected one of .bmp, .jpeg")
     assert found == {
-        "captions.jsonl:4": "caption without words; found '\\u200b'; expected a sentence",
-        "captions.jsonl:5": "caption without words; found '...'; expected a sentence",
+        "captions.jsonl:4": "caption without words; found '\\u200b'; expected letters",
+        "captions.jsonl:5": "caption without words; found '...'; expected letters",
         "captions.jsonl:6": "format not read; 'b.gif' is in images/, see there",
         "masks/notes.txt": "mask is no PNG; expected masks/notes.png, other formats may change "
         "class ids",
@@ -326,12 +326,40 @@ def test_coco_captions_need_no_sizes_and_no_id_twice(tmp_path):
     data = read_own(tmp_path)
     assert [r.captions for r in data.train] == [[Caption(10, "A dog.")]]
     assert faults(data) == {
-        'captions.json "images"[1]': "two images of one id; id 1 is already that of a.jpg",
+        'captions.json "images"[1]': "two images of one id; id 1 is already that of 'a.jpg'",
         'captions.json "annotations"[1]': "caption without image; image 2 is not in the file's "
         "images",
-        'captions.json "annotations"[2]': "caption without words; found '!'; expected a sentence",
+        'captions.json "annotations"[2]': "caption without words; found '!'; expected letters",
         "images/b.jpg": "nothing to learn from; has no caption and no label map",
     }
+
+
+def test_ids_and_sizes_of_coco_captions_are_whole_numbers(tmp_path):
+    save_picture(tmp_path / "images" / "a.jpg")
+    images = [
+        {"id": "1", "file_name": "a.jpg", "height": None, "width": None},
+        {"id": 2, "file_name": "a.jpg", "height": 6, "width": 8},
+        {"id": 3, "file_name": "a.jpg", "height": 9, "width": 8},
+        {"id": 4.5, "file_name": "a.jpg"},
+        {"id": 5, "file_name": 7, "note": "\ud83d"},
+    ]
+    annotations = [
+        {"id": 10, "image_id": 1.0, "caption": "A dog."},
+        {"id": 11, "image_id": 1.9, "caption": "A cat."},
+        {"id": True, "image_id": 1, "caption": "A cow."},
+    ]
+    write_json(tmp_path / "captions.json", {"images": images, "annotations": annotations})
+    data = read_own(tmp_path)
+    assert [c.text for c in data.train[0].captions] == ["A dog."]
+    found = faults(data)
+    assert found.pop("captions.json, image 3") == "two sizes of one picture; 8 x 9, before it 8 x 6"
+    assert list(found) == [
+        f'captions.json "{key}"[{index}]'
+        for key, index in (("images", 3), ("images", 4), ("annotations", 1), ("annotations", 2))
+    ]
+    for fault in found.values():
+        fault.encode()  # can be written to a file
+        assert "ids and sizes are whole numbers" in fault
 
 
 def test_endless_nesting_is_no_json(tmp_path):
