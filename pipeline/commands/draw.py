@@ -1,10 +1,10 @@
 """`ovseg draw`: look at the labels of a data set before anything is trained on them."""
 
-import shutil
+from dataclasses import replace
 from pathlib import Path
 
-OURS = ".drawn-by-ovseg"
-"""A file that marks a folder as drawn, to be cleared when drawn anew."""
+DRAWN = ".drawn-by-ovseg"
+"""The file in the folder that lists what was drawn there, to be removed when it is drawn anew."""
 
 
 def draw(
@@ -27,8 +27,10 @@ def draw(
 
     if pictures < 1:
         raise ValueError(f"--pictures {pictures}: expected at least 1")
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / OURS).is_file()):
-        raise ValueError(f"{out}: is there and not drawn by this command; name another --out")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out}: a file; --out expects a folder")
+    if out.is_dir() and any(out.iterdir()) and not (out / DRAWN).is_file():
+        raise ValueError(f"{out}: holds what this command did not draw; name another --out")
     closed = read_dataset(dataset)
     sets = [load_eval_set(path) for path in sorted((dataset / "sets").glob("*.json"))]
     for split in SPLITS:
@@ -49,19 +51,24 @@ def draw(
         )
     if not any(drawn.images for drawn in sets):
         raise ValueError(f"{dataset}: no label maps in it, nothing to draw")
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    (out / OURS).touch()
+    _remove_drawn(out)
     for drawn in sets:
         folder = out / drawn.name
         count = _draw_set(drawn, folder, pictures)
         report(f"{drawn.name}: {count} of {len(drawn.images)} label maps drawn in {folder}")
 
 
+def _remove_drawn(out: Path) -> None:
+    """Remove what an earlier call drew in the folder, and nothing else; make it if need be."""
+    out.mkdir(parents=True, exist_ok=True)
+    listed = out / DRAWN
+    for name in listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []:
+        (out / name).unlink(missing_ok=True)
+    listed.write_text("", encoding="utf-8")
+
+
 def _draw_set(eval_set, folder: Path, most: int) -> int:
     """Draw some pictures of an EvalSet; returns how many. Those that cannot be read are told."""
-    from dataclasses import replace
-
     from pipeline.evaluation.run import readable_pictures
     from pipeline.evaluation.sheets import classes_to_show, spread
     from pipeline.ovseg.panel import Column, save_sheet, sheet
@@ -69,7 +76,7 @@ def _draw_set(eval_set, folder: Path, most: int) -> int:
     from pipeline.records import Reject
 
     chosen = [eval_set.images[i] for i in spread(len(eval_set.images), most)]
-    named = [replace(entry, image_id=Path(entry.path).stem) for entry in chosen]
+    named = [replace(entry, image_id=_plain(entry.path)) for entry in chosen]
     rejects: list[Reject] = []
     count = 0
     for picture in readable_pictures(replace(eval_set, images=named), rejects):
@@ -77,8 +84,15 @@ def _draw_set(eval_set, folder: Path, most: int) -> int:
         columns = [Column("picture", None), Column("labels", picture.truth)]
         folder.mkdir(parents=True, exist_ok=True)
         page = sheet(picture.image, columns, eval_set.classes, shown)
+        with open(folder.parent / DRAWN, "a", encoding="utf-8") as drawn:
+            drawn.write(f"{folder.name}/{picture.name}.png\n")
         save_sheet(page, folder / f"{picture.name}.png")
         count += 1
     for reject in rejects:
         report(f"{eval_set.name}: {reject.item}: {reject.reason}; {reject.detail}")
     return count
+
+
+def _plain(path: str) -> str:
+    """A picture's path as one name, by which people find it again: "val2017_000000000139.jpg"."""
+    return path.replace("/", "_")

@@ -28,9 +28,12 @@ def preset(name: Positional[str | None] = None, params: Path = Path("params.yaml
     from pipeline.summary import flat
 
     text = params_of(name)
+    if params.is_dir():
+        raise ValueError(f"{params}: a folder; --params expects a file")
     try:
-        before = flat(read_yaml(params)) if params.is_file() else {}
-    except ValueError:  # what is broken there is replaced
+        content = read_yaml(params) if params.is_file() else {}
+        before = flat(content) if isinstance(content, dict) else {}
+    except (ValueError, TypeError, RecursionError):  # what is broken there is replaced
         before = {}
     write_text(params, text)
     after = flat(read_yaml(params))

@@ -27,6 +27,12 @@ def test_each_missing_path_has_its_line_and_an_absent_root_is_named(tmp_path, ca
     assert any("nothing is there (no such folder; set the environment" in line for line in lines)
 
 
+def test_a_root_without_a_picture_is_exit_code_1(tmp_path, capsys):
+    (tmp_path / "coco").mkdir()
+    with pytest.raises(SystemExit, match="1"):
+        check(tmp_path)
+
+
 def test_the_command_line_needs_no_torch():
     """`ovseg check` answers in seconds; importing torch alone takes ten on a slow machine."""
     code = "import sys, pipeline.cli, pipeline.data.check; sys.exit('torch' in sys.modules)"

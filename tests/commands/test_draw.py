@@ -33,9 +33,9 @@ def test_labels_are_painted_over_their_pictures(dataset, tmp_path, capsys):
     assert "train: 1 of 1 label maps drawn" in said and "val: 0 of 0" in said
     assert "small: 5 of 9 label maps drawn" in said
     assert "small: too-small-label.png: size mismatch" in said
-    assert [path.name for path in (out / "train").iterdir()] == ["half.png"]
+    assert [path.name for path in (out / "train").iterdir()] == ["half.png.png"]
     assert len(list((out / "small").iterdir())) == 5
-    page = np.asarray(Image.open(out / "train" / "half.png").convert("RGB")).astype(int)
+    page = np.asarray(Image.open(out / "train" / "half.png.png").convert("RGB")).astype(int)
     gray = np.ptp(page, axis=2) < 3
     left, right = page[:, : page.shape[1] // 2], page[:, page.shape[1] // 2 :]
     in_legend = gray.shape[0] - 40
@@ -50,13 +50,30 @@ def test_what_was_drawn_before_is_gone_and_other_folders_are_left_alone(dataset,
     for pictures, kept in ((9, 5), (1, 1)):
         main(["draw", "--dataset", str(dataset), "--out", str(out), "--pictures", str(pictures)])
         assert len(list((out / "small").iterdir())) == kept
+        (out / "mine.txt").write_text("kept")
+    assert (out / "mine.txt").is_file()
     photos = tmp_path / "pictures"
     before = sorted(photos.iterdir())
     for taken in (photos, photos / "half.png"):
         with pytest.raises(SystemExit) as stop:
             main(["draw", "--dataset", str(dataset), "--out", str(taken)])
-        assert stop.value.code == 2 and "name another --out" in capsys.readouterr().err
+        assert stop.value.code == 2 and "--out" in capsys.readouterr().err
     assert sorted(photos.iterdir()) == before
+
+
+def test_pictures_of_one_name_in_two_folders_are_both_drawn(tmp_path):
+    entries = []
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        add(tmp_path / folder, "a", np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), np.int32))
+        path = f"{folder}/a.png"
+        entries.append(ImageRecord(len(entries), path, 9, 9, [], f"{folder}/a-label.png"))
+    write_dataset(tmp_path / "d", Dataset("two", tmp_path, CLASSES, [True] * 5), entries, [])
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    (tmp_path / "empty").mkdir()
+    main(["draw", "--dataset", str(tmp_path / "d"), "--out", str(tmp_path / "link")])
+    drawn = sorted(path.name for path in (tmp_path / "empty" / "train").iterdir())
+    assert drawn == ["x_a.png.png", "y_a.png.png"]
 
 
 def test_a_data_set_without_labels_is_told(dataset, tmp_path, capsys):

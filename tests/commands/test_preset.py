@@ -64,9 +64,10 @@ def test_your_own_folder_goes_through_without_another_change(tmp_path, capsys, m
     assert (counts["train"]["pictures"], counts["sets"]) == (2, {"own": 1})
 
 
-def test_a_preset_mends_a_broken_file(tmp_path, capsys):
+@pytest.mark.parametrize("content", ["a: [1,", "- a", "5", "", "1: {2: 3}", "a: &x {b: *x}"])
+def test_a_preset_mends_a_broken_file(tmp_path, capsys, content):
     path = tmp_path / "params.yaml"
-    path.write_text("a: [1,")
+    path.write_text(content)
     preset("openmoji", params=path)
     assert path.read_text() == params_of("openmoji")
     assert "preset openmoji" in capsys.readouterr().out
