@@ -46,13 +46,16 @@ def dilated() -> ResNetConfig:
     return ResNetConfig(depth=50, stem_channels=16, res2_channels=64, bottleneck_channels=16)
 
 
+def random_clip(vision: dict[str, int], text: dict[str, int]) -> MaskClip:
+    torch.manual_seed(7)
+    vision = {"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8} | vision
+    text = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1} | text
+    return build_from_config({"embed_dim": 512, "vision_cfg": vision, "text_cfg": text}).eval()
+
+
 def as_wide_as_vit_b() -> MaskClip:
     """Two blocks of ViT-B's width: sums of 3072 products, which MKL likes to cut in pieces."""
-    torch.manual_seed(7)
-    vision = {"image_size": 32, "layers": 2, "width": 768, "head_width": 64, "patch_size": 8}
-    text = {"context_length": 24, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
-    clip = build_from_config({"embed_dim": 512, "vision_cfg": vision, "text_cfg": text})
-    return clip.eval()
+    return random_clip({"layers": 2, "width": 768, "head_width": 64}, {})
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
@@ -76,11 +79,7 @@ def test_float32_is_the_default_and_the_reference():
 
 
 def as_deep_as_text_of_vit_b() -> MaskClip:
-    torch.manual_seed(8)
-    vision = {"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8}
-    text = {"context_length": 77, "vocab_size": 49408, "width": 512, "heads": 8, "layers": 12}
-    clip = build_from_config({"embed_dim": 512, "vision_cfg": vision, "text_cfg": text})
-    return clip.eval()
+    return random_clip({}, {"width": 512, "heads": 8, "layers": 12})
 
 
 def assert_as_alone(together: torch.Tensor, alone: torch.Tensor) -> None:
