@@ -17,7 +17,7 @@ from pipeline.commands.export import export
 from pipeline.commands.import_ import import_
 from pipeline.commands.preset import preset
 from pipeline.commands.segment import segment
-from pipeline.stage import meant_for_user
+from pipeline.errors import user_message
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "segment": segment,
@@ -33,7 +33,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command. What the user got wrong ends in one line and exit code 2.
 
-    As in `run_stage`: what a library raised under it is a fault of the program, with its trace.
+    As in `run_stage`: anything but an error of the user's keeps its stack trace.
     """
     try:
         tyro.extras.subcommand_cli_from_dict(
@@ -43,8 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader has seen enough: `ovseg check | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
-    except (ValueError, FileNotFoundError) as error:
-        if not meant_for_user(error):
+    except KeyboardInterrupt:
+        print("ovseg: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
             raise
-        print(f"ovseg: {error}", file=sys.stderr)
+        print(f"ovseg: {message}", file=sys.stderr)
         raise SystemExit(2) from None

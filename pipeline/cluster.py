@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from pipeline import runtime
+from pipeline.errors import UserError
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ def _ray() -> Any:
     try:
         import ray
     except ModuleNotFoundError as error:
-        raise ValueError(
+        raise UserError(
             "OVSEG_ENGINE=ray needs Ray, which is not installed: pip install -e '.[cluster]', "
             "or unset OVSEG_ENGINE"
         ) from error

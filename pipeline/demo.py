@@ -12,6 +12,7 @@ from typing import Any, get_args
 import numpy as np
 from PIL import Image
 
+from pipeline.errors import UserError
 from pipeline.modes import Mode
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.overlay import distinct_colours, paint
@@ -42,10 +43,10 @@ def answer(
     """Segment `image`, uint8 RGB (H, W, 3), by the comma-separated `names`.
 
     weight: of CLIP in the ensemble, 0..1; threshold: probability above which a pixel is in a mask.
-    ValueError says what is wrong with what was typed.
+    UserError says what is wrong with what was typed.
     """
     if image is None:
-        raise ValueError("no picture yet: drop one into the box")
+        raise UserError("no picture yet: drop one into the box")
     asked = copy(model)  # people ask at the same time; weights and known names are shared
     asked.weight = weight
     asked.style = replace(model.style, threshold=threshold)
@@ -61,11 +62,11 @@ def drawn(image: np.ndarray, found: Segmentation) -> np.ndarray:
 
 
 def build_page(model: OVSeg) -> Any:
-    """The page around `answer`, a gradio Blocks; ValueError where gradio is not installed."""
+    """The page around `answer`, a gradio Blocks; UserError where gradio is not installed."""
     try:
         import gradio as gr
     except ModuleNotFoundError as error:
-        raise ValueError(
+        raise UserError(
             "the web page needs gradio, which is not installed: pip install -e '.[demo]'"
         ) from error
 
@@ -73,7 +74,7 @@ def build_page(model: OVSeg) -> Any:
         pixels = None if picture is None else np.array(picture.convert("RGB"))
         try:
             result = answer(model, pixels, names, MODES[way], weight, threshold)
-        except ValueError as error:
+        except UserError as error:
             raise gr.Error(str(error)) from error
         return result.overlay, result.rows
 

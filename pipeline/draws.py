@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from pipeline.errors import UserError
+
 
 class Draws(Sampler[list[tuple[int, int]]]):
     """Batches of `(index, draw)` for steps `start` to `stop` of a run.
@@ -21,7 +23,7 @@ class Draws(Sampler[list[tuple[int, int]]]):
     ) -> None:
         """size: number of pictures; batch: of all processes together."""
         if batch % world:
-            raise ValueError(
+            raise UserError(
                 f"batch_size = {batch} cannot be split over {world} processes: choose a multiple, "
                 "or fewer processes by OVSEG_TRAINING_PROCESSES"
             )

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import MissingFileError
+
 ROOT = Path(__file__).resolve().parents[1]
 PLUMBING = {
     "atomic", "cluster", "fingerprint", "lookup", "modes", "param_errors", "params", "params_file",
@@ -29,7 +31,7 @@ def of_files(paths: Iterable[Path | str], pattern: str = "*") -> str:
     digest = hashlib.sha256()
     for path in map(Path, paths):
         if not path.exists():
-            raise FileNotFoundError(f"{path}: not found, expected a file or folder to fingerprint")
+            raise MissingFileError(f"{path}: not found, expected a file or folder to fingerprint")
         files = [path] if path.is_file() else sorted(p for p in path.rglob(pattern) if p.is_file())
         for file in files:
             name = file.name if path.is_file() else file.relative_to(path).as_posix()

@@ -46,7 +46,7 @@ class Lookup(Generic[R]):
 def lookup(folder: Path | str, stem: str, record_type: type[R]) -> Lookup[R]:
     """Index the shards `stem-*.parquet` of a folder by picture, reading one column of each.
 
-    FileNotFoundError when the folder holds no finished shards.
+    MissingFileError when the folder holds no finished shards.
     """
     files: dict[int, tuple[Path, ...]] = {}
     for path in shard_files(folder, stem):

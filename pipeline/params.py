@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.data.classes import Synonyms
+from pipeline.errors import UserError
 from pipeline.param_errors import describe
 from pipeline.params_file import read_yaml
 from pipeline.segmenter.config import MasksOf, SegmenterConfig
@@ -33,7 +34,7 @@ class Section(BaseModel):
 
 def _need(key: str, value: str | None, why: str) -> None:
     if not value:
-        raise ValueError(f"{key} = null: must be given when {why}")
+        raise UserError(f"{key} = null: must be given when {why}")
 
 
 class DatasetParams(Section):
@@ -56,9 +57,9 @@ class DatasetParams(Section):
         for key in ("sets", "watch"):
             names = getattr(self, key)
             if twice := sorted({name for name in names if names.count(name) > 1}):
-                raise ValueError(f"{key} names {', '.join(twice)} more than once")
+                raise UserError(f"{key} names {', '.join(twice)} more than once")
         if self.min_objects > self.max_objects:
-            raise ValueError(
+            raise UserError(
                 f"min_objects = {self.min_objects} is above max_objects = {self.max_objects}"
             )
         return self
@@ -116,7 +117,7 @@ class SegmenterTraining(Section):
     @model_validator(mode="after")
     def _sides_are_in_order(self) -> "SegmenterTraining":
         if self.least_short_side > self.most_short_side:
-            raise ValueError(
+            raise UserError(
                 f"least_short_side = {self.least_short_side} is above most_short_side = "
                 f"{self.most_short_side}"
             )
@@ -273,7 +274,7 @@ class Params(Section):
             ("nouns", self.nouns.split, pairs.names == "captions"),
         ):
             if needed and split != pairs.split:
-                raise ValueError(
+                raise UserError(
                     f"{stage}.split = {split}, but pairs.split = {pairs.split}: pairs would find "
                     f"no {stage} of their pictures; set both to the same"
                 )
@@ -302,20 +303,20 @@ def load_params(path: Path | str, section: str) -> Any:
 def load_all(path: Path | str) -> Params:
     """Every section of params.yaml.
 
-    FileNotFoundError without the file; ValueError names the first wrong, missing or unknown key,
+    MissingFileError without the file; UserError names the first wrong, missing or unknown key,
     its value and what is allowed, or the sets to evaluate that are not prepared.
     """
     path = Path(path)
     content = read_yaml(path)
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected the sections {', '.join(Params.model_fields)}")
+        raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}")
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        raise ValueError(f"{path}: {describe(error, Params)}") from None
+        raise UserError(f"{path}: {describe(error, Params)}") from None
     unprepared = [name for name in params.evaluate.sets if name not in params.dataset.sets]
     if unprepared:
-        raise ValueError(
+        raise UserError(
             f"{path}: evaluate.sets has {', '.join(unprepared)}, which dataset.sets "
             f"({', '.join(params.dataset.sets)}) does not prepare: add it there or remove it here"
         )

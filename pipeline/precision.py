@@ -8,14 +8,15 @@ from typing import get_args
 
 import torch
 
+from pipeline.errors import UserError
 from pipeline.modes import Precision
 
 
 def in_precision(device: torch.device, precision: Precision) -> AbstractContextManager:
-    """Autocast of matrix products and convolutions; nothing for float32. ValueError for another
+    """Autocast of matrix products and convolutions; nothing for float32. UserError for another
     precision."""
     if precision not in get_args(Precision):
-        raise ValueError(
+        raise UserError(
             f"precision is {precision!r}; expected one of {', '.join(get_args(Precision))}"
         )
     if precision == "float32":

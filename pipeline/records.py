@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.atomic import replacing
+from pipeline.errors import MissingFileError, UserError
 
 R = TypeVar("R")
 ROW_GROUP = 16384
@@ -166,7 +167,7 @@ SCHEMAS: dict[type, pa.Schema] = {
 def write_parquet(path: Path | str, records: Iterable[R], record_type: type[R]) -> int:
     """Write records of one type to `path`, whole or not at all; returns how many.
 
-    ValueError when a record is of another type or holds a value the schema does not allow.
+    UserError when a record is of another type or holds a value the schema does not allow.
     """
     schema = SCHEMAS[record_type]
     rows, count = iter(records), 0
@@ -181,7 +182,7 @@ def write_parquet(path: Path | str, records: Iterable[R], record_type: type[R]) 
 def _table(path: Path | str, rows: list[R], record_type: type[R]) -> pa.Table:
     for row in rows:
         if type(row) is not record_type:
-            raise ValueError(
+            raise UserError(
                 f"{path}: expected {record_type.__name__} records, got {type(row).__name__}"
             )
     columns = []
@@ -198,16 +199,16 @@ def _column(path: Path | str, record_type: type, field: pa.Field, values: list) 
     try:
         array = pa.array(values, field.type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        raise ValueError(f"{where} must be {field.type}: {error}") from error
+        raise UserError(f"{where} must be {field.type}: {error}") from error
     if array.null_count and not field.nullable:
-        raise ValueError(f"{where} is None in record {values.index(None)}, expected {field.type}")
+        raise UserError(f"{where} is None in record {values.index(None)}, expected {field.type}")
     return array
 
 
 def read_parquet(path: Path | str, record_type: type[R]) -> list[R]:
     """All records of a file written by `write_parquet`.
 
-    FileNotFoundError when there is no such file; ValueError when its columns are not those of
+    MissingFileError when there is no such file; UserError when its columns are not those of
     `record_type`.
     """
     return list(iterate_parquet(path, record_type))
@@ -217,14 +218,14 @@ def iterate_parquet(path: Path | str, record_type: type[R], batch: int = 4096) -
     """Like `read_parquet`, holding only about `batch` records in memory at a time."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{path}: not found, expected a Parquet file of {record_type.__name__} records; "
             "run the stage that writes it"
         )
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
-        raise ValueError(f"{path}: not a readable Parquet file: {error}") from error
+        raise UserError(f"{path}: not a readable Parquet file: {error}") from error
     with file:
         _check_schema(path, file.schema_arrow, record_type)
         for chunk in file.iter_batches(batch):
@@ -244,11 +245,11 @@ def _check_schema(path: Path, found: pa.Schema, record_type: type) -> None:
     for name in expected.names:
         have = found.field(name) if name in found.names else "missing"
         if have != expected.field(name):
-            raise ValueError(
+            raise UserError(
                 f"{path}: column {name} is {have}, {record_type.__name__} expects "
                 f"{expected.field(name)}; rerun the stage that wrote it"
             )
-    raise ValueError(f"{path}: columns {found.names}, {record_type.__name__} has {expected.names}")
+    raise UserError(f"{path}: columns {found.names}, {record_type.__name__} has {expected.names}")
 
 
 def _typed(row: dict[str, Any], record_type: type) -> dict[str, Any]:

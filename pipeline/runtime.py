@@ -22,19 +22,20 @@ import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from pipeline.errors import UserError
 from pipeline.progress import report
 
 ENGINES = ("local", "ray")
 
 
 def device() -> torch.device:
-    """The device for models. ValueError on an unknown or absent device in OVSEG_DEVICE."""
+    """The device for models. UserError on an unknown or absent device in OVSEG_DEVICE."""
     wanted = os.environ.get("OVSEG_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", wanted):
-        raise ValueError(f"OVSEG_DEVICE={wanted}: unknown device, allowed: cuda, cuda:N, cpu")
+        raise UserError(f"OVSEG_DEVICE={wanted}: unknown device, allowed: cuda, cuda:N, cpu")
     chosen = torch.device(wanted)
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
+        raise UserError(
             f"OVSEG_DEVICE={wanted}: this machine shows {torch.cuda.device_count()} CUDA devices, "
             "choose another or unset OVSEG_DEVICE"
         )
@@ -66,7 +67,7 @@ def _number(variable: str) -> int | None:
     if not wanted:
         return None
     if not wanted.isdecimal() or int(wanted) < 1:
-        raise ValueError(f"{variable}={wanted}: expected a whole number of at least 1")
+        raise UserError(f"{variable}={wanted}: expected a whole number of at least 1")
     return int(wanted)
 
 
@@ -97,7 +98,7 @@ def engine() -> str:
     """What shards run on: "local" (this machine) or "ray" (a cluster; the extra `cluster`)."""
     wanted = os.environ.get("OVSEG_ENGINE") or "local"
     if wanted not in ENGINES:
-        raise ValueError(f"OVSEG_ENGINE={wanted}: unknown engine, allowed: {', '.join(ENGINES)}")
+        raise UserError(f"OVSEG_ENGINE={wanted}: unknown engine, allowed: {', '.join(ENGINES)}")
     return wanted
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline import atomic, runtime
+from pipeline.errors import MissingFileError, UserError
 from pipeline.fingerprint import of_file, of_value
 from pipeline.progress import counting
 from pipeline.records import Reject, iterate_parquet, write_parquet
@@ -63,7 +64,7 @@ def run_shards(
     empty folder. An exception in `make` ends the run; finished shards stay.
     """
     if shard_size < 1:
-        raise ValueError(f"shard_size = {shard_size}: expected at least 1 item in a shard")
+        raise UserError(f"shard_size = {shard_size}: expected at least 1 item in a shard")
     out = Path(out)
     (out / "manifest").mkdir(parents=True, exist_ok=True)
     for folder in (out, out / "manifest"):
@@ -128,11 +129,11 @@ def collect_rejects(shards: Path | str, target: Path | str) -> dict[str, int]:
 def shard_files(folder: Path | str, stem: str, suffix: str = "parquet") -> list[Path]:
     """The files `stem-00000.suffix`, `stem-00001.suffix` ... of a folder, in order.
 
-    FileNotFoundError when `folder` was not written by run_shards.
+    MissingFileError when `folder` was not written by run_shards.
     """
     folder = Path(folder)
     if not (folder / "manifest").is_dir():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{folder}: no manifest folder, expected shards {stem}-*.{suffix}; "
             "run the stage that writes them"
         )

@@ -1,34 +1,29 @@
-"""How a stage starts: flags from the command line, and faults of the user told in one line."""
+"""Run a stage from the command line; user errors become one line on stderr and exit code 2."""
 
 import sys
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 import tyro
 
-HERE = Path(__file__).resolve().parents[1]
-OURS = (HERE / "pipeline", HERE / "stages")
+from pipeline.errors import user_message
 
 
 def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None) -> None:
     """Call `main` with the flags that its signature names (`--out data/pairs`), `first` before it.
 
-    A ValueError or FileNotFoundError that this project raised speaks to the user: it is printed
-    without a stack trace and the exit status is 2. Anything else is a fault of the program.
+    An error of the user's (see `pipeline.errors`) is printed without a stack trace and the exit
+    status is 2. Ctrl-C prints one line and exits with 130. Anything else is a fault of the program.
     """
     try:
         if first is not None:
             first()
         tyro.cli(main)
-    except (ValueError, FileNotFoundError) as error:
-        if not meant_for_user(error):
+    except KeyboardInterrupt:
+        print("interrupted; a rerun goes on from what is finished", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {message}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def meant_for_user(error: Exception) -> bool:
-    """True when the line that raised it is this project's, not a library's under it."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return any(Path(last.filename).resolve().is_relative_to(folder) for folder in OURS)

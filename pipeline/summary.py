@@ -11,6 +11,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.errors import MissingFileError, UserError
+
 BRANCHES = {"oracle_masks": "true masks", "clip": "CLIP only", "ensemble": "ensemble"}
 EVALUATION = "evaluate-"
 """What the names of evaluations' metrics files begin with; the set follows."""
@@ -75,10 +77,10 @@ def collect(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:
 
 
 def print_summary(folder: Path, console: Console) -> None:
-    """Print all tables; FileNotFoundError where nothing was evaluated yet."""
+    """Print all tables; MissingFileError where nothing was evaluated yet."""
     stages, sets = collect(folder)
     if not sets:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{folder}: no {EVALUATION}*.json there; run `dvc repro` (or `make repro`) first"
         )
     if stages:
@@ -103,7 +105,7 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "data/metrics")
     try:
         print_summary(folder, Console())
-    except FileNotFoundError as error:
+    except UserError as error:
         print(f"summary: {error}", file=sys.stderr)
         raise SystemExit(2) from None
 

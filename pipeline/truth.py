@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.data.dataset import Dataset
 from pipeline.data.instances import TrueMasks
+from pipeline.errors import UserError
 from pipeline.records import ImageRecord, Reject
 
 CLOSED, NEVER_LABELLED = "closed", "never_labelled"
@@ -35,13 +36,13 @@ class Truth:
 
     def regions(self, record: ImageRecord) -> dict[str, np.ndarray] | None:
         """The closed-set classes in a picture's label map, in class order: name to mask, bool
-        (H, W), at least one pixel each. None where it has no label map. FileNotFoundError or
-        ValueError when that cannot be read or is of another size."""
+        (H, W), at least one pixel each. None where it has no label map. MissingFileError or
+        UserError when that cannot be read or is of another size."""
         label = self._dataset.read_label(record)
         if label is None:
             return None
         if label.shape != (record.height, record.width):
-            raise ValueError(
+            raise UserError(
                 f"{record.label_path}: label map of {label.shape} pixels, picture of "
                 f"{(record.height, record.width)} (height, width)"
             )
@@ -72,7 +73,7 @@ def read_truth(
     """`truth.of(record)`; a label map that cannot be used goes to `rejects` and counts as none."""
     try:
         return truth.of(record)
-    except (FileNotFoundError, ValueError) as error:
+    except UserError as error:
         rejects.append(Reject(stage, str(record.label_path), "unusable label map", str(error)))
         return None
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from pipeline.atomic import write_text
 from pipeline.data.sets import load_eval_set
+from pipeline.errors import UserError
 from pipeline.evaluation.count import count_set
 from pipeline.evaluation.report import write_report
 from pipeline.evaluation.settings import EvaluationSettings
@@ -37,7 +38,7 @@ def main(
 ) -> None:
     sets = load_params(params, "evaluate").sets
     if set not in sets:
-        raise ValueError(f"{params}: evaluate.sets has no {set}; it has {', '.join(sets)}")
+        raise UserError(f"{params}: evaluate.sets has no {set}; it has {', '.join(sets)}")
     chosen = sets[set].model_dump()
     overlays, templates = chosen.pop("overlays"), TEMPLATES[chosen.pop("templates")]
     settings = EvaluationSettings(**chosen, templates=templates)

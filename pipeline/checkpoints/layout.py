@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from pipeline.errors import UserError
+
 CLIP = "clip_adapter.clip_model."
 COLOURS = ("clip_adapter.pixel_mean", "clip_adapter.pixel_std")
 NO_OBJECT = "clip_adapter.non_object_embedding"
@@ -70,7 +72,7 @@ class Parts:
 
 
 def split(state: dict[str, Tensor], source: str) -> Parts:
-    """Sort the tensors of a checkpoint. ValueError when it is none of the three kinds."""
+    """Sort the tensors of a checkpoint. UserError when it is none of the three kinds."""
     if CLIP_SIGN in state:
         return Parts(clip=dict(state))
     parts = Parts()
@@ -90,7 +92,7 @@ def split(state: dict[str, Tensor], source: str) -> Parts:
         else:
             parts.left_over[key] = "belongs to no part of this model"
     if not parts.clip and not any(key.startswith(HEAD) for key in parts.segmenter):
-        raise ValueError(
+        raise UserError(
             f"{source}: not a checkpoint that can be imported: it has neither {CLIP_SIGN} (a CLIP) "
             f"nor {HEAD}* (OVSeg, MaskFormer), but {', '.join(list(state)[:3])} ..."
         )

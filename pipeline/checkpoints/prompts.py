@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD
 from pipeline.clip.tower import MaskClip
+from pipeline.errors import MissingFileError, UserError
 
 
 def with_prompts(model: nn.Module, file: Path | str) -> MaskClip:
@@ -36,10 +37,10 @@ def with_prompts(model: nn.Module, file: Path | str) -> MaskClip:
 
 
 def read_prompts(file: Path | str) -> Tensor:
-    """Mask prompts `(depth, N patches, width)`. FileNotFoundError or ValueError without them."""
+    """Mask prompts `(depth, N patches, width)`. MissingFileError or UserError without them."""
     if not Path(file).is_file():
-        raise FileNotFoundError(f"{file}: no such file, expected mask prompts (safetensors)")
+        raise MissingFileError(f"{file}: no such file, expected mask prompts (safetensors)")
     try:
         return load_file(file)[PROMPT_KEY]
     except (SafetensorError, KeyError) as error:
-        raise ValueError(f"{file}: holds no {PROMPT_KEY}, expected exported prompts") from error
+        raise UserError(f"{file}: holds no {PROMPT_KEY}, expected exported prompts") from error

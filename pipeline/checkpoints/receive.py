@@ -26,6 +26,7 @@ from pipeline.checkpoints.layout import (
 from pipeline.clip.sources import config_of_weights, model_config
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config
 from pipeline.clip.tower import MaskClip
+from pipeline.errors import UserError
 from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
@@ -76,7 +77,7 @@ def receive(
     needed only for a segmenter with a fixed class layer. original_config: the original's yaml
     configuration, for a segmenter that differs from the published ones in what no shape tells
     (attention heads, dilation). prompts: mask prompts kept in a file of their own. Models come in
-    evaluation mode, on the CPU. ValueError names every weight that is missing or of another
+    evaluation mode, on the CPU. UserError names every weight that is missing or of another
     shape.
     """
     parts = split(file.tensors, str(source))
@@ -87,21 +88,21 @@ def receive(
     if parts.segmenter:
         try:
             result.segmenter = _segmenter(parts, file, clip_dim, original_config, source, result)
-        except ValueError as error:
+        except UserError as error:
             faults.append(error)
     if parts.clip:
         try:
             result.clip = _clip(parts, file, clip_name, prompts, source, result)
-        except ValueError as error:
+        except UserError as error:
             faults.append(error)
     if faults:
-        raise ValueError("\n".join(map(str, faults))) from faults[0]
+        raise UserError("\n".join(map(str, faults))) from faults[0]
     if not parts.clip and prompts is not None:
-        raise ValueError(f"{source}: holds no CLIP that the mask prompts could belong to")
+        raise UserError(f"{source}: holds no CLIP that the mask prompts could belong to")
     if result.segmenter and result.clip:
         reads, gives = result.segmenter.config.clip_dim, result.clip.model_cfg["embed_dim"]
         if reads != gives:
-            raise ValueError(
+            raise UserError(
                 f"{source}: its segmenter is for text features of width {reads}, its CLIP's have "
                 f"{gives}: not from one model"
             )
@@ -111,12 +112,12 @@ def receive(
 def receive_segmenter(file: TensorFile, source: Path, clip_dim: int) -> Imported:
     """Only the segmenter of a checkpoint; the CLIP in it is left over.
 
-    clip_dim: width of the text features it shall go with. As in `receive` otherwise; ValueError
+    clip_dim: width of the text features it shall go with. As in `receive` otherwise; UserError
     where the file holds no segmenter, or one for another width.
     """
     parts = split(file.tensors, str(source))
     if not parts.segmenter:
-        raise ValueError(f"{source}: holds a CLIP and no segmenter")
+        raise UserError(f"{source}: holds a CLIP and no segmenter")
     others = dict.fromkeys([CLIP + key for key in parts.clip] + [*parts.colours], "the CLIP's")
     result = Imported(left_over=dict.fromkeys(file.others, "not a weight") | parts.left_over)
     result.left_over |= others
@@ -137,7 +138,7 @@ def _segmenter(
     segmenter = MaskFormer(_segmenter_config(parts, file, clip_dim, original, source))
     reads = segmenter.config.clip_dim
     if parts.fixed_classes is None and clip_dim not in (None, reads):
-        raise ValueError(f"{source}: its segmenter is for a CLIP of width {reads}, not {clip_dim}")
+        raise UserError(f"{source}: its segmenter is for a CLIP of width {reads}, not {clip_dim}")
     result.filled.update(_fill_class_head(segmenter, parts))
     named, what = parts.named, f"{source}: segmenter"
     unknown = fill(segmenter, parts.segmenter, what, named=named, spare=True, most=None)
@@ -163,7 +164,7 @@ def _segmenter_config(
         if "segmenter" in file.about:
             return SegmenterConfig.model_validate(file.about["segmenter"])
         if fixed and clip_dim is None:
-            raise ValueError(
+            raise UserError(
                 "a plain MaskFormer: name the width of the CLIP it shall go with, --clip-dim 512 "
                 "for ViT-B/16, 768 for ViT-L/14"
             )
@@ -171,9 +172,9 @@ def _segmenter_config(
             return _of_original(_with_class_head(original, clip_dim) if fixed else original)
         return infer_config(parts.segmenter, clip_dim=clip_dim)
     except ValidationError as error:
-        raise ValueError(f"{source}: not a segmenter's architecture: {error}") from error
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
+        raise UserError(f"{source}: not a segmenter's architecture: {error}") from error
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
 
 
 def _of_original(original: Mapping[str, Any]) -> SegmenterConfig:
@@ -182,7 +183,7 @@ def _of_original(original: Mapping[str, Any]) -> SegmenterConfig:
     except KeyError as error:
         base = original.get("_BASE_")
         hint = f"; it builds on {base}: give the full config.yaml that training wrote" * bool(base)
-        raise ValueError(f"its yaml configuration has no {error}{hint}") from error
+        raise UserError(f"its yaml configuration has no {error}{hint}") from error
 
 
 def _with_class_head(original: Mapping[str, Any], clip_dim: int | None) -> dict[str, Any]:
@@ -231,10 +232,10 @@ def _clip(
     try:
         colours = [_colour(parts, about, *which, result) for which in _COLOUR_NAMES]
         clip = build_from_config(config, *colours, about.get("name", source.name))
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{source}: describes no CLIP that can be built ({error!r})") from error
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"{source}: describes no CLIP that can be built ({error!r})") from error
     named = {key: prefix + key for key in weights}
     unknown = fill(clip.clip, weights, f"{source}: CLIP", named=named, spare=True, most=None)
     for key in weights:
@@ -246,8 +247,8 @@ def _clip(
         result.filled[prefix + PROMPT_KEY] = "no mask prompts"
     try:
         clip.set_prompts(own_prompts if prompts is None else prompts)
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
     return clip.eval()
 
 
@@ -262,7 +263,7 @@ def _colour(
     if key in parts.colours:
         stored = parts.colours[key]
         if stored.numel() != 3:
-            raise ValueError(f"{key} is {tuple(stored.shape)} where (1, 3, 1, 1) is expected")
+            raise UserError(f"{key} is {tuple(stored.shape)} where (1, 3, 1, 1) is expected")
         result.used.append(key)
         return unit_colour(stored.reshape(1, 3, 1, 1), about.get(which))
     if which in about:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from pipeline.checkpoints.receive import receive_segmenter
+from pipeline.errors import UserError
 from pipeline.progress import report
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import load_segmenter
@@ -17,16 +18,14 @@ def take_segmenter(path: str | None, device: torch.device, clip_dim: int) -> Mas
 
     path: a folder written by the stage `segmenter`, or a checkpoint file of OVSeg (its CLIP is
     left out) or of a plain MaskFormer (masks only), for text features of width `clip_dim`.
-    ValueError or FileNotFoundError when there is none or its weights do not fit.
+    UserError or MissingFileError when there is none or its weights do not fit.
     """
     if path is None:
-        raise ValueError("segmenter.checkpoint is null: source checkpoint needs a folder or a file")
+        raise UserError("segmenter.checkpoint is null: source checkpoint needs a folder or a file")
     if Path(path).is_dir():
         own = load_segmenter(path, device)
         if (reads := own.config.clip_dim) != clip_dim:
-            raise ValueError(
-                f"{path}: its segmenter is for a CLIP of width {reads}, not {clip_dim}"
-            )
+            raise UserError(f"{path}: its segmenter is for a CLIP of width {reads}, not {clip_dim}")
         return own
     taken = receive_segmenter(read_tensors(path), Path(path), clip_dim)
     reasons = Counter(taken.left_over.values())

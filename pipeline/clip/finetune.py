@@ -32,6 +32,7 @@ from pipeline.clip.text import BARE, class_features
 from pipeline.clip.tower import MaskClip
 from pipeline.clip.validation import accuracy, hold_out
 from pipeline.draws import Draws, loader
+from pipeline.errors import UserError
 from pipeline.fingerprint import of_value
 from pipeline.progress import counting
 
@@ -89,7 +90,7 @@ def finetune(
     """Train `clip` in place, on the device it is on; returns the stage's metrics.
 
     checkpoint: file of this run alone; one found there, of the same run, is resumed from.
-    curves: folder for dvclive, None writes none; emptied where nothing is trained. ValueError on a
+    curves: folder for dvclive, None writes none; emptied where nothing is trained. UserError on a
     batch that cannot be split over the processes, a prompt depth the tower does not have, or a
     loss that is no number.
     """
@@ -181,7 +182,7 @@ class _Run:
         )
         rate = self.optimizer.param_groups[0]["lr"]
         if not loss.isfinite():
-            raise ValueError(
+            raise UserError(
                 f"the loss of step {index + 1} is {float(loss)} at learning rate {rate:g}: the "
                 "training diverged; lower learning_rate or prompt_learning_rate of this step"
             )

@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pipeline import runtime
+from pipeline.errors import MissingFileError, UserError
 from pipeline.progress import counting
 
 MEMBERS = ("png", "mask.png", "txt", "json")
@@ -49,18 +50,18 @@ class PairSet:
     """
 
     def __init__(self, folder: Path | str, decoded_budget: int = DECODED_BUDGET) -> None:
-        """FileNotFoundError without shards; ValueError for a broken shard or no pairs at all."""
+        """MissingFileError without shards; UserError for a broken shard or no pairs at all."""
         self.folder = Path(folder)
         self._shards = sorted(self.folder.glob("*.tar"))
         if not self._shards:
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"{self.folder}: no *.tar in it, expected the shards of the stage `pairs`"
             )
         entries = [
             (shard, *entry) for shard, path in enumerate(self._shards) for entry in _index(path)
         ]
         if not entries:
-            raise ValueError(
+            raise UserError(
                 f"{self.folder}: its {len(self._shards)} shards hold no pairs; look at the counts "
                 "and rejects of the stage `pairs` (is pairs.min_similarity too high?)"
             )
@@ -82,7 +83,7 @@ class PairSet:
         return len(self._shard_of)
 
     def __getitem__(self, index: int) -> Pair:
-        """One pair. ValueError, naming the shard, when its pictures cannot be read."""
+        """One pair. UserError, naming the shard, when its pictures cannot be read."""
         kept = self._decoded.get(index)
         return self._read(index) if kept is None else kept
 
@@ -117,9 +118,9 @@ class PairSet:
             with Image.open(io.BytesIO(mask)) as picture:
                 foreground = np.array(picture.convert("L")) > 0
         except (OSError, UnidentifiedImageError) as error:
-            raise ValueError(f"{path}: pair {index} cannot be read as PNG: {error}") from error
+            raise UserError(f"{path}: pair {index} cannot be read as PNG: {error}") from error
         if pixels.shape[:2] != foreground.shape:
-            raise ValueError(
+            raise UserError(
                 f"{path}: pair {index} has a crop of {pixels.shape[:2]} and a mask of "
                 f"{foreground.shape} pixels, expected the same size"
             )
@@ -139,7 +140,7 @@ def _index(path: Path) -> list[tuple[tuple[int, int, int, int], str, int]]:
                 members.setdefault("png", members.get("jpg"))  # either may hold the crop
                 missing = [name for name in MEMBERS if not members.get(name)]
                 if missing:
-                    raise ValueError(
+                    raise UserError(
                         f"{path}: pair {key} has no .{', .'.join(missing)}, expected the members "
                         f".{', .'.join(MEMBERS)}; rerun the stage `pairs`"
                     )
@@ -149,7 +150,7 @@ def _index(path: Path) -> list[tuple[tuple[int, int, int, int], str, int]]:
                 places = (crop.offset_data, crop.size, mask.offset_data, mask.size)
                 entries.append((places, noun, int(image_id)))
     except (tarfile.TarError, json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
-        raise ValueError(
+        raise UserError(
             f"{path}: not a readable shard of pairs ({error!r}); rerun the stage `pairs`"
         ) from error
     return entries

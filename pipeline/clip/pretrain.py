@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from pipeline import runtime
+from pipeline.errors import UserError
 from pipeline.progress import track
 from pipeline.world.natural import NaturalPicture, draw_natural
 from pipeline.world.vocabulary import NOUNS
@@ -86,7 +87,7 @@ def batches(nouns: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator
     """Endless index arrays (batch,) in which every noun stands at most once."""
     members = {noun: np.flatnonzero(nouns == noun) for noun in np.unique(nouns)}
     if batch > len(members):
-        raise ValueError(
+        raise UserError(
             f"a batch of {batch} pictures of different nouns needs as many nouns, there are "
             f"{len(members)}: lower the batch size"
         )

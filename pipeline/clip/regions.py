@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pipeline.errors import UserError
+
 Fill = Literal["mean", "zero", "preserve"]
 FILLS = ("mean", "zero", "preserve")
 
@@ -52,7 +54,7 @@ def expand_boxes(boxes_xyxy: Tensor, ratio: float, height: int, width: int) -> T
     ratio: at least 1, else a small box could lose its last pixel.
     """
     if ratio < 1:
-        raise ValueError(f"expand = {ratio}: boxes can only grow, allowed: 1.0 or more")
+        raise UserError(f"expand = {ratio}: boxes can only grow, allowed: 1.0 or more")
     boxes = boxes_xyxy.double()
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     halves = (boxes[:, 2:] - boxes[:, :2]) * (ratio / 2)
@@ -79,10 +81,10 @@ def prepare_regions(
     size: side S of CLIP's picture in pixels. mean, std: (3,), of pixels in 0..1.
     fill: what stands in the background: CLIP's mean colour, black, or the picture itself.
     expand: factor on the sides of the tight box. matting: blend by probability, not by mask.
-    No valid mask gives empty tensors. ValueError when sizes or options do not fit.
+    No valid mask gives empty tensors. UserError when sizes or options do not fit.
     """
     if tuple(image.shape[-2:]) != tuple(probs.shape[-2:]):
-        raise ValueError(
+        raise UserError(
             f"picture of {tuple(image.shape[-2:])} and masks of {tuple(probs.shape[-2:])} pixels "
             "(height, width): expected the same size"
         )
@@ -117,7 +119,7 @@ def region_of_crop(
         colour = mean.view(3, 1, 1) * 255 if fill == "mean" else pixels.new_zeros(3, 1, 1)
         pixels = pixels * alpha + (1 - alpha) * colour
     elif fill != "preserve":
-        raise ValueError(f"fill = {fill!r}: allowed: {', '.join(FILLS)}")
+        raise UserError(f"fill = {fill!r}: allowed: {', '.join(FILLS)}")
     pixels = (pixels / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
     image = F.interpolate(pixels[None], (size, size), mode="bicubic", align_corners=False)[0]
     return image, F.interpolate(mask[None, None].float(), (size, size))[0, 0].to(mask.dtype)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config, load_clip
 from pipeline.clip.tower import MaskClip
+from pipeline.errors import MissingFileError, UserError
 from pipeline.weights.fit import fill
 from pipeline.weights.read import read_tensors
 
@@ -24,13 +25,13 @@ def base_clip(
 ) -> MaskClip:
     """The CLIP that the section base_clip of params.yaml asks for, on the CPU.
 
-    ValueError when a value the source needs is not set.
+    UserError when a value the source needs is not set.
     """
     needs = {"shipped": (), "open_clip": ("name", "pretrained"), "checkpoint": ("checkpoint",)}
     given = {"name": name, "pretrained": pretrained, "checkpoint": checkpoint}
     for key in needs[source]:
         if not given[key]:
-            raise ValueError(f"base_clip.{key} is not set, but base_clip.source: {source} needs it")
+            raise UserError(f"base_clip.{key} is not set, but base_clip.source: {source} needs it")
     if source == "shipped":
         return shipped_clip()
     if source == "open_clip":
@@ -46,14 +47,14 @@ def shipped_clip() -> MaskClip:
 def build_open_clip(name: str, pretrained: str) -> MaskClip:
     """An open_clip model with the weights of one of its tags, downloaded or from the cache.
 
-    ValueError on a name or tag open_clip does not know; FileNotFoundError, saying what to do,
+    UserError on a name or tag open_clip does not know; MissingFileError, saying what to do,
     when the weights cannot be had.
     """
     config = model_config(name)
     tags = open_clip.list_pretrained_tags_by_model(name)
     tag = open_clip.get_pretrained_cfg(name, pretrained)
     if not tag:
-        raise ValueError(
+        raise UserError(
             f"base_clip.pretrained = {pretrained}: open_clip has no such weights for {name}, "
             f"it has: {', '.join(tags)}"
         )
@@ -67,7 +68,7 @@ def build_open_clip(name: str, pretrained: str) -> MaskClip:
         hub = f"https://huggingface.co/{tag['hf_hub'].rstrip('/')}" if tag.get("hf_hub") else ""
         source = " or ".join(filter(None, (hub, tag.get("url"))))
         reason = str(error).splitlines()[0].rstrip(".")
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"the weights {pretrained} of {name} could not be downloaded from {source}: {reason}. "
             f"Download the file on a machine that reaches it, then set base_clip.source: "
             f"checkpoint, base_clip.name: {_name_of_file(name, tag)}, base_clip.checkpoint: FILE"
@@ -104,7 +105,7 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
     elif openai or prompts is not None:
         config = config_of_weights(weights, path)
     else:
-        raise ValueError(
+        raise UserError(
             f"{path}: the weights alone do not tell the activation, so set base_clip.name to "
             "open_clip's name of the architecture, such as ViT-B-16"
         )
@@ -117,11 +118,11 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
 
 
 def model_config(name: str) -> dict[str, Any]:
-    """open_clip's configuration of an architecture. ValueError suggests names on a wrong one."""
+    """open_clip's configuration of an architecture. UserError suggests names on a wrong one."""
     config = open_clip.get_model_config(name)
     if config is None:
         near = difflib.get_close_matches(name, open_clip.list_models(), n=5, cutoff=0.3)
-        raise ValueError(
+        raise UserError(
             f"{name}: open_clip has no such model"
             + (f", near are {', '.join(near)}" if near else "")
         )
@@ -138,18 +139,18 @@ def config_of_weights(
 ) -> dict[str, Any]:
     """The configuration of a ViT CLIP of OpenAI's architecture, read off its weights' shapes.
 
-    prefix: of the keys in the file, which then is known to hold a CLIP. ValueError where a weight
+    prefix: of the keys in the file, which then is known to hold a CLIP. UserError where a weight
     is missing that tells the architecture; it names all weights that are missing.
     """
     if SIGN not in weights and not prefix:
-        raise ValueError(f"{path}: no {SIGN} in it{EXPECTED}")
+        raise UserError(f"{path}: no {SIGN} in it{EXPECTED}")
     missing: list[str] = []
 
     def shape(key: str, *usual: int) -> tuple[int, ...]:
         if key in weights:
             found = tuple(weights[key].shape)
             if len(found) != len(usual) or 0 in found:
-                raise ValueError(f"{path}: {prefix}{key} is {found}{EXPECTED}")
+                raise UserError(f"{path}: {prefix}{key} is {found}{EXPECTED}")
             return found
         missing.append(key)
         return usual
@@ -181,7 +182,7 @@ def config_of_weights(
     if missing:
         every = list(build_from_config(config).clip.state_dict())
         gone = ", ".join(prefix + key for key in every if key not in weights)
-        raise ValueError(f"{path}: no {gone} in it{EXPECTED}")
+        raise UserError(f"{path}: no {gone} in it{EXPECTED}")
     return config
 
 

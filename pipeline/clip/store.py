@@ -20,6 +20,7 @@ from torch import Tensor
 
 from pipeline.atomic import replacing, write_text
 from pipeline.clip.tower import MaskClip
+from pipeline.errors import MissingFileError, UserError
 from pipeline.weights.fit import fill
 
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
@@ -37,7 +38,7 @@ def build_from_config(
     arguments = deepcopy(model_cfg)
     text_cfg = arguments.get("text_cfg", {})
     if "multimodal_cfg" in arguments:
-        raise ValueError("CoCa models are not supported: choose a CLIP without multimodal_cfg")
+        raise UserError("CoCa models are not supported: choose a CLIP without multimodal_cfg")
     custom_text = arguments.pop("custom_text", False) or "hf_model_name" in text_cfg
     build = open_clip.CustomTextCLIP if custom_text else open_clip.CLIP
     if "hf_model_name" in text_cfg:
@@ -48,7 +49,7 @@ def build_from_config(
     except (ModuleNotFoundError, RuntimeError) as error:
         if "transformers" not in str(error):
             raise
-        raise ValueError(
+        raise UserError(
             "this CLIP's text tower is one of Hugging Face's: it needs their package, "
             "pip install transformers"
         ) from error
@@ -82,12 +83,12 @@ def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> No
 def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
     """Read a CLIP folder: float32, in evaluation mode, on `device`.
 
-    FileNotFoundError names a missing file; ValueError a file that does not fit.
+    MissingFileError names a missing file; UserError a file that does not fit.
     """
     folder = Path(folder)
     for file in (CONFIG, WEIGHTS):
         if not (folder / file).is_file():
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"{folder / file}: not there, expected a CLIP folder ({CONFIG}, {WEIGHTS}) as the "
                 "stages base_clip and finetune write it; run `dvc repro` up to that stage"
             )
@@ -95,14 +96,14 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         clip = build_from_config(config["model_cfg"], config["mean"], config["std"], config["name"])
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(
+        raise UserError(
             f"{folder / CONFIG}: not a CLIP configuration ({error!r}), expected the keys "
             "model_cfg, name, mean, std, prompt_depth"
         ) from error
     fill(clip.clip, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
     if config["prompt_depth"]:
         if not (folder / PROMPTS).is_file():
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"{folder / PROMPTS}: not there, though {CONFIG} says prompt_depth "
                 f"{config['prompt_depth']}"
             )

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.clip.tower import MaskClip
+from pipeline.errors import UserError
 
 BARE = ("{}",)
 """The name alone, which fine-tuning uses."""
@@ -25,13 +26,13 @@ def class_features(
     Every name goes through every template, each sentence's feature is normalised, the mean over
     the templates is normalised again. A name that stands twice is encoded once; a sentence
     longer than CLIP's context is cut, keeping the end-of-text token. At most 256 sentences go
-    through the tower at once. No names give `(0, D)`. ValueError on a template without {}.
+    through the tower at once. No names give `(0, D)`. UserError on a template without {}.
     """
     for template in templates:
         if "{}" not in template:
-            raise ValueError(f"template {template!r} has no {{}} for the class name")
+            raise UserError(f"template {template!r} has no {{}} for the class name")
     if not templates:
-        raise ValueError("no templates: expected at least one, such as '{}'")
+        raise UserError("no templates: expected at least one, such as '{}'")
     if not names:
         return torch.zeros((0, clip.clip.visual.output_dim), device=clip.mean.device)
     unique = list(dict.fromkeys(names))

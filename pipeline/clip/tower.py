@@ -14,6 +14,8 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipeline.errors import UserError
+
 PROMPT_STD = 0.02
 
 
@@ -41,18 +43,18 @@ class MaskClip(nn.Module):
         for what, colour in (("mean", mean), ("std", std)):
             least = 0.0 if what == "std" else -math.inf
             if len(colour) != 3 or not all(least < value < math.inf for value in colour):
-                raise ValueError(
+                raise UserError(
                     f"the {what} of colours is {list(colour)}: expected three numbers"
                     + " above 0" * (what == "std")
                 )
         visual = clip.visual
         if not isinstance(visual, VisionTransformer):
-            raise ValueError(
+            raise UserError(
                 f"the image tower is a {type(visual).__name__}: mask prompts replace patch tokens, "
                 "which takes an open_clip VisionTransformer (ViT-B-16, ViT-L-14 ...)"
             )
         if len({*visual.image_size}) != 1 or len({*visual.patch_size}) != 1:
-            raise ValueError(
+            raise UserError(
                 f"the image tower takes {visual.image_size} pixels in patches of "
                 f"{visual.patch_size}: only squares are supported"
             )
@@ -84,26 +86,26 @@ class MaskClip(nn.Module):
     def set_prompts(self, prompts: Tensor | None) -> None:
         """Take these prompts `(depth, N, width)`; None or depth 0 means none.
 
-        ValueError when the shape does not fit the tower or a number is not finite.
+        UserError when the shape does not fit the tower or a number is not finite.
         """
         if prompts is None or (prompts.ndim == 3 and len(prompts) == 0):
             self.prompts = None
             return
         fits = prompts.ndim == 3 and tuple(prompts.shape[1:]) == self.prompt_shape
         if not fits or len(prompts) > self.layers:
-            raise ValueError(
+            raise UserError(
                 f"mask prompts of shape {tuple(prompts.shape)} do not fit this CLIP: expected "
                 f"(depth, {self.prompt_shape[0]}, {self.prompt_shape[1]}) with depth at most "
                 f"{self.layers}"
             )
         if not prompts.float().isfinite().all():
-            raise ValueError("mask prompts hold NaN or infinite numbers")
+            raise UserError("mask prompts hold NaN or infinite numbers")
         self.prompts = nn.Parameter(prompts.detach().to(self.mean.device, torch.float32).clone())
 
     def deepen_prompts(self, depth: int, generator: torch.Generator | None = None) -> None:
         """Bring the prompts to `depth`: those there are kept, new ones drawn from N(0, 0.02)."""
         if not 0 <= depth <= self.layers:
-            raise ValueError(
+            raise UserError(
                 f"prompt depth {depth}: this image tower has {self.layers} blocks, allowed "
                 f"0..{self.layers}"
             )

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.errors import UserError
+
 DRAWN = ".drawn-by-ovseg"
 """The file in the folder that lists what was drawn there, to be removed when it is drawn anew."""
 
@@ -26,11 +28,11 @@ def draw(
     from pipeline.progress import report
 
     if pictures < 1:
-        raise ValueError(f"--pictures {pictures}: expected at least 1")
+        raise UserError(f"--pictures {pictures}: expected at least 1")
     if out.exists() and not out.is_dir():
-        raise ValueError(f"{out}: a file; --out expects a folder")
+        raise UserError(f"{out}: a file; --out expects a folder")
     if out.is_dir() and any(out.iterdir()) and not (out / DRAWN).is_file():
-        raise ValueError(f"{out}: holds what this command did not draw; name another --out")
+        raise UserError(f"{out}: holds what this command did not draw; name another --out")
     closed = read_dataset(dataset)
     sets = [load_eval_set(path) for path in sorted((dataset / "sets").glob("*.json"))]
     for split in SPLITS:
@@ -50,7 +52,7 @@ def draw(
             )  # fmt: skip
         )
     if not any(drawn.images for drawn in sets):
-        raise ValueError(f"{dataset}: no label maps in it, nothing to draw")
+        raise UserError(f"{dataset}: no label maps in it, nothing to draw")
     _remove_drawn(out)
     for drawn in sets:
         folder = out / drawn.name

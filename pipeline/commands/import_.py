@@ -5,6 +5,8 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from pipeline.errors import MissingFileError, UserError
+
 
 def import_(
     checkpoint: Positional[Path],
@@ -47,7 +49,7 @@ def import_(
     from pipeline.weights.read import read_tensors
 
     if into not in ("finetune/second", "finetune/first", "base_clip"):
-        raise ValueError(
+        raise UserError(
             f"--into {into}: expected finetune/second, finetune/first or base_clip, where the "
             "other commands look for a CLIP"
         )
@@ -72,7 +74,7 @@ def import_(
         targets[out / into] = (imported.clip, CLIP_CONFIG)
     there = [str(folder) for folder, (_, name) in targets.items() if (folder / name).exists()]
     if there and not overwrite:
-        raise ValueError(
+        raise UserError(
             f"{' and '.join(there)} would be replaced; pass --overwrite, or another --out"
         )
     account = {
@@ -135,11 +137,11 @@ def _yaml(path: Path) -> dict:
     import yaml
 
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file, expected the original's config.yaml")
+        raise MissingFileError(f"{path}: no such file, expected the original's config.yaml")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not readable as YAML: {error}".replace("\n", " ")) from error
+        raise UserError(f"{path}: not readable as YAML: {error}".replace("\n", " ")) from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a mapping with the key MODEL")
+        raise UserError(f"{path}: expected a mapping with the key MODEL")
     return content

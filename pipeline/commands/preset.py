@@ -5,6 +5,8 @@ from typing import Any
 
 from tyro.conf import Positional
 
+from pipeline.errors import MissingFileError, UserError
+
 
 def preset(name: Positional[str | None] = None, params: Path = Path("params.yaml")) -> None:
     """Write the parameters of an experiment to params.yaml, or list the experiments.
@@ -29,7 +31,7 @@ def preset(name: Positional[str | None] = None, params: Path = Path("params.yaml
 
     text = params_of(name)
     if params.is_dir():
-        raise ValueError(f"{params}: a folder; --params expects a file")
+        raise UserError(f"{params}: a folder; --params expects a file")
     try:
         content = read_yaml(params) if params.is_file() else {}
         before = flat(content) if isinstance(content, dict) else {}
@@ -64,7 +66,7 @@ def needs(params: Any) -> list[str]:
     try:
         if benchmarks or coco:
             require(benchmarks, root, coco)
-    except FileNotFoundError as error:
+    except MissingFileError as error:
         lines.append(str(error))
     if params.segmenter.source == "train":
         maps = coco_paths(root / "coco", "train2017")["labels"]
@@ -73,6 +75,6 @@ def needs(params: Any) -> list[str]:
         try:
             if params.segmenter.warm_start:
                 find_weights(params.segmenter.warm_start)
-        except FileNotFoundError as error:
+        except MissingFileError as error:
             lines.append(f"missing: {error}")
     return lines

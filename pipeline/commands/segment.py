@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from pipeline.errors import UserError
 from pipeline.modes import Mode, Precision
 
 
@@ -50,7 +51,7 @@ def segment(
     from pipeline.progress import report
 
     if out.is_file():
-        raise ValueError(f"{out}: a file; --out expects a folder")
+        raise UserError(f"{out}: a file; --out expects a folder")
     image = read_image(picture)
     loaded = OVSeg.load(
         model,

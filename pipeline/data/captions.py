@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import MissingFileError, UserError
 from pipeline.records import Caption, Reject
 
 
@@ -32,23 +33,23 @@ def read_captions(
     """Parse a COCO captions file, leaving out what is wrong in it.
 
     source: where an official file is to be had, for messages. sized: images need a height and a
-    width, as COCO's have; else a file name will do. FileNotFoundError without the file; ValueError
+    width, as COCO's have; else a file name will do. MissingFileError without the file; UserError
     when it is not COCO captions or none of its captions is right, saying what is wrong where.
     """
     origin = f", from {source}" if source else ""
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{path}: no captions; expected annotations_trainval2017.zip unpacked there{origin}"
         ) from None
     except (ValueError, RecursionError) as error:
         again = f"; unpack it again{origin}" if source else ""
-        raise ValueError(f"{path}: not JSON ({error}){again}") from error
+        raise UserError(f"{path}: not JSON ({error}){again}") from error
     if not isinstance(document, dict) or not all(
         isinstance(document.get(key), list) for key in ("images", "annotations")
     ):
-        raise ValueError(f'{path}: expected COCO captions with keys "images" and "annotations"')
+        raise UserError(f'{path}: expected COCO captions with keys "images" and "annotations"')
     read = CaptionsFile()
     for index, image in enumerate(document["images"]):
         where = f'{path.name} "images"[{index}]'
@@ -60,7 +61,7 @@ def read_captions(
             read.rejects.append(Reject(stage, where, *fault))
     if read.rejects and not read.captions:
         first = read.rejects[0]
-        raise ValueError(
+        raise UserError(
             f"{path.parent / first.item}: {first.reason}; {first.detail} (and no other caption "
             f"is right: {len(read.rejects)} faults)"
         )

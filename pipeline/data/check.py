@@ -13,6 +13,7 @@ from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.benchmarks.benchmark import Benchmark, Part, files_by_stem
 from pipeline.data.coco import CAPTIONS_SOURCE, SOURCES, STUFF_SOURCE
 from pipeline.data.root import root_fault
+from pipeline.errors import MissingFileError, UserError
 
 COCO_PICTURES = {"train2017": 118_287, "val2017": 5_000}
 
@@ -52,7 +53,7 @@ def missing_parts(rows: Iterable[CheckRow], root: Path) -> list[str]:
 
 
 def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
-    """FileNotFoundError unless all of these can be prepared.
+    """MissingFileError unless all of these can be prepared.
 
     The message names every missing part with its expected path and official source, and what is
     ready under the root.
@@ -70,7 +71,7 @@ def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
     lines = [f"missing: {line}" for line in missing_parts(lacking, root)]
     lines += [f"{row.name}: {row.note}" for row in lacking if not row.missing]
     ready = ", ".join(row.name for row in rows if row.ready) or "nothing"
-    raise FileNotFoundError(
+    raise MissingFileError(
         f"under {root} there is not all that is needed{root_fault(root)}.\n  "
         + "\n  ".join(lines)
         + f"\nReady there: {ready}. To go on without a set, leave it out of dataset.sets and "
@@ -109,7 +110,7 @@ def _check_benchmark(benchmark: Benchmark, root: Path) -> CheckRow:
     missing = tuple(benchmark.missing(root))
     try:
         listing = benchmark.list_pictures(root)
-    except (ValueError, OSError) as error:
+    except (UserError, OSError) as error:
         return CheckRow(benchmark.name, 0, 0, False, str(error), missing)
     both = len(listing.complete)
     places = " or ".join(f"{part.path}, from {part.source}" for part in benchmark.parts)

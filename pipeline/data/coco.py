@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipeline.data.captions import read_captions
 from pipeline.data.index import index_picture, read_headers
+from pipeline.errors import MissingFileError
 from pipeline.records import ImageRecord, Reject
 
 _SITE = "http://images.cocodataset.org"
@@ -49,12 +50,12 @@ def read_coco(
         records in order of image id, paths relative to `root`; rejects in order of image id.
 
     Raises:
-        FileNotFoundError: no picture folder or captions file; says what is expected and its source.
-        ValueError: the captions file is not COCO captions; says which entry is wrong.
+        MissingFileError: no picture folder or captions file; says what is expected and its source.
+        UserError: the captions file is not COCO captions; says which entry is wrong.
     """
     root, paths = Path(root), coco_paths(root, split)
     if not paths["images"].is_dir():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{paths['images']}: no picture folder; expected COCO's {split}/ with .jpg files "
             f"under {root}, from {SOURCES.get(split, _SITE)}"
         )

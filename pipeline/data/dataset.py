@@ -20,6 +20,7 @@ import numpy as np
 from pipeline.atomic import write_text
 from pipeline.data.labels import LabelMap, read_label
 from pipeline.data.root import check_pictures, read_root
+from pipeline.errors import MissingFileError, UserError
 from pipeline.records import ImageRecord, read_parquet, write_parquet
 
 SPLITS = ("train", "val")
@@ -77,16 +78,16 @@ def write_dataset(
 
 
 def read_dataset(folder: str | Path) -> Dataset:
-    """Read dataset.json. FileNotFoundError or ValueError say what is wrong and what to do."""
+    """Read dataset.json. MissingFileError or UserError say what is wrong and what to do."""
     path = Path(folder) / "dataset.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{path}: no data set here; the dataset stage writes it (dvc repro dataset)"
         ) from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+        raise UserError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
     dataset = _parse(path, document)
     check_pictures(dataset.root, path)
     return dataset
@@ -96,7 +97,7 @@ def _parse(path: Path, document: Any) -> Dataset:
     try:
         classes = document["classes"]
         if [entry["id"] for entry in classes] != list(range(len(classes))):
-            raise ValueError("class ids are not 0, 1, 2, ... in order")
+            raise UserError("class ids are not 0, 1, 2, ... in order")
         label_map = document["label_map"]
         return Dataset(
             name=document["name"],
@@ -107,13 +108,13 @@ def _parse(path: Path, document: Any) -> Dataset:
             label_map=None if label_map is None else {int(k): int(v) for k, v in label_map.items()},
         )
     except KeyError as error:
-        raise ValueError(f"{path}: key {error} is missing") from error
+        raise UserError(f"{path}: key {error} is missing") from error
     except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {error}") from error
 
 
 def read_split(folder: str | Path, split: str) -> list[ImageRecord]:
     """The pictures of "train" or "val", in image-id order."""
     if split not in SPLITS:
-        raise ValueError(f"split {split!r}; there are {', '.join(SPLITS)}")
+        raise UserError(f"split {split!r}; there are {', '.join(SPLITS)}")
     return read_parquet(Path(folder) / f"{split}.parquet", ImageRecord)

@@ -2,13 +2,15 @@
 
 Real folders hold grayscale, CMYK, palette and 16-bit files, files with an EXIF orientation (the
 camera was turned; the pixels were not) and files cut short by a download. All of them either become
-`uint8 (H, W, 3)` or raise a `ValueError` that names the file.
+`uint8 (H, W, 3)` or raise a `UserError` that names the file.
 """
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from pipeline.errors import MissingFileError, UserError
 
 _EXIF_ORIENTATION = 0x0112
 _TRANSPOSE = {
@@ -34,8 +36,8 @@ def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
         uint8 (H, W, 3), RGB, 0..255. Alpha is dropped, 16-bit grayscale is scaled to 8 bits.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is not a picture or is cut short; the message names it.
+        MissingFileError: no such file.
+        UserError: the file is not a picture or is cut short; the message names it.
     """
     path = Path(path)
     try:
@@ -46,9 +48,9 @@ def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
             if orientation in _TRANSPOSE:
                 rgb = rgb.transpose(_TRANSPOSE[orientation])
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such picture") from None
+        raise MissingFileError(f"{path}: no such picture") from None
     except _DECODE_ERRORS as error:
-        raise ValueError(
+        raise UserError(
             f"{path}: not a readable picture ({error}); put a whole one there"
         ) from error
     return np.array(rgb, dtype=np.uint8)
@@ -69,9 +71,9 @@ def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
             width, height = image.size
             turned = upright and _orientation(image) >= 5
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such picture") from None
+        raise MissingFileError(f"{path}: no such picture") from None
     except _DECODE_ERRORS as error:
-        raise ValueError(
+        raise UserError(
             f"{path}: not a readable picture ({error}); put a whole one there"
         ) from error
     return (width, height) if turned else (height, width)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.data.images import image_size
+from pipeline.errors import UserError
 from pipeline.progress import track
 from pipeline.records import Caption, ImageRecord, Reject
 
@@ -34,7 +35,7 @@ def index_picture(
     """
     try:
         height, width = image_size(root / path)
-    except (FileNotFoundError, ValueError) as error:
+    except UserError as error:
         return None, [Reject(stage, path, "unreadable picture", str(error))]
     if annotated_size is not None and annotated_size != (height, width):
         detail = f"is {width} x {height}, annotated {annotated_size[1]} x {annotated_size[0]}"
@@ -67,7 +68,7 @@ def _label_fault(path: Path, size: tuple[int, int]) -> tuple[str, str] | None:
     """Reason and detail why a label map does not fit its picture, None when it does."""
     try:
         height, width = image_size(path, upright=False)
-    except (FileNotFoundError, ValueError) as error:
+    except UserError as error:
         return "unreadable label map", str(error)
     if (height, width) != size:
         return (

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.atomic import replacing
+from pipeline.errors import MissingFileError, UserError
 
 LabelMap = dict[int, int]
 
@@ -32,8 +33,8 @@ def read_label(
         int32 (H, W) of class ids in 0..K-1, or `ignore_label`.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not readable, or a colour picture; the message names the file.
+        MissingFileError: no such file.
+        UserError: not readable, or a colour picture; the message names the file.
     """
     path = Path(path)
     try:
@@ -42,11 +43,11 @@ def read_label(
             mode = image.mode
             stored = np.asarray(image) if mode in _MODES else None
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such label map") from None
+        raise MissingFileError(f"{path}: no such label map") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: not a readable label map ({error})") from error
+        raise UserError(f"{path}: not a readable label map ({error})") from error
     if stored is None:
-        raise ValueError(
+        raise UserError(
             f"{path}: a {mode} picture; a label map is one channel of class ids "
             "(8-bit gray, palette or 16-bit gray PNG), not colours"
         )
@@ -75,12 +76,12 @@ def write_label(path: str | Path, label: np.ndarray, ignore_label: int = 255) ->
             with ignore label 65535 are 16-bit.
 
     Raises:
-        ValueError: a value outside 0..65535.
+        UserError: a value outside 0..65535.
     """
     path = Path(path)
     low, high = int(label.min(initial=0)), max(int(label.max(initial=0)), ignore_label)
     if low < 0 or high > 65535:
-        raise ValueError(f"{path}: label values {low}..{high} do not fit a PNG (0..65535)")
+        raise UserError(f"{path}: label values {low}..{high} do not fit a PNG (0..65535)")
     depth = np.uint8 if high <= 255 else np.uint16
     with replacing(path) as partial:
         Image.fromarray(label.astype(depth)).save(partial, format="PNG")

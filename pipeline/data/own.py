@@ -25,6 +25,7 @@ from pipeline.data.images import read_image
 from pipeline.data.index import index_picture, read_headers
 from pipeline.data.labels import read_label
 from pipeline.data.own_text import CAPTION_LINE, Names, read_all_captions, read_classes, read_names
+from pipeline.errors import MissingFileError, UserError
 from pipeline.records import ImageRecord, Reject
 
 IGNORE = 255
@@ -48,17 +49,15 @@ def read_own(root: str | Path) -> OwnData:
     """Read and check a folder as described above, decoding label maps but no pictures.
 
     Raises:
-        FileNotFoundError: no images/ or no captions and no masks; says what is expected.
-        ValueError: classes.txt is missing beside masks/ or has a wrong line, captions.json is not
+        MissingFileError: no images/ or no captions and no masks; says what is expected.
+        UserError: classes.txt is missing beside masks/ or has a wrong line, captions.json is not
             COCO captions, no line of the captions is right, or val.txt lists every picture; names
             every wrong line.
     """
     root = Path(root)
     files, unread = _files(root / "images")
     if not files:
-        raise FileNotFoundError(
-            f"{root / 'images'}: no pictures; expected a folder with .jpg files"
-        )
+        raise MissingFileError(f"{root / 'images'}: no pictures; expected a folder with .jpg files")
     formats = f"expected one of {', '.join(sorted(_PICTURES))}"
     rejects = [Reject(STAGE, f"images/{name}", "format not read", formats) for name in unread]
     names = Names(files, unread)
@@ -69,7 +68,7 @@ def read_own(root: str | Path) -> OwnData:
     classes = read_classes(root / "classes.txt", needed=bool(masks))
     held_out = read_names(root / "val.txt", names, rejects)
     if held_out == set(files):
-        raise ValueError(f"{root / 'val.txt'}: lists every picture, so none is left to learn from")
+        raise UserError(f"{root / 'val.txt'}: lists every picture, so none is left to learn from")
 
     def read(item: tuple[int, str]) -> tuple[ImageRecord | None, list[Reject]]:
         number, name = item
@@ -113,7 +112,7 @@ def broken_pictures(data: OwnData) -> list[Reject]:
     def fault(record: ImageRecord) -> Reject | None:
         try:
             read_image(root / record.path)
-        except (ValueError, FileNotFoundError) as error:
+        except UserError as error:
             return Reject(STAGE, record.path, "unreadable picture", str(error))
         return None
 
@@ -126,7 +125,7 @@ def mask_fault(path: Path, classes: int) -> tuple[str, str] | None:
     """Reason and detail why a label map cannot be used, None when it can."""
     try:
         values = set(read_label(path).reshape(-1).tolist())
-    except (ValueError, FileNotFoundError) as error:
+    except UserError as error:
         return "unreadable label map", str(error)
     wrong = sorted(v for v in values if not 0 <= v < classes and v != IGNORE)
     if wrong:
@@ -162,12 +161,12 @@ def _masks(root: Path, files: list[str], rejects: list[Reject]) -> dict[str, str
 
 def _refuse(root: Path, captions: Path | None, rejects: list[Reject]) -> None:
     if captions is None:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{root}: neither captions nor masks; expected captions.jsonl, one caption a line, "
             f"{CAPTION_LINE}"
         )
     lines = [f"  {r.item}: {r.reason}; {r.detail}" for r in rejects]
-    raise ValueError("\n".join([f"{captions}: no caption in it can be used, and no mask", *lines]))
+    raise UserError("\n".join([f"{captions}: no caption in it can be used, and no mask", *lines]))
 
 
 def _stem(name: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.captions import caption_fault, read_captions
+from pipeline.errors import UserError
 from pipeline.records import Caption, Reject
 
 STAGE = "dataset"
@@ -58,7 +59,7 @@ class Captions:
 def read_all_captions(root: Path, names: Names, rejects: list[Reject]) -> Captions:
     """From captions.jsonl or else captions.json; what is wrong in them goes to `rejects`.
 
-    ValueError when the file as a whole is not what its name says.
+    UserError when the file as a whole is not what its name says.
     """
     lines, coco = root / "captions.jsonl", root / "captions.json"
     if lines.is_file():
@@ -70,10 +71,10 @@ def read_all_captions(root: Path, names: Names, rejects: list[Reject]) -> Captio
 
 
 def read_classes(path: Path, needed: bool = True) -> list[str]:
-    """Class names of a classes.txt, one a line. ValueError names every wrong line."""
+    """Class names of a classes.txt, one a line. UserError names every wrong line."""
     if not path.is_file():
         if needed:
-            raise ValueError(f"{path}: missing; with masks/ it names the classes, one a line")
+            raise UserError(f"{path}: missing; with masks/ it names the classes, one a line")
         return []
     undecoded: list[Reject] = []
     names = [line.strip() for line in _lines(path, undecoded)]
@@ -85,9 +86,9 @@ def read_classes(path: Path, needed: bool = True) -> list[str]:
         elif name and first < number:
             faults.append(f"{path}:{number}: {name!r} is already in line {first}")
     if faults:
-        raise ValueError("\n".join(faults))
+        raise UserError("\n".join(faults))
     if len(names) > MOST_CLASSES:
-        raise ValueError(f"{path}: {len(names)} classes; label maps have room for {MOST_CLASSES}")
+        raise UserError(f"{path}: {len(names)} classes; label maps have room for {MOST_CLASSES}")
     return names
 
 
@@ -157,18 +158,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object in which no key stands twice."""
     keys = [key for key, _ in pairs]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise ValueError(f"key {', '.join(map(repr, twice))} twice")
+        raise UserError(f"key {', '.join(map(repr, twice))} twice")
     return dict(pairs)
 
 
 def _lines(path: Path, rejects: list[Reject]) -> list[str]:
     """The lines of a text file, without a byte order mark and without empty ones at the end.
 
-    A line that is not UTF-8 goes to `rejects` and is empty in the result. ValueError for UTF-16.
+    A line that is not UTF-8 goes to `rejects` and is empty in the result. UserError for UTF-16.
     """
     content = path.read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError(f"{path}: UTF-16 and not UTF-8 text; save it as UTF-8")
+        raise UserError(f"{path}: UTF-16 and not UTF-8 text; save it as UTF-8")
     lines = []
     for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").rstrip().split(b"\n"), 1):
         try:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline import runtime
 from pipeline.data.images import read_image
+from pipeline.errors import UserError
 from pipeline.records import ImageRecord, Reject
 
 
@@ -19,7 +20,7 @@ def read_pictures(
     def read(record: ImageRecord) -> np.ndarray | Reject:
         try:
             image = read_image(root / record.path)
-        except (FileNotFoundError, ValueError) as error:
+        except UserError as error:
             return Reject(stage, record.path, "unreadable picture", str(error))
         if image.shape[:2] != (record.height, record.width):
             size = f"is {image.shape[1]} x {image.shape[0]}, was {record.width} x {record.height}"

@@ -17,6 +17,7 @@ from pipeline.data.dataset import SPLITS, Dataset, read_split
 from pipeline.data.root import data_root
 from pipeline.data.sets import load_eval_set
 from pipeline.data.sources import OWN_SETS, prepare_coco, prepare_openmoji, prepare_own
+from pipeline.errors import UserError
 from pipeline.records import Reject, write_parquet
 from pipeline.world.build import WorldSize
 
@@ -39,7 +40,7 @@ def prepare(
         rejects by reason. `rejects.parquet` has the rejects.
 
     Raises:
-        ValueError, FileNotFoundError: an unknown set, or missing or wrong files; the message says
+        UserError, MissingFileError: an unknown set, or missing or wrong files; the message says
             what is expected and where to get it.
     """
     _check_sets(source, sets)
@@ -53,7 +54,7 @@ def prepare(
     elif source == "coco":
         dataset, rejects = prepare_coco(root, out)
     elif root is None:
-        raise ValueError("dataset.root = null: with source own, expected the folder of your data")
+        raise UserError("dataset.root = null: with source own, expected the folder of your data")
     else:
         dataset, rejects = prepare_own(root, sets, out)
     _drop_unwanted(out, source, sets)
@@ -67,7 +68,7 @@ def _check_sets(source: str, sets: Sequence[str]) -> None:
     allowed = (*OWN_SETS[source], *BENCHMARKS)
     for name in sets:
         if name not in allowed:
-            raise ValueError(
+            raise UserError(
                 f"dataset.sets: no set {name!r} with source {source}; there are "
                 f"{', '.join(allowed)}"
             )

@@ -10,6 +10,8 @@ DETECTRON2_DATASETS (default `datasets`). In the second case files written by th
 import os
 from pathlib import Path
 
+from pipeline.errors import MissingFileError
+
 VARIABLE = "DETECTRON2_DATASETS"
 
 
@@ -32,12 +34,12 @@ def root_fault(root: Path) -> str:
 
 
 def check_pictures(root: Path, stated_in: Path) -> None:
-    """FileNotFoundError when the pictures' folder is gone, or the variable points elsewhere.
+    """MissingFileError when the pictures' folder is gone, or the variable points elsewhere.
 
     Without it a stage would find every single picture unreadable.
     """
     if not root.is_dir():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{root}: no such folder, but the pictures of {stated_in} belong there; set {VARIABLE} "
             "as it was for the dataset stage, or run that again (dvc repro --force dataset)"
         )

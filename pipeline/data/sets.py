@@ -24,6 +24,7 @@ from typing import Any
 from pipeline.atomic import write_text
 from pipeline.data.labels import LabelMap, read_label
 from pipeline.data.root import check_pictures, read_root
+from pipeline.errors import MissingFileError, UserError
 
 __all__ = ["EvalImage", "EvalSet", "load_eval_set", "read_label", "save_eval_set"]
 
@@ -78,17 +79,17 @@ def save_eval_set(
 
 
 def load_eval_set(path: str | Path) -> EvalSet:
-    """Read the JSON. FileNotFoundError or ValueError name the file and what is wrong with it."""
+    """Read the JSON. MissingFileError or UserError name the file and what is wrong with it."""
     path = Path(path)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{path}: no such evaluation set; the dataset stage writes those that dataset.sets in "
             "params.yaml lists (dvc repro dataset)"
         ) from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+        raise UserError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
     _check_keys(path, document)
     label_map = document["label_map"]
     try:
@@ -99,7 +100,7 @@ def load_eval_set(path: str | Path) -> EvalSet:
         if label_map is not None:
             label_map = {int(stored): int(class_id) for stored, class_id in label_map.items()}
     except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path}: not an evaluation set ({error})") from error
+        raise UserError(f"{path}: not an evaluation set ({error})") from error
     root = read_root(document["root"], path.parent)
     check_pictures(root, path)
     return EvalSet(
@@ -117,7 +118,7 @@ def _check_keys(path: Path, document: Any) -> None:
     expected = {f.name for f in fields(EvalSet)}
     found = {"label_root", *document} if isinstance(document, dict) else set()
     if found != expected:
-        raise ValueError(
+        raise UserError(
             f"{path}: not an evaluation set; missing keys {sorted(expected - found)}, "
             f"unknown keys {sorted(found - expected)}"
         )

@@ -14,6 +14,7 @@ from pipeline.data.dataset import Dataset, write_dataset
 from pipeline.data.own import read_own
 from pipeline.data.root import data_root, written_root
 from pipeline.data.sets import EvalImage, EvalSet, save_eval_set
+from pipeline.errors import UserError
 from pipeline.records import ImageRecord, Reject
 from pipeline.world.build import WorldSize, build_world
 from pipeline.world.vocabulary import CLOSED, NOUNS, UNSEEN
@@ -73,7 +74,7 @@ def prepare_own(root: str | Path, sets: Sequence[str], out: Path) -> tuple[Datas
     if "own" in sets:
         images = [_eval_image(r, r.label_path) for r in data.val if r.label_path is not None]
         if not images:
-            raise ValueError(
+            raise UserError(
                 f"{root}: the set `own` needs held-out pictures with masks: list them in val.txt "
                 "and put their label maps in masks/, or leave own out of dataset.sets"
             )

@@ -14,6 +14,7 @@ from pathlib import Path
 from pipeline.atomic import write_text
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.root import data_root
+from pipeline.errors import MissingFileError, UserError
 from pipeline.fingerprint import of_file, of_value
 
 TEXT = {".json", ".jsonl", ".txt", ".csv", ".tsv"}
@@ -51,10 +52,10 @@ def survey(name: str, root: str | None, source: str) -> Survey:
             root is that folder and benchmarks are under $DETECTRON2_DATASETS, as in `prepare`.
 
     Raises:
-        ValueError: an unknown name; says which there are.
+        UserError: an unknown name; says which there are.
     """
     if name not in NAMES:
-        raise ValueError(f"dataset.watch: no data set {name!r}; there are {', '.join(NAMES)}")
+        raise UserError(f"dataset.watch: no data set {name!r}; there are {', '.join(NAMES)}")
     folder = data_root(root if name == "own" or source != "own" else None)
     found = sorted(_files(folder, _places(name)))
     entries = [
@@ -70,9 +71,9 @@ def write_survey(path: Path, found: Survey) -> None:
 
 
 def read_survey(path: Path) -> Survey:
-    """What `write_survey` wrote. FileNotFoundError says which stage writes it."""
+    """What `write_survey` wrote. MissingFileError says which stage writes it."""
     if not path.is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{path}: not there; `dvc repro dataset` makes it first, by hand it is "
             f"python -m stages.watch --name {path.stem} --out {path}"
         )

@@ -18,6 +18,7 @@ import numpy as np
 from pipeline import runtime
 from pipeline.clip.store import load_clip
 from pipeline.data.sets import EvalImage, EvalSet, load_eval_set
+from pipeline.errors import MissingFileError, UserError
 from pipeline.evaluation.confusion import empty_confusion
 from pipeline.evaluation.look import Looker
 from pipeline.evaluation.run import Evaluation, evaluate
@@ -81,7 +82,7 @@ def count_set(
     """Count every picture of the set, keeping what an earlier run with the same inputs counted
     in `out`; also returns the models, ready to look at more.
 
-    ValueError where no picture of the set could be used.
+    UserError where no picture of the set could be used.
     """
     eval_set = load_eval_set(set_file)
     files = [path for image in eval_set.images for path in (image.path, image.label_path)]
@@ -104,7 +105,7 @@ def count_set(
     )
     if not result.images:
         why = result.rejects[0].detail if result.rejects else "the set lists no pictures"
-        raise ValueError(f"{set_file}: no picture could be evaluated; first reason: {why}")
+        raise UserError(f"{set_file}: no picture could be evaluated; first reason: {why}")
     return result, load(work)[0]
 
 
@@ -123,12 +124,12 @@ def sum_shards(folder: Path, variants: list[Variant], classes: int) -> dict[Vari
 
 def model_files(folder: Path) -> list[Path]:
     """The files that make up a segmenter or a CLIP; others in its folder (curves) do not count.
-    FileNotFoundError where there is none."""
+    MissingFileError where there is none."""
     files = sorted(
         path for pattern in ("segmenter.*", "clip.*", "prompts.*") for path in folder.glob(pattern)
     )
     if not files:
-        raise FileNotFoundError(f"{folder}: no model there; run the stage that writes it")
+        raise MissingFileError(f"{folder}: no model there; run the stage that writes it")
     return files
 
 

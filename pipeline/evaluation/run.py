@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.data.images import read_image
 from pipeline.data.sets import EvalSet, read_label
+from pipeline.errors import UserError
 from pipeline.evaluation.boundary import boundary_confusion
 from pipeline.evaluation.confusion import confusion_matrix, empty_confusion
 from pipeline.evaluation.look import Looker, Picture, View
@@ -58,14 +59,14 @@ def readable_pictures(eval_set: EvalSet, rejects: list[Reject]) -> Iterator[Pict
     for entry in eval_set.images:
         try:
             image = read_image(eval_set.root / entry.path)
-        except (ValueError, FileNotFoundError) as error:
+        except UserError as error:
             rejects.append(Reject(STAGE, entry.path, "unreadable picture", str(error)))
             continue
         try:
             truth = read_label(
                 eval_set.root / entry.label_path, eval_set.label_map, eval_set.ignore_label
             )
-        except (ValueError, FileNotFoundError) as error:
+        except UserError as error:
             rejects.append(Reject(STAGE, entry.label_path, "unreadable label map", str(error)))
             continue
         if fault := _misfit(image, truth, len(eval_set.classes), eval_set.ignore_label):

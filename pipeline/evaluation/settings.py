@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.data.classes import Synonyms
+from pipeline.errors import UserError
 from pipeline.ovseg.clip_branch import RegionStyle, region_style
 
 
@@ -48,7 +49,7 @@ class EvaluationSettings:
                 _check_share(name, value)
         for name in ("image_batch", "crop_batch"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+                raise UserError(f"{name} is {getattr(self, name)}; expected at least 1")
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -67,4 +68,4 @@ class EvaluationSettings:
 
 def _check_share(name: str, value: float) -> None:
     if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name} is {value}; expected 0 to 1")
+        raise UserError(f"{name} is {value}; expected 0 to 1")

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pipeline.clip.regions import Regions, prepare_regions
 from pipeline.clip.tower import MaskClip
+from pipeline.errors import UserError
 from pipeline.modes import Precision
 from pipeline.ovseg.ensemble import cosine_logits
 from pipeline.precision import in_precision
@@ -34,7 +35,7 @@ def region_style(region: str, fill: str, expand: float, threshold: float) -> Reg
 
     region: "crop" (the box with its background), "mask" (the whole picture, background filled) or
     "crop_and_mask" (the box, background filled). `expand` acts on the box, `fill` on the filled.
-    Raises ValueError for another region.
+    Raises UserError for another region.
     """
     if region == "crop":
         return RegionStyle(threshold, "preserve", expand)
@@ -42,7 +43,7 @@ def region_style(region: str, fill: str, expand: float, threshold: float) -> Reg
         return RegionStyle(threshold, fill, WHOLE_PICTURE)
     if region == "crop_and_mask":
         return RegionStyle(threshold, fill, expand)
-    raise ValueError(f"region is {region!r}; expected crop, mask or crop_and_mask")
+    raise UserError(f"region is {region!r}; expected crop, mask or crop_and_mask")
 
 
 def cut_regions(clip: MaskClip, image: Tensor, masks: Tensor, style: RegionStyle) -> Regions:

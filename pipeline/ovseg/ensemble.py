@@ -8,6 +8,8 @@ the segmenter keeps it in the softmax (`pipeline.segmenter.inference`), CLIP nev
 import torch
 from torch import Tensor
 
+from pipeline.errors import UserError
+
 TEMPERATURE = 100.0
 """Factor on the cosine similarity; CLIP's own logit_scale is unused."""
 
@@ -43,5 +45,5 @@ def ensemble(segmenter: Tensor, clip: Tensor, weight: float) -> Tensor:
     weight 0 is the segmenter alone; weight 1 is CLIP alone with invalid masks counted as 1.
     """
     if not 0.0 <= weight <= 1.0:
-        raise ValueError(f"ensemble weight is {weight}; expected 0 (segmenter) to 1 (CLIP)")
+        raise UserError(f"ensemble weight is {weight}; expected 0 (segmenter) to 1 (CLIP)")
     return segmenter ** (1.0 - weight) * clip**weight

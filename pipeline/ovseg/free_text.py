@@ -9,6 +9,8 @@ full vocabulary to be compared with.
 import torch
 from torch import Tensor
 
+from pipeline.errors import UserError
+
 OTHERS = ("others", "other things")
 """The class that a single name is compared with, and the one for the single name "others"; it
 takes no query of its own."""
@@ -17,16 +19,16 @@ takes no query of its own."""
 def checked_names(names: list[str]) -> list[str]:
     """The names to score: stripped, a single one with "others" behind it to be compared with.
 
-    Raises ValueError for no name, an empty name, or a name given twice.
+    Raises UserError for no name, an empty name, or a name given twice.
     """
     clean = [name.strip() for name in names]
     if not clean or not all(clean):
-        raise ValueError(f"class names are {names}; expected at least one, none of them empty")
+        raise UserError(f"class names are {names}; expected at least one, none of them empty")
     if len(clean) == 1:
         clean.append(OTHERS[clean[0] == OTHERS[0]])
     twice = sorted({name for name in clean if clean.count(name) > 1})
     if twice:
-        raise ValueError(f"class names given twice: {', '.join(twice)}; name each class once")
+        raise UserError(f"class names given twice: {', '.join(twice)}; name each class once")
     return clean
 
 

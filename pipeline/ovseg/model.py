@@ -17,6 +17,7 @@ from pipeline.clip.store import load_clip
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.clip.text_bank import TextBank
 from pipeline.clip.tower import MaskClip
+from pipeline.errors import UserError
 from pipeline.modes import Mode, Precision
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
@@ -53,7 +54,7 @@ class OVSeg:
     alone makes larger pictures smaller.
     prompts: use the mask prompts where `clip` has some. crop_batch: regions in one CLIP pass.
     precision: of both networks while they look at a picture; text is always float32.
-    ValueError for a number outside its range.
+    UserError for a number outside its range.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class OVSeg:
 
         clip: which CLIP, as a folder under `root`: "base_clip", "finetune/first",
         "finetune/second". options: as for `OVSeg`.
-        Raises FileNotFoundError naming the missing folder.
+        Raises MissingFileError naming the missing folder.
         """
         root = Path(root)
         place = device or runtime_device()
@@ -112,10 +113,10 @@ class OVSeg:
     def look(self, image: np.ndarray, names: list[str]) -> Evidence:
         """Run both branches on a uint8 RGB picture `(H, W, 3)`; any number of names from one.
 
-        ValueError for no name or a picture that is none.
+        UserError for no name or a picture that is none.
         """
         if not names:
-            raise ValueError("no class names; expected at least one")
+            raise UserError("no class names; expected at least one")
         picture = at_test_size(checked_image(image), self.short_side, self.long_side)
         text = self._segmenter_text(names)
         [proposals] = propose(self.segmenter, [picture], text, self.precision)
@@ -150,7 +151,7 @@ class OVSeg:
             return free_text_evidence(
                 evidence.clip, evidence.valid, evidence.masks, self.style.threshold, named
             )
-        raise ValueError(f"mode is {mode!r}; expected one of {', '.join(get_args(Mode))}")
+        raise UserError(f"mode is {mode!r}; expected one of {', '.join(get_args(Mode))}")
 
     @torch.inference_mode()
     def scores(
@@ -174,7 +175,7 @@ class OVSeg:
 
         Mode "free-text" gives each name its best mask and leaves the rest unnamed; the others
         give every pixel one of the names. A single name is compared with "others". Raises
-        ValueError for a picture or names that are not as said.
+        UserError for a picture or names that are not as said.
         """
         named, names = len(names), checked_names(names)
         evidence = self.look(image, names)
@@ -188,10 +189,10 @@ class OVSeg:
 
 
 def checked_image(image: np.ndarray) -> np.ndarray:
-    """`image` as it is, if uint8 `(H, W, 3)` with at least one pixel; else ValueError."""
+    """`image` as it is, if uint8 `(H, W, 3)` with at least one pixel; else UserError."""
     array = np.asarray(image)
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or array.size == 0:
-        raise ValueError(
+        raise UserError(
             f"picture is {array.dtype} {array.shape}; expected uint8 RGB (height, width, 3), "
             "for example numpy.array(PIL.Image.open(path).convert('RGB'))"
         )
@@ -200,4 +201,4 @@ def checked_image(image: np.ndarray) -> np.ndarray:
 
 def _check(name: str, value: float | None, right: bool, allowed: str) -> None:
     if not right:
-        raise ValueError(f"{name} is {value}; expected {allowed}")
+        raise UserError(f"{name} is {value}; expected {allowed}")

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from pipeline.errors import UserError
+
 
 @dataclass(frozen=True)
 class ClassRegion:
@@ -30,9 +32,9 @@ class Segmentation:
     """float32 `(K,)`: see `ClassRegion.score`."""
 
     def mask(self, name: str) -> np.ndarray:
-        """Where `name` is: bool `(H, W)`. Raises ValueError for a name that was not scored."""
+        """Where `name` is: bool `(H, W)`. Raises UserError for a name that was not scored."""
         if name not in self.names:
-            raise ValueError(f"{name!r} was not among the names: {', '.join(self.names)}")
+            raise UserError(f"{name!r} was not among the names: {', '.join(self.names)}")
         return self.labels == self.names.index(name)
 
     @property

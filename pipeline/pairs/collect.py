@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.atomic import write_text
 from pipeline.data.dataset import read_dataset, read_split
+from pipeline.errors import UserError
 from pipeline.fingerprint import of_code, of_files, of_sizes
 from pipeline.pairs.make import MakePairs, PairSettings
 from pipeline.pairs.measure import PairStatistics
@@ -31,7 +32,7 @@ def collect_pairs(
     """Collect the pairs of a split's captioned pictures; returns the metrics.
 
     Folders as in `MakePairs`. Writes `out/pairs-00000.tar` ..., `out/index.parquet`,
-    `out/rejects.parquet` and `out/plots/*.csv`. ValueError when not one pair was made.
+    `out/rejects.parquet` and `out/plots/*.csv`. UserError when not one pair was made.
     """
     records = [record for record in read_split(dataset, split) if record.captions]
     about = read_dataset(dataset)
@@ -58,7 +59,7 @@ def collect_pairs(
     counts = {"pictures": 0, "pictures_with_pairs": 0} | total_counts(shards)
     counts |= statistics.metrics() | {"rejects": rejects}
     if not counts["pairs"]:
-        raise ValueError(
+        raise UserError(
             f"none of the {len(records)} captioned pictures of the {split} split gave a pair, so "
             "there is nothing to adapt CLIP with. pairs.names: captions needs captions with nouns, "
             "pairs.masks: proposals needs proposals, and pairs.min_similarity may refuse all; "

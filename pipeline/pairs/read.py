@@ -15,6 +15,7 @@ import numpy as np
 import webdataset as wds
 from PIL import Image
 
+from pipeline.errors import UserError
 from pipeline.shards import shard_files
 
 SHUFFLED_TOGETHER = 1000
@@ -42,7 +43,7 @@ def read_pairs(
     `world_size` readers, each takes the shards of its `rank`: every pair comes once in all.
     """
     if not 0 <= rank < world_size:
-        raise ValueError(f"rank = {rank}: expected 0 to world_size - 1 = {world_size - 1}")
+        raise UserError(f"rank = {rank}: expected 0 to world_size - 1 = {world_size - 1}")
     shards = [str(path) for path in shard_files(folder, "pairs", "tar")]
     if seed is not None:
         random.Random(seed).shuffle(shards)

@@ -13,6 +13,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from pipeline.errors import UserError
+
 FOLDER = Path(__file__).parent
 DEFAULT = "openmoji"
 BASE = "based_on"
@@ -34,9 +36,9 @@ def about(name: str) -> str:
 
 
 def params_of(name: str) -> str:
-    """The text of params.yaml under a preset. ValueError on an unknown name says which exist."""
+    """The text of params.yaml under a preset. UserError on an unknown name says which exist."""
     if name not in preset_names():
-        raise ValueError(f"no preset {name!r}; there are {', '.join(preset_names())}")
+        raise UserError(f"no preset {name!r}; there are {', '.join(preset_names())}")
     text = _read(DEFAULT)[0]
     if name == DEFAULT:
         return text

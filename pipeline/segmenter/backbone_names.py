@@ -15,6 +15,8 @@ import re
 
 from torch import Tensor
 
+from pipeline.errors import UserError
+
 Weights = dict[str, Tensor]
 DEEP_STEM = {"0": "conv1", "1": "conv1.norm", "3": "conv2", "4": "conv2.norm", "6": "conv3"}
 """Places in timm's stem of three 3x3 convolutions; its last norm is `bn1`."""
@@ -25,11 +27,11 @@ SWIN_STEM = {"0": "patch_embed.proj", "2": "patch_embed.norm"}
 def to_detectron2(weights: Weights, source: str) -> tuple[Weights, str]:
     """The same tensors under detectron2's names, and in words whose names they had.
 
-    Weights in no layout known here come back as they are. ValueError for a network of another
+    Weights in no layout known here come back as they are. UserError for a network of another
     architecture in familiar names (ResNet-D), and for Caffe2's ResNets, which read other pictures.
     """
     if "res2_0_branch2a_w" in weights:
-        raise ValueError(
+        raise UserError(
             f"{source}: a Caffe2 ResNet (detectron2's MSRA weights), which reads BGR pictures that "
             "are not scaled. Expected one for RGB: detectron2's torchvision/R-50.pkl or R-103.pkl, "
             "or torchvision's or timm's file"
@@ -50,7 +52,7 @@ def to_detectron2(weights: Weights, source: str) -> tuple[Weights, str]:
 def _refuse_resnet_d(weights: Weights, source: str) -> None:
     shortcut = weights.get("layer2.0.downsample.1.weight")
     if shortcut is not None and shortcut.ndim == 4:
-        raise ValueError(
+        raise UserError(
             f"{source}: a ResNet-D, whose shortcuts pool before they convolve; no backbone here "
             "does. Expected a plain ResNet, or one with a deep stem only (timm's resnet101s)"
         )

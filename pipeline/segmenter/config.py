@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.errors import UserError
+
 MasksOf = Literal["last_layer", "all_layers"]  # whose masks are taken, see inference.py
 Blocks = Annotated[tuple[int, ...], Field(strict=False)]  # YAML and JSON have lists
 Stages = Annotated[tuple[int, int, int, int], Field(strict=False)]
@@ -41,17 +43,17 @@ class ResNetConfig(_Strict):
     @model_validator(mode="after")
     def _dilations_fit(self) -> "ResNetConfig":
         if self.res4_dilation == 2 and self.res5_dilation != 4:
-            raise ValueError(
+            raise UserError(
                 f"res5_dilation = {self.res5_dilation}: with res4_dilation = 2 it must be 4"
             )
         dilated = self.res5_multi_grid or self.res4_dilation * self.res5_dilation > 1
         if self.depth < 50 and (dilated or self.groups > 1):
-            raise ValueError(
+            raise UserError(
                 f"depth = {self.depth} has basic blocks, which take neither dilation nor groups: "
                 "set res5_multi_grid to null, dilations and groups to 1, or depth to 50 or more"
             )
         if self.res5_multi_grid and len(self.res5_multi_grid) != 3:
-            raise ValueError(f"res5_multi_grid = {self.res5_multi_grid}: there are 3 res5 blocks")
+            raise UserError(f"res5_multi_grid = {self.res5_multi_grid}: there are 3 res5 blocks")
         return self
 
 
@@ -105,9 +107,9 @@ class SegmenterConfig(_Strict):
     @model_validator(mode="after")
     def _heads_and_grid_fit(self) -> "SegmenterConfig":
         if self.hidden_dim % self.heads:
-            raise ValueError(f"heads = {self.heads} does not divide hidden_dim = {self.hidden_dim}")
+            raise UserError(f"heads = {self.heads} does not divide hidden_dim = {self.hidden_dim}")
         if self.query_kind == "anchored" and isqrt(self.queries) ** 2 != self.queries:
-            raise ValueError(
+            raise UserError(
                 f"queries = {self.queries}: anchored queries stand on a square grid, so their "
                 "number must be a square (16, 25, 36, ...)"
             )

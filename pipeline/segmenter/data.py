@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pipeline.data.dataset import Dataset
 from pipeline.data.images import read_image
+from pipeline.errors import UserError
 from pipeline.records import ImageRecord, Reject
 from pipeline.segmenter.matcher import Target
 
@@ -66,7 +67,7 @@ class TrainingSet(torch.utils.data.Dataset):
         self.dataset = dataset
         self.records = [record for record in records if record.label_path is not None]
         if not self.records:
-            raise ValueError(
+            raise UserError(
                 f"{dataset.root}: none of {len(records)} training pictures has a label map, and "
                 "the segmenter learns from them. COCO's belong in stuffthingmaps/train2017 (see "
                 "`ovseg check` for the source), those of your own folder in masks/. The stages "
@@ -90,8 +91,8 @@ class TrainingSet(torch.utils.data.Dataset):
                 image = read_image(self.dataset.root / record.path)
                 label = self.dataset.read_label(record)
                 if label.shape != image.shape[:2]:
-                    raise ValueError(f"label map {label.shape}, picture {image.shape[:2]}")
-            except (ValueError, FileNotFoundError) as error:
+                    raise UserError(f"label map {label.shape}, picture {image.shape[:2]}")
+            except UserError as error:
                 rejects.append(Reject(STAGE, record.path, "unreadable", str(error)))
                 continue
             with seeded(self.seed, draw):
@@ -101,7 +102,7 @@ class TrainingSet(torch.utils.data.Dataset):
                 to_target(torch.from_numpy(label), self.class_ids, self.count_ignored),
                 tuple(rejects),
             )
-        raise ValueError(
+        raise UserError(
             f"{self.dataset.root}: none of {len(self.records)} training pictures can be read, "
             f"the last because {rejects[-1].detail}"
         )

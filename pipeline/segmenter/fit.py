@@ -10,6 +10,7 @@ from detectron2.utils import comm
 from torch import Tensor
 
 from pipeline.data.dataset import Dataset
+from pipeline.errors import UserError
 from pipeline.fingerprint import of_code, of_file, of_value
 from pipeline.progress import report
 from pipeline.records import ImageRecord
@@ -59,7 +60,7 @@ def fit(
 
     count_ignored: see `TrainingSet`. start_from: weights to begin with, None for random ones.
     Checkpoints go to `out/checkpoints`, under a fingerprint of everything that decides the
-    result, so that only the very same run is resumed; curves to `out/curves`. ValueError when there
+    result, so that only the very same run is resumed; curves to `out/curves`. UserError when there
     is no class to learn.
     """
     _need_classes(closed)
@@ -116,11 +117,11 @@ def _need_classes(closed: ClosedSet) -> None:
         return
     name, number = closed.dataset.name, len(closed.dataset.classes)
     if number:
-        raise ValueError(
+        raise UserError(
             f"data set {name}: none of its {number} classes is marked as seen, the segmenter has "
             "nothing to learn; set segmenter.training.classes to all"
         )
-    raise ValueError(
+    raise UserError(
         f"data set {name}: no classes, the segmenter has nothing to learn; give it label maps with "
         "a class list, or take a trained segmenter (segmenter.source: checkpoint)"
     )

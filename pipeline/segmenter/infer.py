@@ -14,6 +14,7 @@ from math import isqrt
 
 from torch import Tensor
 
+from pipeline.errors import UserError
 from pipeline.segmenter.backbones import BLOCKS
 from pipeline.segmenter.config import FEATURES, ResNetConfig, SegmenterConfig, SwinConfig
 from pipeline.segmenter.maskformer import MaskFormer
@@ -40,7 +41,7 @@ class _Shapes:
         if key in self.state:
             shape = tuple(self.state[key].shape)
             if len(shape) < len(usual) or 0 in shape:
-                raise ValueError(f"{key} is {shape}: not the weights of a MaskFormer")
+                raise UserError(f"{key} is {shape}: not the weights of a MaskFormer")
             return shape
         if key not in self.missing:
             self.missing.append(key)
@@ -54,7 +55,7 @@ def infer_config(
     `sem_seg_head.*`).
 
     heads: attention heads of the transformer decoder. clip_dim: needed only where the file has a
-    fixed class layer in place of the embedding MLP. ValueError where a weight is missing that the
+    fixed class layer in place of the embedding MLP. UserError where a weight is missing that the
     architecture is told by; it names all weights that are missing.
     """
     shapes = _Shapes(state)
@@ -63,10 +64,10 @@ def infer_config(
     except ValueError as error:
         if not shapes.missing:
             raise
-        raise ValueError(_are_missing(shapes.missing)) from error
+        raise UserError(_are_missing(shapes.missing)) from error
     if shapes.missing:
         whole = MaskFormer(config).state_dict()
-        raise ValueError(_are_missing([key for key in whole if key not in state]))
+        raise UserError(_are_missing([key for key in whole if key not in state]))
     return config
 
 
@@ -88,7 +89,7 @@ def _config(shapes: _Shapes, heads: int, clip_dim: int | None) -> SegmenterConfi
         _, memory, *_ = shapes.of(f"{predictor}input_proj.weight", hidden, channels[FEATURES[-1]])
     at = [name for name in FEATURES if channels[name] == memory]
     if not at:
-        raise ValueError(f"the transformer reads {memory} channels, no feature of {channels} does")
+        raise UserError(f"the transformer reads {memory} channels, no feature of {channels} does")
     head = {}
     if classes:
         width = _width(state, USUAL["clip_dim"], NO_OBJECT)
@@ -96,7 +97,7 @@ def _config(shapes: _Shapes, heads: int, clip_dim: int | None) -> SegmenterConfi
         clip_dim, _ = shapes.of(f"{mlp}{classes - 1}.weight", width, class_hidden)
         head = {"class_layers": classes, "class_hidden": class_hidden}
     elif clip_dim is None:
-        raise ValueError(
+        raise UserError(
             f"{mlp}* is missing: a MaskFormer with a fixed class layer, "
             "name the width of the CLIP it shall go with"
         )
@@ -156,7 +157,7 @@ def _resnet(shapes: _Shapes) -> ResNetConfig:
     bottleneck = any(re.match(r"backbone\.res\d\.\d+\.conv3\.", key) for key in state)
     depths = [d for d, blocks in BLOCKS.items() if blocks == counts and (d >= 50) == bottleneck]
     if not depths:
-        raise ValueError(
+        raise UserError(
             f"no ResNet or Swin here has {counts} blocks in backbone.res2 .. res5 (and nothing of "
             "a Swin, backbone.patch_embed.*, is there)"
         )

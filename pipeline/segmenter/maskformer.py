@@ -12,6 +12,7 @@ from detectron2.structures import ImageList
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipeline.errors import UserError
 from pipeline.segmenter.backbones import build_backbone
 from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.predictor import Head
@@ -89,7 +90,7 @@ class MaskFormer(nn.Module):
         all_layers: fill `aux`, as in training.
         """
         if text_features.shape[-1] != self.config.clip_dim:
-            raise ValueError(
+            raise UserError(
                 f"text features have width {text_features.shape[-1]}, this segmenter was made for "
                 f"a CLIP of width {self.config.clip_dim}: use the CLIP it was trained with"
             )

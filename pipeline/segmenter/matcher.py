@@ -12,6 +12,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
+from pipeline.errors import UserError
+
 FOCAL_ALPHA = 0.25
 FOCAL_GAMMA = 2
 
@@ -52,7 +54,7 @@ def match(
 
     pred_logits (B,Q,K+1), pred_masks (B,Q,h,w) logits, one target per picture. Returns for each
     picture (query, mask), two int64 tensors of length min(Q,N), queries ascending; empty without
-    ground truth. ValueError when a prediction is not finite.
+    ground truth. UserError when a prediction is not finite.
     """
     size = pred_masks.shape[-2:]
     matches = []
@@ -69,7 +71,7 @@ def match(
             + weights.dice * dice_cost(pixels, truth, counted)
         )
         if not torch.isfinite(cost).all():
-            raise ValueError(
+            raise UserError(
                 "the segmenter predicts numbers that are not finite: lower "
                 "segmenter.training.learning_rate or segmenter.training.clip_gradient"
             )

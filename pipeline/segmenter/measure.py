@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pipeline.data.images import read_image
 from pipeline.data.instances import TrueMasks
+from pipeline.errors import UserError
 from pipeline.progress import track
 from pipeline.records import ImageRecord
 from pipeline.segmenter.config import MasksOf
@@ -59,7 +60,7 @@ def measure_recall(
     for start in track(range(0, len(records), BATCH), -(-len(records) // BATCH), "mask recall"):
         images, wanted = [], []
         for record in records[start : start + BATCH]:
-            with contextlib.suppress(ValueError, FileNotFoundError):
+            with contextlib.suppress(UserError):
                 image = read_image(root / record.path)
                 images.append(at_test_size(image, how.short_side, how.long_side))
                 wanted.append(truth.of(record.image_id, image.shape[:2]))

@@ -8,6 +8,7 @@ translation: the state-dict keys are the same.
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.errors import UserError
 from pipeline.segmenter.config import FEATURES, ResNetConfig, SegmenterConfig, SwinConfig
 
 RESNETS = {"build_resnet_backbone": False, "build_resnet_deeplab_backbone": True}
@@ -18,7 +19,7 @@ def segmenter_config(original: Mapping[str, Any], clip_dim: int | None = None) -
     """Our configuration for the original's nested one (with or without the outer `MODEL`).
 
     clip_dim: width of the text features where it differs from `SEM_SEG_HEAD.EMBEDDING_DIM`.
-    Raises ValueError for a part that this project does not have, naming key and value.
+    Raises UserError for a part that this project does not have, naming key and value.
     """
     model = original.get("MODEL", original)
     head, former = model["SEM_SEG_HEAD"], model["MASK_FORMER"]
@@ -27,7 +28,7 @@ def segmenter_config(original: Mapping[str, Any], clip_dim: int | None = None) -
     _expect(head, "SEM_SEG_HEAD", "TRANSFORMER_ENC_LAYERS", 0)
     _expect(former, "MASK_FORMER", "ENC_LAYERS", 0)
     if list(head["IN_FEATURES"]) != list(FEATURES):
-        raise ValueError(
+        raise UserError(
             f"MODEL.SEM_SEG_HEAD.IN_FEATURES = {head['IN_FEATURES']}: this project has {FEATURES}"
         )
     return SegmenterConfig(
@@ -60,12 +61,12 @@ def _backbone(model: Mapping[str, Any]) -> ResNetConfig | SwinConfig:
         resnet = model["RESNETS"]
         return _resnet(resnet, model["BACKBONE"]["FREEZE_AT"], deeplab=RESNETS[name])
     known = sorted(SWINS | set(RESNETS))
-    raise ValueError(f"MODEL.BACKBONE.NAME = {name!r}: this project has {', '.join(known)}")
+    raise UserError(f"MODEL.BACKBONE.NAME = {name!r}: this project has {', '.join(known)}")
 
 
 def _resnet(resnet: Mapping[str, Any], freeze_at: int, deeplab: bool) -> ResNetConfig:
     if any(resnet["DEFORM_ON_PER_STAGE"]):
-        raise ValueError("MODEL.RESNETS.DEFORM_ON_PER_STAGE: no deformable convolutions here")
+        raise UserError("MODEL.RESNETS.DEFORM_ON_PER_STAGE: no deformable convolutions here")
     return ResNetConfig(
         depth=resnet["DEPTH"],
         stem=resnet["STEM_TYPE"] if deeplab else "basic",
@@ -103,4 +104,4 @@ def _swin(swin: Mapping[str, Any]) -> SwinConfig:
 
 def _expect(section: Mapping[str, Any], name: str, key: str, value: Any) -> None:
     if section.get(key, value) != value:
-        raise ValueError(f"MODEL.{name}.{key} = {section[key]!r}: this project has only {value!r}")
+        raise UserError(f"MODEL.{name}.{key} = {section[key]!r}: this project has only {value!r}")

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pipeline.atomic import replacing, write_text
+from pipeline.errors import MissingFileError, UserError
 from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.weights.fit import fill
@@ -39,24 +40,24 @@ def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
 def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> MaskFormer:
     """The segmenter in `folder`, in evaluation mode.
 
-    FileNotFoundError when a file is missing; ValueError when a file is broken or the weights are
+    MissingFileError when a file is missing; UserError when a file is broken or the weights are
     not those of the architecture.
     """
     folder = Path(folder)
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"{folder / name}: not found, expected a segmenter; run the stage `segmenter` or "
                 "`ovseg import`"
             )
     try:
         config = SegmenterConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
     except ValidationError as error:
-        raise ValueError(f"{folder / CONFIG}: not a segmenter's architecture: {error}") from error
+        raise UserError(f"{folder / CONFIG}: not a segmenter's architecture: {error}") from error
     try:
         state = load_file(folder / WEIGHTS)
     except SafetensorError as error:
-        raise ValueError(f"{folder / WEIGHTS}: not a readable safetensors file: {error}") from error
+        raise UserError(f"{folder / WEIGHTS}: not a readable safetensors file: {error}") from error
     model = MaskFormer(config)
     fill(model, state, str(folder / WEIGHTS))
     return model.to(device).eval()

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from pipeline.draws import Draws, loader
+from pipeline.errors import UserError
 from pipeline.records import Reject
 from pipeline.segmenter.data import TrainingSample, TrainingSet
 from pipeline.segmenter.hooks import Curves, SafeCheckpointer, SeedStep, ShowProgress
@@ -65,7 +66,7 @@ def train(
 
     text_features: (K,D) unit norm, one row per trained class in the order of `data.class_ids`.
     checkpoints: folder for this run alone; a checkpoint found there is resumed from.
-    curves: folder for dvclive; None writes none. ValueError when the loss is no number.
+    curves: folder for dvclive; None writes none. UserError when the loss is no number.
     """
     assert len(text_features) == len(data.class_ids), (text_features.shape, len(data.class_ids))
     device = next(segmenter.parameters()).device
@@ -106,7 +107,7 @@ def train(
     try:
         trainer.train(start, recipe.steps)
     except FloatingPointError as error:
-        raise ValueError(
+        raise UserError(
             f"{str(error).partition(chr(10))[0]} The training diverged; lower "
             "segmenter.training.learning_rate"
         ) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from pipeline.errors import UserError
 from pipeline.segmenter.backbone_names import to_detectron2
 
 BACKBONE = "backbone."
@@ -50,7 +51,7 @@ class WarmStart:
 def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> WarmStart:
     """Copy into `model` every tensor whose name (or `backbone.` + name) and shape fit.
 
-    ValueError when nothing fits, or when a frozen part of the backbone would stay random.
+    UserError when nothing fits, or when a frozen part of the backbone would stay random.
     """
     own = model.state_dict()
     weights, names = to_detectron2(weights, source)
@@ -65,7 +66,7 @@ def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> War
         else:
             taken[name] = value
     if not taken:
-        raise ValueError(
+        raise UserError(
             f"{source}: none of its {len(weights)} tensors fits this segmenter, "
             f"the first is {next(iter(left_over.items()))}; check segmenter.architecture"
         )
@@ -77,7 +78,7 @@ def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> War
 def _refuse_frozen_noise(model: nn.Module, taken: dict[str, Tensor], source: str) -> None:
     frozen = [n for n, p in model.named_parameters() if not p.requires_grad and n not in taken]
     if frozen:
-        raise ValueError(
+        raise UserError(
             f"{source}: fills no {_grouped(frozen)}, which freeze_at keeps from ever learning. "
             "Take weights of this very stem (detectron2's R-103.pkl or timm's resnet101s for the "
             "DeepLab stem), or set segmenter.architecture.backbone.freeze_at: 0"

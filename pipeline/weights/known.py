@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pipeline.errors import MissingFileError
+
 KNOWN_SOURCES = {
     "R-103.pkl": "https://dl.fbaipublicfiles.com/detectron2/DeepLab/R-103.pkl",
     "swin_base_patch4_window12_384_22k.pth": "https://github.com/SwinTransformer/storage/releases/"
@@ -10,11 +12,11 @@ KNOWN_SOURCES = {
 
 
 def find_weights(path: Path | str) -> Path:
-    """The file, if it is there. FileNotFoundError says where a well-known one is published."""
+    """The file, if it is there. MissingFileError says where a well-known one is published."""
     path = Path(path)
     if not path.is_file():
         source = KNOWN_SOURCES.get(path.name)
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{path}: no such weights file" + (f"; it is at {source}" if source else "")
         )
     return path

@@ -17,6 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from pipeline.errors import MissingFileError, UserError
 from pipeline.weights.arrays import is_array_pickle, read_arrays
 from pipeline.weights.torchscript import is_torchscript, read_torchscript
 
@@ -44,18 +45,18 @@ class TensorFile:
 def read_tensors(path: Path | str) -> TensorFile:
     """The tensors in a file, on the CPU.
 
-    FileNotFoundError without the file; ValueError when it is damaged, holds no tensors or wants
+    MissingFileError without the file; UserError when it is damaged, holds no tensors or wants
     code to run, or when two of its keys differ by `module.` alone.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"{path}: no such file, expected weights (.safetensors, .pth, .pt or .pkl)"
         )
     try:
         content, about = _content(path)
     except Exception as error:  # foreign bytes can fail a parser in any way
-        raise ValueError(
+        raise UserError(
             f"{path}: not weights that can be read safely ({_reason(error)}); expected a file of "
             "tensors: .safetensors, torch.save of a state dict, or detectron2's .pkl"
         ) from error
@@ -67,7 +68,7 @@ def read_tensors(path: Path | str) -> TensorFile:
     for key, value in inner.items():
         name = str(key).removeprefix(WRAPPER)
         if name in tensors:
-            raise ValueError(f"{path}: holds {name} twice, with and without {WRAPPER!r}")
+            raise UserError(f"{path}: holds {name} twice, with and without {WRAPPER!r}")
         if isinstance(value, Tensor):
             tensors[name] = value
         elif isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
@@ -75,7 +76,7 @@ def read_tensors(path: Path | str) -> TensorFile:
         elif inner is not outer or key != ABOUT:
             others.append(str(key))
     if not tensors:
-        raise ValueError(f"{path}: holds no tensors, expected a state dict")
+        raise UserError(f"{path}: holds no tensors, expected a state dict")
     about = about if about is not None else outer.get(ABOUT) or {}
     wrapped = any(str(key).startswith(WRAPPER) for key in inner)
     return TensorFile(tensors, others, about, wrapped)

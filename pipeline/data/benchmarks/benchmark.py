@@ -44,7 +44,7 @@ class Listing:
 
 
 Decode = Callable[[Path, Any], np.ndarray]
-"""Label file, extra -> stored values, integer (H, W). ValueError names the file and the fault."""
+"""Label file, extra -> stored values, integer (H, W). UserError names the file and the fault."""
 
 
 @dataclass(frozen=True)

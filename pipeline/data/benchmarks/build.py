@@ -13,6 +13,7 @@ from pipeline.data.images import image_size
 from pipeline.data.index import read_headers
 from pipeline.data.root import data_root, written_root
 from pipeline.data.sets import EvalImage, EvalSet, save_eval_set
+from pipeline.errors import UserError
 from pipeline.records import Reject, read_parquet
 
 STAGE = "dataset"
@@ -30,7 +31,7 @@ def build_benchmark(name: str, configured_root: str | None, out: Path) -> list[R
         what was left out, with reasons.
 
     Raises:
-        ValueError: no picture is usable; the message gives reasons.
+        UserError: no picture is usable; the message gives reasons.
     """
     benchmark, root = BENCHMARKS[name], data_root(configured_root)
     listing = benchmark.list_pictures(root)
@@ -53,7 +54,7 @@ def build_benchmark(name: str, configured_root: str | None, out: Path) -> list[R
     images = _measured(benchmark, folder, label_root or folder, triples, rejects)
     if not images:
         reasons = sorted({f"{r.reason} ({r.detail})" for r in rejects})[:3]
-        raise ValueError(f"{name}: no usable picture under {root}: {'; '.join(reasons)}")
+        raise UserError(f"{name}: no usable picture under {root}: {'; '.join(reasons)}")
     classes = load_class_list(benchmark.class_list)
     eval_set = EvalSet(
         name=name,
@@ -85,7 +86,7 @@ def _measured(
     def sizes(triple: tuple[str, str, str]) -> tuple | Exception:
         try:
             return image_size(image_root / triple[1]), image_size(label_root / triple[2], False)
-        except (FileNotFoundError, ValueError) as error:
+        except UserError as error:
             return error
 
     images = []

@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.data.benchmarks.benchmark import Benchmark, Conversion, Listing, Part, files_by_stem
 from pipeline.data.coco import PANOPTIC_SOURCE, SOURCES, STUFF_SOURCE
 from pipeline.data.images import read_image
+from pipeline.errors import UserError
 
 PANOPTIC_JSON = "coco/annotations/panoptic_val2017.json"
 PANOPTIC_FOLDERS = ("coco/panoptic_val2017", "coco/annotations/panoptic_val2017")
@@ -32,7 +33,7 @@ def list_stuff(root: Path) -> Listing:
 def list_panoptic(root: Path) -> Listing:
     """The same pictures with their segments: (id, category, is crowd) as extra.
 
-    ValueError when the JSON is there but broken.
+    UserError when the JSON is there but broken.
     """
     if not (root / PANOPTIC_JSON).is_file():
         return Listing(files_by_stem(root, "coco/val2017", ".jpg"), {})
@@ -46,7 +47,7 @@ def list_panoptic(root: Path) -> Listing:
             for entry in document["annotations"]
         }
     except (ValueError, KeyError, TypeError) as error:  # a JSONDecodeError is a ValueError
-        raise ValueError(
+        raise UserError(
             f"{root / PANOPTIC_JSON}: not COCO panoptic annotations ({type(error).__name__}: "
             f"{error}); unpack it again"
         ) from error
@@ -67,14 +68,14 @@ def decode_panoptic(path: Path, segments: Any) -> np.ndarray:
         segments: (id, category, is crowd) of every segment of the picture.
 
     Raises:
-        ValueError: a segment id in the PNG that the JSON does not list.
+        UserError: a segment id in the PNG that the JSON does not list.
     """
     red, green, blue = np.moveaxis(read_image(path).astype(np.int64), -1, 0)
     ids, inverse = np.unique(red + 256 * green + 65536 * blue, return_inverse=True)
     category = {0: 0} | {number: 0 if crowd else kind for number, kind, crowd in segments}
     unknown = [number for number in ids.tolist() if number not in category]
     if unknown:
-        raise ValueError(f"{path}: segment {unknown[0]} is not in {PANOPTIC_JSON}")
+        raise UserError(f"{path}: segment {unknown[0]} is not in {PANOPTIC_JSON}")
     table = np.array([category[number] for number in ids.tolist()], np.uint16)
     return table[inverse].reshape(red.shape)
 

@@ -20,6 +20,7 @@ from pipeline import fingerprint
 from pipeline.data.benchmarks.benchmark import Conversion, Listing
 from pipeline.data.images import is_turned, read_image
 from pipeline.data.labels import write_label
+from pipeline.errors import UserError
 from pipeline.records import Reject, write_parquet
 from pipeline.shards import run_shards
 
@@ -93,7 +94,7 @@ def _convert_shard(
     for source in sources:
         try:
             _convert_one(root, conversion, source, folder)
-        except (ValueError, FileNotFoundError) as error:
+        except UserError as error:
             rejects.append(Reject("dataset", source.label, "label map not converted", str(error)))
     write_parquet(folder / "rejects.parquet", rejects, Reject)
     return {"pictures": len(sources) - len(rejects), "rejects": len(rejects)}
@@ -120,7 +121,7 @@ def _matching(path: Path, label: np.ndarray) -> np.ndarray:
         image = read_image(path, upright)
         if image.shape[:2] == label.shape:
             return image
-    raise ValueError(f"{path}: picture {image.shape[:2]} and label map {label.shape} differ (H, W)")
+    raise UserError(f"{path}: picture {image.shape[:2]} and label map {label.shape} differ (H, W)")
 
 
 def reduce(image: np.ndarray, label: np.ndarray, short_side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ import scipy.io
 
 from pipeline.data.benchmarks.benchmark import Benchmark, Conversion, Listing, Part, files_by_stem
 from pipeline.data.classes import FOLDER
+from pipeline.errors import UserError
 
 VOC12 = "VOCdevkit/VOC2012"
 VOC10 = "VOCdevkit/VOC2010"
@@ -55,15 +56,15 @@ def decode_context(path: Path, extra: Any = None) -> np.ndarray:
     except FileNotFoundError:
         raise
     except Exception as error:  # scipy raises many kinds for damaged files
-        raise ValueError(f"{path}: not a readable .mat file ({error})") from error
+        raise UserError(f"{path}: not a readable .mat file ({error})") from error
     label = content.get("LabelMap")
     if label is None or label.ndim != 2 or label.size == 0 or label.dtype.kind not in "buif":
         found = "none" if label is None else f"{label.dtype} of shape {label.shape}"
-        raise ValueError(f"{path}: expected a matrix LabelMap, found {found}")
+        raise UserError(f"{path}: expected a matrix LabelMap, found {found}")
     if not (label == np.round(label)).all():  # NaN is not equal to itself
-        raise ValueError(f"{path}: LabelMap holds fractions or NaN, expected ids 0..459")
+        raise UserError(f"{path}: LabelMap holds fractions or NaN, expected ids 0..459")
     if label.min() < 0 or label.max() > 459:
-        raise ValueError(
+        raise UserError(
             f"{path}: LabelMap holds {label.min()}..{label.max()}, expected 0..459 (labels.txt)"
         )
     return label.astype(np.uint16)

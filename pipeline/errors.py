@@ -1,0 +1,43 @@
+"""Errors that speak to the user: bad input, a missing file, a setting that cannot work here.
+
+Whatever else is raised is a fault of the program and keeps its stack trace. UserError is a
+ValueError, so that a caller from Python may catch either.
+"""
+
+import errno
+import os
+
+
+class UserError(ValueError):
+    """What the user gave cannot be used; the text says what was found, where, what was expected
+    and what to do. Commands print it as one line and end with status 2."""
+
+
+class MissingFileError(UserError, FileNotFoundError):
+    """A file or folder that the user named, or that an earlier stage should have written, is not
+    there."""
+
+
+STORAGE_ERRORS = frozenset(
+    {
+        errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG,
+        errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ESTALE,
+        errno.EMFILE, errno.ENFILE,
+    }
+)  # fmt: skip
+"""Codes of operating-system errors that tell of the user's disk or rights, not of our code."""
+
+
+def user_message(error: BaseException) -> str | None:
+    """The line to print for an error of the user's, None for a fault of the program.
+
+    Besides UserError these are operating-system errors about the place that was written to or
+    read from (full, read-only, no folder): they name path and reason.
+    """
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in STORAGE_ERRORS:
+        reason = os.strerror(error.errno)
+        places = [os.fsdecode(p) for p in (error.filename, error.filename2) if p is not None]
+        return f"{' -> '.join(places)}: {reason}" if places else reason
+    return None
