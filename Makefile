@@ -23,6 +23,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DETECTRON2 := sal-detectron2==0.7.2 \
 	--hash=sha256:491af0c7f79bdb2d178e46f6cb16a97c4ac968d45c41ea3f6b6435d59bbee561
 
+# dvc.lock holds the hashes of a run, which differ between processors. The one in git is empty, and
+# yours stays out of `git status` until you commit it (git update-index --no-skip-worktree dvc.lock).
+KEEP_LOCK_LOCAL = if git show HEAD:dvc.lock 2>/dev/null | grep -qx 'stages: {}'; then \
+	git update-index --skip-worktree dvc.lock; fi
+
 # One thread a test process: the tests run side by side.
 TEST_PROCESSES ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -44,7 +49,7 @@ $(STAMP):
 	touch $(STAMP)
 
 repro: $(STAMP)
-	mkdir -p data/watch
+	@$(KEEP_LOCK_LOCAL)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 	@$(BIN)/python -m pipeline.summary
 
