@@ -8,11 +8,12 @@ import yaml
 
 from pipeline.fingerprint import code_of
 from pipeline.params import Params
+from tests import shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 RAW = DAG["stages"]
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+PARAMS = yaml.safe_load(shipped.PARAMS.read_text())
 
 
 def expand() -> dict[str, dict]:
@@ -142,7 +143,7 @@ def test_metrics_are_kept_in_git():
 def test_every_params_section_has_a_stage_and_comments():
     own = {name.partition("@")[0] for name in STAGES} - {"watch"}  # it reads section dataset
     assert set(PARAMS) == own == set(Params.model_fields)
-    for number, line in enumerate((ROOT / "params.yaml").read_text().splitlines(), start=1):
+    for number, line in enumerate(shipped.PARAMS.read_text().splitlines(), start=1):
         leaf = re.match(r"\s+[\w-]+: .*\S", line)
         if leaf and not line.strip().endswith("{}"):
             assert "#" in line, f"params.yaml:{number} explains nothing: {line}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import shipped
 from tests.through_dvc import dvc
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +34,7 @@ def project(tmp_path_factory) -> Path:
     for name in ("pipeline", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "dvc.yaml", folder)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = yaml.safe_load(shipped.PARAMS.read_text())
     for path, changes in SMALL.items():
         section = params
         for part in path.split("."):
