@@ -4,12 +4,16 @@ import base64
 import hashlib
 import importlib.metadata
 import importlib.util
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-SCRIPT = Path(__file__).resolve().parents[1] / ".ci/install_detectron2.py"
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = ROOT / ".ci/install_detectron2.py"
 INFO = "sal_detectron2-0.7.2.dist-info"
 METADATA = """Metadata-Version: 2.1
 Name: sal-detectron2
@@ -67,11 +71,37 @@ def test_the_wheel_says_what_it_needs_here(script, wheel):
         assert digest == f"sha256={sha256.rstrip('=')}"
 
 
-def test_every_need_is_locked_or_a_dependency_of_ours(script):
-    lock = (SCRIPT.parents[1] / "requirements.lock").read_text().lower().replace("_", "-")
-    for need in script.NEEDS:
-        name = need.partition(">")[0].partition("<")[0].lower()
-        assert f"\n{name}==" in lock, need
+def locked() -> dict[str, str]:
+    """Versions in requirements.lock, by normalised name."""
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
+
+
+def assert_locked(needs: list[str]) -> None:
+    """Every need that is in the lock file is met by it."""
+    lock = locked()
+    for need in map(Requirement, needs):
+        version = lock.get(canonicalize_name(need.name))
+        if version and (need.marker is None or need.marker.evaluate({"extra": ""})):
+            assert need.specifier.contains(version), f"{need}, but {version} is locked"
+
+
+def test_what_we_need_is_locked(script):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    ours = [*project["dependencies"], *project["optional-dependencies"]["dev"], *script.NEEDS]
+    assert {canonicalize_name(Requirement(need).name) for need in ours} <= set(locked())
+    assert_locked(ours)
+
+
+@pytest.mark.parametrize("package", ("gradio", "gradio_client", "ray"))
+def test_installing_an_extra_changes_nothing_that_is_locked(package):
+    """Else `make install` after `pip install -e .[demo]` would break the demo again."""
+    try:
+        needs = importlib.metadata.requires(package)
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip(f"no {package} here")
+    assert_locked(needs)
 
 
 @pytest.mark.parametrize(
