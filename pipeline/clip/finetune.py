@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from pipeline import runtime
 from pipeline.clip.augment import Batch, RegionSet, stack
 from pipeline.clip.losses import contrastive_loss, gather_batch, processes
 from pipeline.clip.optimiser import adamw, learning_rate_factor, trained_parameters
@@ -34,6 +33,7 @@ from pipeline.clip.validation import accuracy, hold_out
 from pipeline.draws import Draws, loader
 from pipeline.errors import UserError
 from pipeline.fingerprint import of_value
+from pipeline.precision import autocast, math_attention
 from pipeline.progress import counting
 
 Trained = Literal["weights", "prompts", "both", "nothing"]
@@ -171,7 +171,7 @@ class _Run:
         images = batch.images.to(self.device, non_blocking=True)
         masks = batch.masks.to(self.device, non_blocking=True)
         noun_ids = batch.noun_ids.to(self.device)
-        with runtime.autocast(self.device, recipe.bfloat16), runtime.math_attention():
+        with autocast(self.device, recipe.bfloat16), math_attention():
             features = self.model(images, masks)
         features, noun_ids = gather_batch(F.normalize(features.float(), dim=-1), noun_ids)
         loss = contrastive_loss(
