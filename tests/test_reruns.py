@@ -162,7 +162,8 @@ CASES = {
         (*INDEX, *PICTURES, *OBJECTS, *SEGMENTER, *CLIP),
     ),
     "nouns": Case(
-        noun_collecting, nouns, {"options": NounOptions(True, True, True), "shard_size": 2}, ("dataset/train.parquet",),
+        noun_collecting, nouns, {"options": NounOptions(True, True, True), "shard_size": 2},
+        ("dataset/train.parquet",),
     ),
     "pairs": Case(
         pairing, pairs,
