@@ -57,9 +57,9 @@ def test_your_own_folder_goes_through_without_another_change(tmp_path, capsys, m
     assert "mydata" not in capsys.readouterr().out
     found = Path("data/provenance/dataset.json")
     with pytest.raises(MissingFileError, match=r"dataset.json: not there; .*stages.provenance"):
-        dataset_stage(tmp_path / "out", tmp_path / "metrics.json", found)
+        dataset_stage(tmp_path / "out", tmp_path / "metrics.json", watched=found)
     provenance_stage(Path("data/provenance"))
-    dataset_stage(tmp_path / "out", tmp_path / "metrics.json", found)
+    dataset_stage(tmp_path / "out", tmp_path / "metrics.json", watched=found)
     assert list(json.loads((tmp_path / "out/watched.json").read_text())) == ["own"]
     counts = json.loads((tmp_path / "metrics.json").read_text())
     assert (counts["train"]["pictures"], counts["sets"]) == (2, {"own": 1})
@@ -88,7 +88,7 @@ def test_a_run_without_the_data_ends_in_one_message(name, tmp_path, monkeypatch)
     params, found = tmp_path / "params.yaml", tmp_path / "provenance"
     provenance_stage(found, params, tmp_path / "digests.sqlite")
     with pytest.raises(MissingFileError) as error:
-        dataset_stage(tmp_path / "out", tmp_path / "m.json", found / "dataset.json", params)
+        dataset_stage(tmp_path / "out", tmp_path / "m.json", params, found / "dataset.json")
     message = str(error.value)
     assert message.startswith(f"under {tmp_path}/absent there is not all that is needed")
     for users in ("coco train2017", "ade150", "ade847", "pc59, pc459", "voc20"):
@@ -105,7 +105,7 @@ def test_the_stage_itself_shows_no_stack_trace(tmp_path, monkeypatch):
     provenance_stage(tmp_path / "provenance", params, tmp_path / "digests.sqlite")
     flags = {
         "out": "out", "metrics": "metrics.json", "params": "params.yaml",
-        "provenance": "provenance/dataset.json",
+        "watched": "provenance/dataset.json",
     }  # fmt: skip
     arguments = [word for key, value in flags.items() for word in (f"--{key}", tmp_path / value)]
     command = [sys.executable, "-W", "ignore", "-m", "stages.dataset", *map(str, arguments)]
