@@ -19,7 +19,7 @@ def make(items, folder):
 @pytest.fixture
 def folder(tmp_path):
     records = [noun(1, "dog"), noun(1, "cat"), noun(2, "sky"), noun(5, "boat"), noun(5, "sea")]
-    run_shards(tmp_path, records, 2, make, {}, "nouns")
+    run_shards(tmp_path, records, 2, make, {}, "nouns", names=["nouns.parquet"])
     return tmp_path
 
 

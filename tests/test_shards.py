@@ -8,6 +8,8 @@ import pytest
 from pipeline.records import NounRecord, Reject, read_parquet, write_parquet
 from pipeline.shards import collect_rejects, read_shards, run_shards, total_counts
 
+NAMES = ["part.parquet", "rejects.parquet"]
+
 
 def make_nouns(items, folder):
     """One noun record per item; odd items are rejected."""
@@ -31,7 +33,9 @@ class Counting:
 
 
 def run(out, items=range(10), make=make_nouns, stamp="a", **options):
-    return run_shards(out, list(items), 3, make, {"params": stamp}, "testing", **options)
+    return run_shards(
+        out, list(items), 3, make, {"params": stamp}, "testing", names=NAMES, **options
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -63,7 +67,7 @@ def test_a_second_run_makes_nothing_and_counts_the_same(tmp_path):
 def test_a_killed_run_resumes_to_the_bytes_of_an_uninterrupted_one(tmp_path):
     with pytest.raises(RuntimeError, match="killed"):
         run(tmp_path / "killed", make=Counting(fail_at=7))
-    assert not list((tmp_path / "killed").glob(".making-*"))
+    assert not list((tmp_path / "killed").glob(".*"))
     make = Counting()
     run(tmp_path / "killed", make=make)
     assert make.calls == [[6, 7, 8], [9]]
@@ -77,7 +81,7 @@ def test_what_a_power_cut_leaves_is_made_again(tmp_path):
     (tmp_path / "cut" / "manifest" / "00000.json").unlink()  # files are there, manifest is not
     (tmp_path / "cut" / "manifest" / "00001.json").write_text("{")
     (tmp_path / "cut" / "part-00002.parquet").write_bytes(b"short")
-    (tmp_path / "cut" / ".making-00003").mkdir()
+    (tmp_path / "cut" / ".making-00003.7-0a0a0a0a-0b0b0b0b.tmp").mkdir()
     make = Counting()
     run(tmp_path / "cut", make=make)
     assert make.calls == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
@@ -97,7 +101,8 @@ def test_only_shards_with_other_items_are_made_again_and_extra_ones_go(tmp_path)
     run(tmp_path, items=[0, 1, 2, 3, 4, 6], make=make)
     assert make.calls == [[3, 4, 6]]
     assert len(list(tmp_path.glob("part-*.parquet"))) == 2
-    assert len(list((tmp_path / "manifest").iterdir())) == 2
+    manifests = sorted(path.stem for path in (tmp_path / "manifest").iterdir())
+    assert manifests == ["00000", "00001", "whole"]
 
 
 def test_other_files_in_the_folder_stay(tmp_path):
@@ -131,7 +136,7 @@ def test_rejects_are_joined_and_counted_by_reason(tmp_path):
 
 def test_user_errors(tmp_path):
     with pytest.raises(ValueError, match="shard_size = 0"):
-        run_shards(tmp_path, [1], 0, make_nouns, {}, "testing")
+        run_shards(tmp_path, [1], 0, make_nouns, {}, "testing", names=NAMES)
     with pytest.raises(FileNotFoundError, match="no manifest folder"):
         list(read_shards(tmp_path / "absent", "part", NounRecord))
 
@@ -145,9 +150,9 @@ def device_of(items: list[int], folder: Path) -> dict:
 def test_several_gpus_have_a_process_each(tmp_path, monkeypatch):
     monkeypatch.setenv("OVSEG_DEVICE", "cuda")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    shards = run_shards(tmp_path, list(range(8)), 2, device_of, {}, "test")
+    shards = run_shards(tmp_path, list(range(8)), 2, device_of, {}, "test", names=["part.txt"])
     assert [shard.files[0].read_text() for shard in shards] == ["1", "5", "9", "13"]
     assert set(total_counts(shards)) == {"cuda:0", "cuda:1"}
     monkeypatch.setenv("OVSEG_DEVICE", "cuda:1")
-    [shard] = run_shards(tmp_path, list(range(9)), 9, device_of, {}, "test")
+    [shard] = run_shards(tmp_path, list(range(9)), 9, device_of, {}, "test", names=["part.txt"])
     assert shard.counts == {"cuda:1": 1}

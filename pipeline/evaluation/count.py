@@ -97,6 +97,7 @@ def count_set(
         work,
         {"inputs": stamp, "code": code, "settings": settings},
         f"evaluate {eval_set.name}",
+        names=("counts.npz", "rejects.parquet"),
     )
     result = Evaluation(
         confusions=sum_shards(out, work.variants, len(eval_set.classes)),

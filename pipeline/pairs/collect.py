@@ -11,7 +11,7 @@ from pipeline.atomic import write_text
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.errors import UserError
 from pipeline.fingerprint import of_code, of_files, of_sizes
-from pipeline.pairs.make import MakePairs, PairSettings
+from pipeline.pairs.make import FILES, MakePairs, PairSettings
 from pipeline.pairs.measure import PairStatistics
 from pipeline.records import PairRecord, iterate_parquet, write_parquet
 from pipeline.shards import ShardInfo, collect_rejects, run_shards, total_counts
@@ -46,7 +46,7 @@ def collect_pairs(
     make = MakePairs(dataset, proposals, nouns, clip, split, templates, settings, "".join(inputs))
     code = of_code(__file__)
     fingerprint = {"inputs": inputs, "code": code, "settings": settings, "templates": templates}
-    shards = run_shards(out, records, shard_size, make, fingerprint, "pairs")
+    shards = run_shards(out, records, shard_size, make, fingerprint, "pairs", names=FILES)
     statistics = PairStatistics(Truth(about, split).groups)
     write_parquet(out / "index.parquet", _index(shards, statistics), PairRecord)
     for name, rows, columns in (
