@@ -28,12 +28,12 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent, path.name)
     temporary = temporary_name(path)
-    with naming(path, temporary):
-        try:
+    try:
+        with naming(path, temporary):
             yield temporary
             move(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def temporary_name(path: Path) -> Path:
