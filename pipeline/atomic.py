@@ -82,11 +82,11 @@ def write_text(path: Path, text: str) -> None:
 @contextmanager
 def naming(path: Path, temporary: Path) -> Iterator[None]:
     """Let an error of the disk (see STORAGE_ERRORS) name `path` where it names no file, as when a
-    disk fills up, or names `temporary`, which the user does not know."""
+    disk fills up, or names `temporary` or what is in it, which the user does not know."""
     try:
         yield
     except OSError as error:
-        unnamed = error.filename is None or os.fspath(error.filename) == os.fspath(temporary)
+        unnamed = error.filename is None or str(error.filename).startswith(str(temporary))
         if error.errno in STORAGE_ERRORS and unnamed:
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise

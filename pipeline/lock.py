@@ -61,13 +61,13 @@ def _acquire(path: Path, folder: Path | str) -> int:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
                 raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
             raise UserError(
-                f"{folder}: {holder or 'another process'} is writing there; wait until it ends or "
-                "end it (kill PID, on that machine), then run this again"
+                f"{folder}: locked by {holder or 'another process'}, which is writing there; wait "
+                "until it ends or end it (kill PID, on that machine), then run this again"
             ) from None
         if _is_at(file, path):
             since = time.strftime("%Y-%m-%d %H:%M:%S")
             os.ftruncate(file, 0)
-            holder = f"process {os.getpid()} on {socket.gethostname()}, since {since},"
+            holder = f"process {os.getpid()} on {socket.gethostname()} since {since}"
             os.pwrite(file, holder.encode(), 0)
             return file
         os.close(file)  # its holder removed it after we had opened it

@@ -117,9 +117,9 @@ def make_shard(
     its own, and what they publish is the same.
     """
     folder = atomic.temporary_name(out / f"making-{index:05d}")
-    folder.mkdir(parents=True)
     try:
         with atomic.naming(out, folder):
+            folder.mkdir(parents=True)
             counts = make(items, folder)
         made = {source.name for source in folder.iterdir()}
         assert made >= set(names), f"shard {index} lacks {sorted(set(names) - made)}"

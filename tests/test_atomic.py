@@ -11,6 +11,7 @@ from pipeline import atomic
 from pipeline.errors import user_message
 from pipeline.lock import only_writer
 from pipeline.params_file import read_yaml
+from pipeline.shards import make_shard
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -162,6 +163,7 @@ def test_a_read_only_folder_and_unreadable_params_are_told(as_nobody):
     for act, path in (
         (lambda: atomic.write_text(folder / "a.txt", "x"), folder / "a.txt"),
         (lambda: atomic.write_text(folder / "b/a.txt", "x"), folder / "b"),
+        (lambda: make_shard(folder, dict, "", [], 0, []), folder),
         (lambda: only_writer(folder / "out").__enter__(), folder / ".out.lock"),
         (lambda: read_yaml(folder / "params.yaml"), folder / "params.yaml"),
     ):

@@ -66,7 +66,8 @@ def test_a_second_writer_is_refused_and_the_first_ends_whole(tmp_path, how):
     if how == "stage":
         assert second.returncode == 2 and errors.count("\n") == 1
     refusal = errors.splitlines()[-1]
-    assert f"out: process {first.pid} on " in refusal and "is writing there; wait until" in refusal
+    assert f"out: locked by process {first.pid} on " in refusal
+    assert "is writing there; wait until it ends or end it" in refusal
     (tmp_path / "go").touch()
     errors = first.communicate(timeout=60)[1]
     assert first.returncode == 0, errors

@@ -64,7 +64,9 @@ def test_a_stage_that_outlives_dvc_is_not_joined_by_a_second_one(tmp_path):
     second = start_dvc(tmp_path)
     said = second.communicate(timeout=120)[0]
     assert second.returncode != 0
-    assert "error: data/made: process " in said and "is writing there; wait until" in said, said
+    assert (
+        "error: data/made: locked by process " in said and "is writing there; wait until" in said
+    ), said
     (tmp_path / "go").touch()
     end = time.monotonic() + 60
     while (tmp_path / "data/.made.lock").exists():  # the first stage ends whole
