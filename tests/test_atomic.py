@@ -123,7 +123,7 @@ def test_a_file_that_grows_too_large_is_told_with_its_path(tmp_path):
     out = tmp_path / "out.bin"
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(out), *WRITERS.values()],
-        cwd=ROOT, capture_output=True, text=True, timeout=120,
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     places = {name: tmp_path if name == "shard" else out for name in WRITERS}
     expected = [f"{place}: File too large" for place in places.values()]

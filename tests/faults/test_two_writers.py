@@ -60,15 +60,15 @@ def test_a_stage_that_outlives_dvc_is_not_joined_by_a_second_one(tmp_path):
     first = start_dvc(tmp_path)
     wait_for(tmp_path / "begun", first)
     first.send_signal(signal.SIGTERM)
-    first.wait(timeout=60)
+    first.wait(timeout=300)
     second = start_dvc(tmp_path)
-    said = second.communicate(timeout=120)[0]
+    said = second.communicate(timeout=300)[0]
     assert second.returncode != 0
     assert (
         "error: data/made: locked by process " in said and "is writing there; wait until" in said
     ), said
     (tmp_path / "go").touch()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while (tmp_path / "data/.made.lock").exists():  # the first stage ends whole
         assert time.monotonic() < end
         time.sleep(0.05)
