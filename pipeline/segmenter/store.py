@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from pipeline.atomic import replacing, write_text
 from pipeline.errors import MissingFileError, UserError
@@ -32,7 +32,7 @@ def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
     with replacing(folder / WEIGHTS) as temporary:
-        save_file(state, temporary)
+        temporary.write_bytes(save(state))  # save_file would not say which error the disk had
     document = model.config.model_dump(mode="json")
     write_text(folder / CONFIG, json.dumps(document, indent=1) + "\n")
 
@@ -52,7 +52,7 @@ def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> Ma
             )
     try:
         config = SegmenterConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValidationError as error:
+    except (ValidationError, UnicodeDecodeError) as error:
         raise UserError(f"{folder / CONFIG}: not a segmenter's architecture: {error}") from error
     try:
         state = load_file(folder / WEIGHTS)
