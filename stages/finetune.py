@@ -22,6 +22,7 @@ from pipeline.params import TEMPLATES, load_params
 from pipeline.progress import report
 from pipeline.runtime import device
 from pipeline.stage import run_stage
+from pipeline.views import ClipView
 
 
 def main(
@@ -41,6 +42,9 @@ def main(
         counts = finetune(model, open_pairs(pairs), recipe, state, curves, readers)
         if dist.is_initialized() and dist.get_rank() != 0:
             return
+    if recipe.train != "nothing":
+        expand = load_params(params, "pairs").expand  # the crops were cut with it
+        model.view = ClipView(recipe.fill, expand, templates=recipe.templates)
     save_clip(out, model, f"{model.name}; {step} step: {recipe.train}")
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     (out / "checkpoint.pt").unlink(missing_ok=True)

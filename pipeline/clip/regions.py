@@ -6,15 +6,14 @@ CLIP's square without regard to its shape. Inference cuts proposals out of a who
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.errors import UserError
+from pipeline.views import Fill
 
-Fill = Literal["mean", "zero", "preserve"]
 FILLS = ("mean", "zero", "preserve")
 
 
