@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from pipeline.clip.templates import VILD_TEMPLATES
@@ -69,10 +69,12 @@ def from_json(kind: type[View], record: Mapping[str, Any], where: str) -> View:
 
     where: the file, for messages. UserError names the field that is wrong or unknown.
     """
+    what = f"{where}: says wrongly how the model is to be used"
+    found = record.get(VIEW, {})
+    if not isinstance(found, dict):
+        raise UserError(f"{what}: {VIEW}: {found!r} instead of names and values")
     try:
-        return TypeAdapter(kind).validate_python(record.get(VIEW, {}))
+        return kind(**{str(name): value for name, value in found.items()})
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, (VIEW, *f['loc'])))}: {f['msg']}" for f in error.errors())
-        raise UserError(
-            f"{where}: says wrongly how the model is to be used: {'; '.join(faults)}"
-        ) from error
+        raise UserError(f"{what}: {'; '.join(faults)}") from error
