@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 
 from pipeline.cli import main
 from pipeline.clip.sources import MINIATURE, base_clip
@@ -19,6 +20,7 @@ from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.segmenter.original import segmenter_view
 from pipeline.segmenter.store import load_segmenter, save_segmenter
 from pipeline.views import ClipView, SegmenterView, from_json, to_json
+from pipeline.weights.read import read_tensors
 from stages import finetune, segmenter
 from tests.clip.tiny import write_pairs
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
@@ -189,3 +191,13 @@ def test_a_wrong_record_of_a_segmenter_is_named(data):
     path.write_text("[]")
     with pytest.raises(UserError, match=r"segmenter.json: not a segmenter's architecture"):
         load_segmenter(data / "segmenter")
+
+
+@pytest.mark.parametrize("about", ["words", ["segmenter"], {"segmenter": []}, {"clip": 3}])
+def test_an_exported_file_with_an_odd_description_is_named(tmp_path, about):
+    weights = {"a": torch.zeros(1)}
+    torch.save({"model": weights, "ovseg": about}, tmp_path / "a.pth")
+    save_file(weights, tmp_path / "a.safetensors", {"ovseg": json.dumps(about)})
+    for name in ("a.pth", "a.safetensors"):
+        with pytest.raises(UserError, match=f"{name}: its entry 'ovseg' describes no model"):
+            read_tensors(tmp_path / name)

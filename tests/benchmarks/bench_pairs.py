@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.bench_pairs
 
-Prints milliseconds of one core, so that other work on the machine counts little. On a Xeon with
-AMX: 0.81 to read a pair of 200 x 160 pixels from its shard and 0.002 from memory; 3.9 and 2.5 with
-all that makes it a region of 224 pixels.
+Prints milliseconds of one core, so that other work on the machine counts little. On a busy EPYC:
+0.8 to 1.2 to read a pair of 200 x 160 pixels from its shard and 0.002 from memory; 3.4 to 3.9 and
+2.3 to 2.5 with all that makes it a region of 224 pixels.
 """
 
 import tempfile
