@@ -8,6 +8,7 @@ pipeline/clip/store.py), curves/; while training, checkpoint.pt from which a kil
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,6 @@ from pipeline.params import TEMPLATES, load_params
 from pipeline.progress import report
 from pipeline.runtime import device
 from pipeline.stage import run_stage
-from pipeline.views import ClipView
 
 
 def main(
@@ -44,7 +44,9 @@ def main(
             return
     if recipe.train != "nothing":
         expand = load_params(params, "pairs").expand  # the crops were cut with it
-        model.view = ClipView(recipe.fill, expand, templates=recipe.templates)
+        model.view = replace(
+            model.view, fill=recipe.fill, expand=expand, templates=recipe.templates
+        )
     save_clip(out, model, f"{model.name}; {step} step: {recipe.train}")
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     (out / "checkpoint.pt").unlink(missing_ok=True)

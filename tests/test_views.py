@@ -119,7 +119,9 @@ def test_the_stages_record_how_they_trained(tmp_path):
     given, out = params(tmp_path), tmp_path / "data"
     make_toy(tmp_path / "dataset")
     pairs = write_pairs(tmp_path / "pairs", 20)
-    save_clip(out / "base_clip", tiny_clip(), "base")
+    base = tiny_clip()
+    base.view = ClipView(threshold=0.45)  # which no training decides
+    save_clip(out / "base_clip", base, "base")
     segmenter.main(
         tmp_path / "dataset", out / "base_clip", out / "segmenter", tmp_path / "s.json", given
     )
@@ -129,10 +131,10 @@ def test_the_stages_record_how_they_trained(tmp_path):
         finetune.main(step, pairs, before, folder, tmp_path / f"{step}.json", given)
         before = folder
     model = OVSeg.load(out)
-    assert model.clip.view == ClipView(fill="zero", expand=1.25, templates=BARE)
+    assert model.clip.view == ClipView("zero", 1.25, 0.45, BARE)
     assert model.segmenter.view == SegmenterView(BARE, short_side=40, long_side=90)
     assert (model.style.fill, model.style.expand, model.short_side) == ("zero", 1.25, 40)
-    assert load_clip(out / "base_clip").view == ClipView()
+    assert load_clip(out / "base_clip").view == base.view
 
 
 def test_without_a_record_the_papers_way_holds(data):

@@ -6,6 +6,7 @@ CLIP's square without regard to its shape. Inference cuts proposals out of a who
 """
 
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -13,8 +14,6 @@ from torch.nn import functional as F
 
 from pipeline.errors import UserError
 from pipeline.views import Fill
-
-FILLS = ("mean", "zero", "preserve")
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def region_of_crop(
         colour = mean.view(3, 1, 1) * 255 if fill == "mean" else pixels.new_zeros(3, 1, 1)
         pixels = pixels * alpha + (1 - alpha) * colour
     elif fill != "preserve":
-        raise UserError(f"fill = {fill!r}: allowed: {', '.join(FILLS)}")
+        raise UserError(f"fill = {fill!r}: allowed: {', '.join(get_args(Fill))}")
     pixels = (pixels / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
     image = F.interpolate(pixels[None], (size, size), mode="bicubic", align_corners=False)[0]
     return image, F.interpolate(mask[None, None].float(), (size, size))[0, 0].to(mask.dtype)

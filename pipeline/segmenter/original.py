@@ -56,7 +56,7 @@ def segmenter_config(original: Mapping[str, Any], clip_dim: int | None = None) -
 
 def segmenter_view(original: Mapping[str, Any]) -> SegmenterView:
     """The test size that the configuration names under `INPUT`; without one, the default."""
-    sizes = original.get("INPUT", {})
+    sizes = original.get("INPUT") or {}
     if not (short_side := sizes.get("MIN_SIZE_TEST")):  # detectron2's 0: pictures keep their size
         return SegmenterView()
     return SegmenterView(short_side=short_side, long_side=sizes.get("MAX_SIZE_TEST") or None)
