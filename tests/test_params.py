@@ -5,13 +5,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.params import load_all, load_params
-
-ROOT = Path(__file__).parents[1]
-PARAMS = ROOT / "params.yaml"
+from tests.shipped import PARAMS
 
 
 def changed(tmp_path: Path, place: str, value) -> Path:
-    """A copy of params.yaml with the value at a dotted place replaced, or removed with `...`."""
+    """The shipped parameters with the value at a dotted place replaced, or removed with `...`."""
     content = YAML(typ="safe", pure=True).load(PARAMS)
     *parents, key = place.split(".")
     node = content
@@ -35,7 +33,7 @@ def test_the_shipped_parameters_are_valid():
 def test_every_parameter_is_explained():
     for number, line in enumerate(PARAMS.read_text().splitlines(), 1):
         if re.match(r"\s+[a-z_]+: *[^ #{]", line):
-            assert re.search(r"  # \S", line), f"params.yaml:{number}: {line.strip()} says nothing"
+            assert re.search(r"  # \S", line), f"line {number}: {line.strip()} says nothing"
 
 
 WRONG = [

@@ -6,8 +6,8 @@ import torch
 from detectron2.engine import SimpleTrainer
 from torch import Tensor, nn
 
+from pipeline.precision import autocast, math_attention
 from pipeline.records import Reject
-from pipeline.runtime import autocast, math_attention
 from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.data import TrainingSample
 from pipeline.segmenter.maskformer import MaskFormer

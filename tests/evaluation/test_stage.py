@@ -1,7 +1,6 @@
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import yaml
@@ -12,10 +11,9 @@ from pipeline.evaluation import count
 from pipeline.evaluation.run import evaluate
 from pipeline.segmenter.store import save_segmenter
 from stages.evaluate import main
+from tests import shipped
 from tests.evaluation.small_set import small_set
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +25,7 @@ def flags(tmp_path_factory):
     save_segmenter(data / "segmenter", tiny_segmenter())
     for i, name in enumerate(("base", "first", "second")):
         save_clip(data / name, tiny_clip(i, prompt_depth=i), name)
-    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    params = yaml.safe_load(shipped.PARAMS.read_text(encoding="utf-8"))
     params["dataset"]["sets"] = ["small"]
     params["evaluate"]["sets"] = {"small": {"overlays": 2, "ensemble_weight": 0.55}}
     (data / "params.yaml").write_text(yaml.safe_dump(params))

@@ -11,18 +11,17 @@ from pipeline.records import PairRecord, read_parquet
 from pipeline.segmenter.store import save_segmenter
 from pipeline.shards import run_shards
 from stages import pairs, proposals
+from tests import shipped
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.pairs.test_collect import make_nouns
 from tests.toy import make_toy
-
-PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
 @pytest.fixture
 def params(tmp_path) -> Path:
     """The shipped parameters, but for masks as small as in the tests."""
     yaml = YAML()
-    content = yaml.load(PARAMS)
+    content = yaml.load(shipped.PARAMS)
     content["proposals"]["min_area"] = 1
     yaml.dump(content, tmp_path / "params.yaml")
     return tmp_path / "params.yaml"
