@@ -22,6 +22,7 @@ from pipeline.segmenter.store import load_segmenter, save_segmenter
 from pipeline.views import ClipView, SegmenterView, from_json, to_json
 from pipeline.weights.read import read_tensors
 from stages import finetune, segmenter
+from tests import shipped
 from tests.clip.tiny import write_pairs
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.toy import make_toy
@@ -98,8 +99,8 @@ def test_the_command_line_goes_by_the_records(data, tmp_path, monkeypatch):
 
 
 def params(folder: Path) -> Path:
-    """The repository's parameters for the tiny models, unlike the defaults in what is recorded."""
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    """The shipped parameters for the tiny models, unlike the defaults in what is recorded."""
+    content = yaml.safe_load(shipped.PARAMS.read_text())
     architecture = tiny_segmenter().config.model_dump(mode="json")
     content["segmenter"] |= {"source": "train", "warm_start": None, "architecture": architecture}
     content["segmenter"]["training"] |= ONE_STEP | {"templates": "bare"}
