@@ -152,7 +152,7 @@ def test_params_are_narrow_and_exist(name):
             value = value[part]
     own = name.partition("@")[0]
     sections = {key.split(".")[0] for key in STAGES[name].get("params", [])}
-    assert own == "provenance" or (own in sections and sections <= {own, "segmenter"})
+    assert own == "provenance" or (own in sections and sections <= {own, "segmenter", "pairs"})
 
 
 def test_every_data_dependency_is_made_by_a_stage():

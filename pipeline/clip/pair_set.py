@@ -27,6 +27,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline import runtime
+from pipeline.clip.decoded import DecodedPairs
 from pipeline.errors import UserError
 from pipeline.progress import counting
 from pipeline.shards import shard_files
@@ -35,9 +36,10 @@ MEMBERS = ("png", "mask.png", "txt", "json")
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 """What Pillow raises on bytes that are no picture, or one too large to be one."""
 DECODED_BUDGET = 2 * 1024**3
-"""Bytes of decoded pairs that are kept in memory; pairs beyond it are read when needed."""
-DECODED_TOGETHER = 1024
-"""Pairs that are decoded before the memory they take is looked at."""
+"""Bytes of decoded pairs that a process keeps for itself and its loader's processes together; pairs
+beyond it are read when needed."""
+DECODED_TOGETHER = 64
+"""Pairs that are decoded side by side, beyond the budget."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,7 @@ class PairSet:
         self.nouns = sorted(set(nouns))
         row = {noun: i for i, noun in enumerate(self.nouns)}
         self.noun_ids = np.array([row[noun] for noun in nouns], np.int64)
-        self._decoded: dict[int, Pair] = {}
-        self._budget = decoded_budget
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For another process: it reads pairs itself, the decoded ones would be gigabytes."""
-        return self.__dict__ | {"_decoded": {}}
+        self._decoded = DecodedPairs(len(entries), decoded_budget)
 
     def __len__(self) -> int:
         return len(self._shard_of)
@@ -88,23 +85,21 @@ class PairSet:
     def __getitem__(self, index: int) -> Pair:
         """One pair. UserError, naming the shard, when its pictures cannot be read."""
         kept = self._decoded.get(index)
-        return self._read(index) if kept is None else kept
+        return self._read(index) if kept is None else Pair(*kept)
 
     def decode(self, advance: Callable[[int], None] = lambda pairs: None) -> int:
-        """Decode pairs ahead, from the first, until the budget is used up.
+        """Decode pairs ahead, from the first, as long as the budget allows; processes that are
+        spawned later have them too.
 
         advance: told how many more are done. Returns how many are kept.
         """
-        held = 0
         with ThreadPoolExecutor(runtime.workers()) as pool:
             for start in range(0, len(self), DECODED_TOGETHER):
                 chunk = range(start, min(start + DECODED_TOGETHER, len(self)))
                 for index, pair in zip(chunk, pool.map(self._read, chunk), strict=True):
-                    self._decoded[index] = pair
-                    held += pair.crop.nbytes + pair.mask.nbytes
+                    if not self._decoded.put(index, pair.crop, pair.mask):
+                        return len(self._decoded)
                 advance(len(chunk))
-                if held > self._budget:
-                    break
         return len(self._decoded)
 
     def _read(self, index: int) -> Pair:

@@ -1,6 +1,7 @@
 """CLIP on disk: the folder that `base_clip` and both `finetune` stages write.
 
-clip.json            open_clip's model configuration, provenance, mean, std, prompt depth
+clip.json            open_clip's model configuration, provenance, mean, std, prompt depth, and how
+                     to use it (pipeline/views.py)
 clip.safetensors     open_clip's state dict: `open_clip.create_model(name, pretrained=FILE)`
                      loads it
 prompts.safetensors  only with mask prompts: visual.mask_embedding (depth, N patches, width)
@@ -22,6 +23,7 @@ from torch import Tensor
 from pipeline.atomic import replacing, write_text
 from pipeline.clip.tower import MaskClip
 from pipeline.errors import MissingFileError, UserError
+from pipeline.views import VIEW, ClipView, from_json, to_json
 from pipeline.weights.fit import fill
 
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
@@ -77,6 +79,7 @@ def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> No
         "mean": _as_written(clip.mean),
         "std": _as_written(clip.std),
         "prompt_depth": clip.prompt_depth,
+        VIEW: to_json(clip.view),
     }
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
@@ -103,6 +106,7 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
             f"{folder / CONFIG}: not a CLIP configuration ({error!r}), expected the keys "
             "model_cfg, name, mean, std, prompt_depth"
         ) from error
+    clip.view = from_json(ClipView, config, str(folder / CONFIG))
     fill(clip.clip, load_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
     if config["prompt_depth"]:
         if not (folder / PROMPTS).is_file():
