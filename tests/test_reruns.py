@@ -202,8 +202,18 @@ def made(tmp_path_factory) -> Path:
     """What earlier stages leave, small."""
     folder = tmp_path_factory.mktemp("made")
     make_toy(folder / "dataset", pictures=6)
-    run_shards(folder / "proposals", list(range(1, 7)), 2, make_proposals, {}, "proposals")
-    run_shards(folder / "nouns", list(range(1, 7)), 4, make_nouns, {}, "nouns")
+    run_shards(
+        folder / "proposals",
+        list(range(1, 7)),
+        2,
+        make_proposals,
+        {},
+        "proposals",
+        names=["proposals.parquet"],
+    )
+    run_shards(
+        folder / "nouns", list(range(1, 7)), 4, make_nouns, {}, "nouns", names=["nouns.parquet"]
+    )
     save_clip(folder / "clip", tiny_clip(), "tiny")
     save_clip(folder / "prompted", tiny_clip(1, prompt_depth=1), "tiny")
     save_segmenter(folder / "segmenter", tiny_segmenter())

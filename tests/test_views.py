@@ -132,7 +132,7 @@ def test_the_stages_record_how_they_trained(tmp_path):
         finetune.main(step, pairs, before, folder, tmp_path / f"{step}.json", given)
         before = folder
     model = OVSeg.load(out)
-    assert model.clip.view == ClipView("zero", 1.25, 0.45, BARE)
+    assert model.clip.view == ClipView("zero", 1.25, 0.45)
     assert model.segmenter.view == SegmenterView(BARE, short_side=40, long_side=90)
     assert (model.style.fill, model.style.expand, model.short_side) == ("zero", 1.25, 40)
     assert load_clip(out / "base_clip").view == base.view
