@@ -137,7 +137,10 @@ def _shown(value: Any) -> str:
         text = f"{quoted} (text, take the quotes away)" if _reads_as_more(value) else value
         text = text if value.strip() else quoted
     else:
-        text = json.dumps(value, default=str)
+        try:
+            text = json.dumps(value, default=str)
+        except ValueError:  # a YAML list that is its own entry
+            text = str(value)
     text = " ".join(text.split())
     return text if len(text) <= 80 else text[:77] + "..."
 

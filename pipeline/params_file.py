@@ -14,8 +14,15 @@ def read_yaml(path: Path) -> Any:
     if not path.is_file():
         raise MissingFileError(f"{path}: not found, expected the parameters of the pipeline")
     try:
-        return YAML(typ="safe", pure=True).load(path)  # YAML 1.2, as DVC reads it
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return YAML(typ="safe", pure=True).load(content)  # YAML 1.2, as DVC reads it
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UserError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+        problem = getattr(error, "problem", None) or str(error)
+        raise UserError(f"{where}: not YAML: {' '.join(problem.split())}") from error
+    except (ValueError, RecursionError) as error:  # a date that is none, 5000 digits, [[[[...
+        raise UserError(f"{path}: not YAML that can be used: {error}") from error

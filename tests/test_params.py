@@ -1,9 +1,12 @@
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.errors import UserError
 from pipeline.params import load_all, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -134,6 +137,61 @@ def test_an_unreadable_file_is_named(tmp_path):
     path.write_text("[]")
     with pytest.raises(ValueError, match="expected the sections dataset, pretrain_clip"):
         load_params(path, "pairs")
+
+
+UNREADABLE = {
+    "not UTF-8": (b"a: \xe9", "not YAML"),
+    "5000 digits": (b"a: " + b"9" * 5000, "not YAML that can be used"),
+    "no date": (b"a: 2020-13-45", "not YAML that can be used"),
+    "too deep": (b"[" * 5000, "not YAML that can be used"),
+    "its own entry": (b"dataset: &a [*a]", "dataset = [[...]]: allowed the keys"),
+    "code": (b"a: !!python/object/apply:os.abort []", "could not determine a constructor"),
+    "key twice": (b"a: 1\na: 2", "duplicate key"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_a_broken_file_is_one_line(tmp_path, kind):
+    content, message = UNREADABLE[kind]
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        load_all(path)
+    assert str(error.value).startswith(str(path)) and message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_reason():
+    with pytest.raises(UserError, match="^/proc/self/mem: cannot be read: Input/output error"):
+        load_all("/proc/self/mem")
+
+
+def test_the_depth_of_a_tower_is_known_without_torch():
+    """For the commands and stages that need no torch, and at once."""
+    code = (
+        "import sys; from pipeline.params import tower_blocks; "
+        "assert tower_blocks('shipped', None) == 4; "
+        "assert tower_blocks('open_clip', 'ViT-L-14') == 24; "
+        "assert tower_blocks('checkpoint', 'ViT-B/16') == 12; "
+        "assert tower_blocks('open_clip', 'RN50') is None; "
+        "assert tower_blocks('open_clip', 'no such') is None; "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("train, refused", [("weights", False), ("prompts", True), ("both", True)])
+def test_a_prompt_depth_is_checked_where_prompts_are_trained(tmp_path, train, refused):
+    path = tmp_path / "params.yaml"
+    content = YAML(typ="safe", pure=True).load(PARAMS)
+    content["finetune"]["first"] |= {"train": train, "prompt_depth": 13}
+    content["base_clip"] |= {"source": "open_clip", "name": "ViT-B-16", "pretrained": "openai"}
+    YAML(typ="safe", pure=True).dump(content, path)
+    if refused:
+        with pytest.raises(UserError, match="prompt_depth = 13: allowed 1..12, .* of ViT-B-16"):
+            load_all(path)
+    else:
+        load_all(path)
 
 
 def test_a_set_to_evaluate_must_be_prepared(tmp_path):
