@@ -10,13 +10,14 @@ from pipeline.errors import MissingFileError, UserError
 
 
 def read_yaml(path: Path) -> Any:
-    """The parsed file. MissingFileError or UserError (with the line) when it cannot be read."""
+    """The parsed file. MissingFileError without it, OSError where it cannot be read, UserError
+    (with the line) where it is no YAML."""
     if not path.is_file():
         raise MissingFileError(f"{path}: not found, expected the parameters of the pipeline")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+        raise OSError(error.errno, error.strerror, str(path)) from error  # not all name it
     try:
         return YAML(typ="safe", pure=True).load(content)  # YAML 1.2, as DVC reads it
     except YAMLError as error:

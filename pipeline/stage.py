@@ -6,10 +6,12 @@ from collections.abc import Callable
 import tyro
 
 from pipeline.errors import user_message
+from pipeline.places import checks_places
 
 
 def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None) -> None:
     """Call `main` with the flags that its signature names (`--out data/pairs`), `first` before it.
+    Where it writes is looked at before it starts (see `pipeline.places`).
 
     An error of the user's (see `pipeline.errors`) is printed without a stack trace and the exit
     status is 2. Ctrl-C prints one line and exits with 130. Anything else is a fault of the program.
@@ -17,7 +19,7 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
     try:
         if first is not None:
             first()
-        tyro.cli(main)
+        tyro.cli(checks_places(main))
     except KeyboardInterrupt:
         print("interrupted; a rerun goes on from what is finished", file=sys.stderr)
         raise SystemExit(130) from None

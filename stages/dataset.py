@@ -17,14 +17,15 @@ from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.prepare import prepare
 from pipeline.data.watch import read_survey
 from pipeline.params import load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.stage import run_stage
 from pipeline.world.build import WorldSize
 
 
 def main(
-    out: Path,
-    metrics: Path,
+    out: OutFolder,
+    metrics: OutFile,
     params: Path = Path("params.yaml"),
     watched: Path = Path("data/watch"),
 ) -> None:

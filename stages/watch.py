@@ -10,11 +10,12 @@ from pathlib import Path
 
 from pipeline.data.watch import survey, write_survey
 from pipeline.params import load_params
+from pipeline.places import OutFile
 from pipeline.progress import report
 from pipeline.stage import run_stage
 
 
-def main(name: str, out: Path, params: Path = Path("params.yaml")) -> None:
+def main(name: str, out: OutFile, params: Path = Path("params.yaml")) -> None:
     wanted = load_params(params, "dataset")
     found = survey(name, wanted.root, wanted.source)
     write_survey(out, found)

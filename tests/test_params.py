@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, user_message
 from pipeline.params import load_all, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -162,8 +162,9 @@ def test_a_broken_file_is_one_line(tmp_path, kind):
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_reason():
-    with pytest.raises(UserError, match="^/proc/self/mem: cannot be read: Input/output error"):
+    with pytest.raises(OSError) as error:
         load_all("/proc/self/mem")
+    assert user_message(error.value) == "/proc/self/mem: Input/output error"
 
 
 def test_the_depth_of_a_tower_is_known_without_torch():
