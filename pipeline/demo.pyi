@@ -1,0 +1,173 @@
+"""The web page: a picture and some names in, the labelled picture and a table out (extra `demo`).
+
+    ovseg demo            then open http://127.0.0.1:7860
+
+`answer` is what happens behind the button; it knows nothing of the page. What a visitor got wrong
+is a sentence on the page and a line in the log; any other error is in the log with its trace, and
+the page only says that there was one. What visitors type is shown as text, never as markup.
+"""
+
+import html
+import logging
+from copy import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from pipeline.data.images import read_image
+from pipeline.errors import UserError
+from pipeline.modes import Mode
+from pipeline.ovseg import OVSeg
+from pipeline.ovseg.overlay import distinct_colours, paint
+from pipeline.ovseg.result import Segmentation
+
+HEADINGS = ["class", "share of the picture", "score"]
+MODES = {
+    "each name takes its best mask": "free-text",
+    "every pixel gets a name: both branches": "ensemble",
+    "every pixel gets a name: CLIP alone": "clip",
+    "every pixel gets a name: segmenter alone": "segmenter",
+}
+UNEXPECTED = (
+    "Something went wrong here, not with what you gave. The log of this page has the details."
+)
+LONGEST_SENTENCE = 300
+log = logging.getLogger(__name__)
+assert set(MODES.values()) == set(get_args(Mode))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """overlay: uint8 RGB, enlarged where small; rows: (name, share of the picture, score) of every
+    name that was found, largest area first."""
+
+    overlay: np.ndarray
+    rows: list[list[Any]]
+
+
+def answer(
+    model: OVSeg, image: np.ndarray | None, names: str, mode: Mode, weight: float, threshold: float
+) -> Answer:
+    """Segment `image`, uint8 RGB (H, W, 3), by the comma-separated `names`.
+
+    weight: of CLIP in the ensemble, 0..1; threshold: probability above which a pixel is in a mask.
+    UserError says what is wrong with what was typed.
+    """
+    if image is None:
+        raise UserError("no picture yet: drop one into the box")
+    for what, number in (("weight", weight), ("threshold", threshold)):
+        if not isinstance(number, int | float):
+            raise UserError(f"no {what}: give a number")
+    asked = copy(model)  # people ask at the same time; weights and known names are shared
+    asked.weight = weight
+    asked.style = replace(model.style, threshold=threshold)
+    found = asked.segment(image, names.split(","), mode)
+    return Answer(drawn(image, found), [_row(found, i) for i in found.order])
+
+
+def drawn(image: np.ndarray, found: Segmentation) -> np.ndarray:
+    """The picture with every class that was found in its colour, and named."""
+    palette = dict(zip(found.order, distinct_colours(len(found.order)), strict=True))
+    texts = {i: found.names[i] for i in found.order}
+    return paint(image, found.labels, texts, palette)
+
+
+def build_page(model: OVSeg) -> Any:
+    """The page around `answer`, a gradio Blocks; UserError where gradio is not installed."""
+    try:
+        import gradio as gr
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "the web page needs gradio, which is not installed: pip install -e '.[demo]'"
+        ) from error
+
+    def on_page(sentence: str) -> gr.Error:
+        """An error that gradio shows, taking it for HTML, and does not log."""
+        return gr.Error(html.escape(sentence), print_exception=False)
+
+    def refusal(mistake: str) -> gr.Error:
+        sentence = _sentence(mistake)
+        log.warning("told a visitor: %s", sentence)
+        return on_page(sentence)
+
+    def strict(component: type) -> type:
+        """The component, whose own complaints about what it was given are refusals too."""
+
+        class Strict(component):
+            is_template = True  # so that the page draws it as the component itself
+
+            def preprocess(self, payload: Any) -> Any:
+                try:
+                    return super().preprocess(payload)
+                except gr.Error as error:
+                    raise refusal(error.message) from None
+
+        return Strict
+from gradio.events import Dependency
+
+    class Picture(gr.Image):
+        """An upload as the path of its file, which need not hold a picture."""
+
+        is_template = True
+
+        def preprocess(self, payload: Any) -> Path | None:
+            if payload is not None and payload.path is None:
+                raise refusal("no file with the picture")
+            return None if payload is None else Path(payload.path)
+
+    def run(picture: Path | None, names: str, way: str, weight: float, threshold: float):
+        try:
+            pixels = None if picture is None else _uploaded(picture)
+            result = answer(model, pixels, names, MODES[way], weight, threshold)
+        except UserError as error:
+            raise refusal(str(error)) from None
+        except Exception:
+            log.exception("an answer failed")
+            raise on_page(UNEXPECTED) from None
+        return result.overlay, result.rows
+
+    with gr.Blocks(title="OVSeg", analytics_enabled=False) as page:
+        gr.Markdown("# OVSeg\nName what you want to find; any words will do.")
+        with gr.Row():
+            with gr.Column():
+                picture = Picture(label="picture")
+                names = gr.Textbox(label="names, separated by commas", value="saturn V, blossom")
+                way = strict(gr.Radio)(list(MODES), value=next(iter(MODES)), label="how")
+                with gr.Accordion("more", open=False):
+                    weight = strict(gr.Slider)(
+                        0, 1, value=model.weight, step=0.05, label="weight of CLIP (both branches)"
+                    )
+                    threshold = strict(gr.Slider)(
+                        0.05, 0.95, value=model.style.threshold, step=0.05, label="mask threshold"
+                    )
+                button = gr.Button("Segment", variant="primary")
+            with gr.Column():
+                overlay = gr.Image(label="found")
+                table = gr.Dataframe(
+                    headers=HEADINGS, datatype=["str", "str", "number"], label="areas and scores"
+                )
+        inputs = [picture, names, way, weight, threshold]
+        button.click(run, inputs, [overlay, table], api_name="segment")
+        names.submit(run, inputs, [overlay, table], api_visibility="private")
+    return page
+
+
+def _uploaded(file: Path) -> np.ndarray:
+    """uint8 RGB `(H, W, 3)`. UserError says what is wrong with the file, by the visitor's name."""
+    try:
+        return read_image(file)
+    except UserError as error:
+        raise UserError(str(error).replace(str(file), file.name)) from error
+
+
+def _sentence(text: str) -> str:
+    """`text` on one line, not too long, without what steers a terminal."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= LONGEST_SENTENCE else line[:LONGEST_SENTENCE] + " ..."
+
+
+def _row(found: Segmentation, index: int) -> list[Any]:
+    region = found.regions[index]
+    return [region.name, f"{region.share:.1%}", round(region.score, 3)]
