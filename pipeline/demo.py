@@ -92,30 +92,26 @@ def build_page(model: OVSeg) -> Any:
         log.warning("told a visitor: %s", sentence)
         return on_page(sentence)
 
-    def strict(component: type) -> type:
+    def strict(component: gr.components.Component) -> gr.components.Component:
         """The component, whose own complaints about what it was given are refusals too; None, which
-        is a field that was emptied, passes."""
+        is a field that was emptied, passes. (Gradio writes a file beside this one for a subclass.)
+        """
+        taken = component.preprocess
 
-        class Strict(component):
-            is_template = True  # so that the page draws it as the component itself
+        def preprocess(payload: Any) -> Any:
+            try:
+                return None if payload is None else taken(payload)
+            except gr.Error as error:
+                raise refusal(error.message) from None
 
-            def preprocess(self, payload: Any) -> Any:
-                try:
-                    return None if payload is None else super().preprocess(payload)
-                except gr.Error as error:
-                    raise refusal(error.message) from None
+        component.preprocess = preprocess
+        return component
 
-        return Strict
-
-    class Picture(gr.Image):
-        """An upload as the path of its file, which need not hold a picture."""
-
-        is_template = True
-
-        def preprocess(self, payload: Any) -> Path | None:
-            if payload is not None and payload.path is None:
-                raise refusal("no file with the picture")
-            return None if payload is None else Path(payload.path)
+    def uploaded_file(payload: Any) -> Path | None:
+        """In place of gradio's decoding, which takes for granted that a file holds a picture."""
+        if payload is not None and payload.path is None:
+            raise refusal("no file with the picture")
+        return None if payload is None else Path(payload.path)
 
     def run(picture: Path | None, names: str | None, way: str | None, weight: Any, threshold: Any):
         try:
@@ -134,15 +130,17 @@ def build_page(model: OVSeg) -> Any:
         gr.Markdown("# OVSeg\nName what you want to find; any words will do.")
         with gr.Row():
             with gr.Column():
-                picture = Picture(label="picture")
+                picture = gr.Image(label="picture")
+                picture.preprocess = uploaded_file
                 names = gr.Textbox(label="names, separated by commas", value="saturn V, blossom")
-                way = strict(gr.Radio)(list(MODES), value=next(iter(MODES)), label="how")
+                way = strict(gr.Radio(list(MODES), value=next(iter(MODES)), label="how"))
                 with gr.Accordion("more", open=False):
-                    weight = strict(gr.Slider)(
-                        0, 1, value=model.weight, step=0.05, label="weight of CLIP (both branches)"
-                    )
-                    threshold = strict(gr.Slider)(
-                        0.05, 0.95, value=model.style.threshold, step=0.05, label="mask threshold"
+                    shares = "weight of CLIP (both branches)"
+                    weight = strict(gr.Slider(0, 1, model.weight, step=0.05, label=shares))
+                    threshold = strict(
+                        gr.Slider(
+                            0.05, 0.95, model.style.threshold, step=0.05, label="mask threshold"
+                        )
                     )
                 button = gr.Button("Segment", variant="primary")
             with gr.Column():

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import requests
 from PIL import Image
 
 from pipeline import demo
@@ -69,6 +70,7 @@ def ask(tmp_path_factory):
         upload = None if picture is None else handle_file(str(picture))
         return client.predict(upload, names, way, weight, threshold, api_name="/segment")
 
+    question.url = url
     yield question
     page.close()
 
@@ -138,3 +140,22 @@ def test_a_fault_of_ours_is_a_general_sentence_on_the_page_and_a_trace_in_the_lo
     [record] = [record for record in caplog.records if record.name == "pipeline.demo"]
     assert record.exc_info[0] is ValueError and "invalid literal" in caplog.text
     assert "Traceback" not in "".join(capfd.readouterr())  # not a second time
+
+
+@needs_gradio
+def test_a_file_that_was_not_uploaded_is_not_read(ask, tmp_path):
+    """The browser names the file by a path on this machine; gradio lets only uploads pass."""
+    file = tmp_path / "picture.png"
+    Image.fromarray(IMAGE).save(file)
+    api = f"{ask.url}gradio_api"
+
+    def answer_to(path: str) -> str:
+        picture = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        question = {"data": [picture, "cat", WAY, 0.7, 0.5]}
+        event = requests.post(f"{api}/call/segment", json=question).json()["event_id"]
+        return requests.get(f"{api}/call/segment/{event}").text
+
+    with open(file, "rb") as upload:
+        [uploaded] = requests.post(f"{api}/upload", files={"files": upload}).json()
+    assert answer_to(uploaded).startswith("event: complete")
+    assert answer_to(str(file)).startswith("event: error")

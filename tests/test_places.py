@@ -3,6 +3,7 @@
 import errno
 import importlib
 import inspect
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -169,3 +170,24 @@ def test_a_read_only_disk_is_told_before_work(monkeypatch, tmp_path):
     message = f"^--metrics {tmp_path}/a: nothing can be written to {tmp_path}: Read-only file sys"
     with pytest.raises(UserError, match=message):
         check_file(tmp_path / "a", "--metrics")
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--port", "99999"], "--port 99999: expected 1 to 65535"),
+        (["--port", "0"], "--port 0: expected 1 to 65535"),
+        (["--host", "no.such.host.invalid"], "--host no.such.host.invalid --port 7860: cannot"),
+    ],
+)
+def test_a_page_that_cannot_listen_is_one_line(capsys, flags, said):
+    assert said in said_by(lambda: cli.main(["demo", "--model", "absent", *flags]), capsys)
+
+
+def test_a_port_in_use_is_one_line(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        line = ["demo", "--model", "absent", "--port", port]
+        assert f"--port {port}: cannot listen there (Address already in use)" in said_by(
+            lambda: cli.main(line), capsys
+        )
