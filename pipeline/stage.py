@@ -7,16 +7,18 @@ import tyro
 
 from pipeline.errors import user_message
 from pipeline.places import checks_places
+from pipeline.runtime import check_environment
 
 
 def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None) -> None:
     """Call `main` with the flags that its signature names (`--out data/pairs`), `first` before it.
-    Where it writes is looked at before it starts (see `pipeline.places`).
+    Where it writes, and every OVSEG_... variable, is looked at before it starts.
 
     An error of the user's (see `pipeline.errors`) is printed without a stack trace and the exit
     status is 2. Ctrl-C prints one line and exits with 130. Anything else is a fault of the program.
     """
     try:
+        check_environment()
         if first is not None:
             first()
         tyro.cli(checks_places(main))
