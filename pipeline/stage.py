@@ -7,7 +7,6 @@ import tyro
 
 from pipeline.errors import user_message
 from pipeline.places import checks_places
-from pipeline.runtime import check_environment
 
 
 def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None) -> None:
@@ -18,7 +17,10 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
     status is 2. Ctrl-C prints one line and exits with 130. Anything else is a fault of the program.
     """
     try:
-        check_environment()
+        if "torch" in sys.modules:  # a stage without it reads no variable and takes a second
+            from pipeline.runtime import check_environment
+
+            check_environment()
         if first is not None:
             first()
         tyro.cli(checks_places(main))
