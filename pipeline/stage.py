@@ -12,10 +12,12 @@ import tyro
 from pipeline import atomic
 from pipeline.errors import user_message
 from pipeline.lock import only_writer
+from pipeline.places import checks_places
 
 
 def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None) -> None:
     """Call `main` with the flags that its signature names (`--out data/pairs`), `first` before it.
+    Where it writes, and every OVSEG_... variable, is looked at before it starts.
 
     An error of the user's (see `pipeline.errors`) is printed without a stack trace and the exit
     status is 2. What `--out` names is locked while `main` runs, so that a second run of the stage
@@ -23,9 +25,13 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
     the program.
     """
     try:
+        if "torch" in sys.modules:  # a stage without it reads no variable and takes a second
+            from pipeline.runtime import check_environment
+
+            check_environment()
         if first is not None:
             first()
-        tyro.cli(_alone(main))
+        tyro.cli(checks_places(_alone(main)))
     except KeyboardInterrupt:
         print("interrupted; a rerun goes on from what is finished", file=sys.stderr)
         raise SystemExit(130) from None

@@ -16,6 +16,7 @@ from pipeline.atomic import write_text
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.prepare import prepare
 from pipeline.params import load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.provenance import read_watched
 from pipeline.stage import run_stage
@@ -23,8 +24,8 @@ from pipeline.world.build import WorldSize
 
 
 def main(
-    out: Path,
-    metrics: Path,
+    out: OutFolder,
+    metrics: OutFile,
     params: Path = Path("params.yaml"),
     watched: Path = Path("data/provenance/dataset.json"),
 ) -> None:

@@ -20,6 +20,7 @@ from pipeline.clip.pair_set import open_pairs
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.distributed import loader_workers, process_group, start_all
 from pipeline.params import TEMPLATES, load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.runtime import device
 from pipeline.stage import run_stage
@@ -29,8 +30,8 @@ def main(
     step: Literal["first", "second"],
     pairs: Path,
     clip: Path,
-    out: Path,
-    metrics: Path,
+    out: OutFolder,
+    metrics: OutFile,
     params: Path = Path("params.yaml"),
 ) -> None:
     """Adapt CLIP to masked crops."""

@@ -22,6 +22,7 @@ from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.instances import TrueMasks, instances_file
 from pipeline.distributed import loader_workers, process_group, start_all
 from pipeline.params import TEMPLATES, from_scratch, load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.records import Reject, write_parquet
 from pipeline.runtime import device
@@ -38,8 +39,8 @@ from pipeline.views import SegmenterView
 def main(
     dataset: Path,
     clip: Path,
-    out: Path,
-    metrics: Path,
+    out: OutFolder,
+    metrics: OutFile,
     params: Path = Path("params.yaml"),
     pretrain: bool = False,
 ) -> None:

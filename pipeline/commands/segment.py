@@ -5,14 +5,14 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from pipeline.errors import UserError
 from pipeline.modes import Mode, Precision
+from pipeline.places import OutFolder
 
 
 def segment(
     picture: Positional[Path],
     classes: str,
-    out: Path = Path("."),
+    out: OutFolder = Path("."),
     model: Path = Path("data"),
     clip: str = "finetune/second",
     mode: Mode = "free-text",
@@ -52,8 +52,6 @@ def segment(
     from pipeline.ovseg.panel import Column, save_sheet, sheet
     from pipeline.progress import report
 
-    if out.is_file():
-        raise UserError(f"{out}: a file; --out expects a folder")
     image = read_image(picture)
     loaded = OVSeg.load(
         model,
