@@ -1,6 +1,7 @@
-"""The golden tensors of the original implementation, wherever `OVSEG_GOLDENS` says they are.
+"""Golden tensors: the original implementation's, wherever `OVSEG_GOLDENS` says they are, and those
+of our own float64 reference, which come with the repository.
 
-Nothing about a case stands in the tests: they run on whatever the folder describes.
+Nothing about a case stands in the tests: they run on whatever a folder describes.
 """
 
 import json
@@ -12,6 +13,9 @@ import numpy as np
 import torch
 
 FOLDER = Path(os.environ.get("OVSEG_GOLDENS", Path(__file__).parents[2] / "shared/reference"))
+OWN = Path(__file__).parent / "golden_data"
+"""Written by tests/reference/make.py."""
+ABSENT = f"the original's goldens are not at hand: {FOLDER} has none (OVSEG_GOLDENS)"
 ABSOLUTE, RELATIVE = 4e-5, 1.5e-5
 """What `allowed` adds up; its docstring says why these."""
 
@@ -98,3 +102,11 @@ def assert_numbers_close(ours: dict[str, float], golden: dict[str, float], what:
     for key, value in golden.items():
         pair = (torch.tensor(number, dtype=torch.float64) for number in (ours[key], value))
         assert_close(*pair, f"{what} {key}", unit=False)
+
+
+def at_hand() -> str:
+    """Which goldens this machine has: one line for the end of a test run."""
+    own = f"{len(index(OWN))} files of our own float64 reference"
+    if not index(FOLDER):
+        return f"{own}; {ABSENT}"
+    return f"{own}, {len(index(FOLDER))} of the original implementation in {FOLDER}"
