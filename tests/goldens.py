@@ -80,8 +80,9 @@ def allowed(golden: torch.Tensor, unit: bool = True) -> float:
     return RELATIVE * largest + ABSOLUTE * unit
 
 
-def error(ours: torch.Tensor, golden: torch.Tensor) -> float:
-    """The largest difference, in float64; NaN where either holds one, 0 of nothing."""
+def error(ours: torch.Tensor, golden: torch.Tensor, what: str = "") -> float:
+    """The largest difference, in float64; NaN where either holds one, 0 of nothing. what: for
+    those who put another function here to see every comparison."""
     if not golden.numel():
         return 0.0
     return (ours.detach().cpu().double() - golden.detach().cpu().double()).abs().max().item()
@@ -92,7 +93,7 @@ def assert_close(
 ) -> None:
     """Same shape, and nowhere further apart than `allowed`. what: names it in the message."""
     assert ours.shape == golden.shape, f"{what}: {tuple(ours.shape)}, not {tuple(golden.shape)}"
-    found, most = error(ours, golden), allowed(golden, unit)
+    found, most = error(ours, golden, what), allowed(golden, unit)
     assert found <= most, f"{what}: {found:.2e} from the golden, allowed are {most:.2e}"
 
 
