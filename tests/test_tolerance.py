@@ -107,7 +107,9 @@ NOISE = [
            "pixels = (pixels / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)\n"
            "    pixels = pixels.masked_fill(pixels.abs() < 2e-7, 0)"),
     Broken("4 resizes, then normalises", regions.region_of_crop, REGION,
-           'align_corners=False)[0]\n', "align_corners=False)[0] + 1e-7\n"),
+           "    pixels = (pixels / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)\n", "",
+           "align_corners=False)[0]", "align_corners=False)[0]\n"
+           "    image = (image / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)"),
 ]  # fmt: skip
 
 
