@@ -16,7 +16,7 @@ FOLDER = Path(os.environ.get("OVSEG_GOLDENS", Path(__file__).parents[2] / "share
 OWN = Path(__file__).parent / "golden_data"
 """Written by tests/reference/make.py."""
 ABSENT = f"the original's goldens are not at hand: {FOLDER} has none (OVSEG_GOLDENS)"
-ABSOLUTE, RELATIVE = 4e-5, 1.5e-5
+ABSOLUTE, RELATIVE = 4e-5, 2.5e-5
 """What `allowed` adds up; its docstring says why these."""
 
 
@@ -70,10 +70,11 @@ def allowed(golden: torch.Tensor, unit: bool = True) -> float:
     them, which the exponent makes relative ones, so they get an absolute share, as they are of unit
     size whatever their largest number. Losses and gradients have no unit (`unit` False).
 
-    Both constants are about 3.5 times the largest error seen. Our float32 was compared with the
+    Both constants are about three times the largest error seen. Our float32 was compared with the
     original's float32, and the original's with our modules in float64, on kernels for AVX-512, AVX2
-    and SSE, MKL strict and compatible: 4.2e-6 of the largest magnitude, 1.2e-5 in maps. Breaking a
-    convention of the method costs far more: tests/test_tolerance.py breaks each of them.
+    and SSE, MKL strict and compatible: 4.2e-6 of the largest magnitude in features and logits,
+    6.7e-6 in losses and gradients, 1.4e-5 in maps. Breaking a convention of the method costs 40
+    times what is allowed and more: tests/test_tolerance.py breaks each of them.
     docs/numerics.md has the table; python -m tests.benchmarks.bench_goldens measures it.
     """
     largest = golden.abs().max().item() if golden.numel() else 0.0
