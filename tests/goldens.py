@@ -73,7 +73,7 @@ def allowed(golden: torch.Tensor, unit: bool = True) -> float:
     Both constants are about three times the largest error seen. Our float32 was compared with the
     original's float32, and the original's with our modules in float64, on kernels for AVX-512, AVX2
     and SSE, MKL strict and compatible: 4.2e-6 of the largest magnitude in features and logits,
-    6.7e-6 in losses and gradients, 1.4e-5 in maps. Breaking a convention of the method costs 40
+    6.7e-6 in losses and gradients, 1.4e-5 in maps. Breaking a convention of the method costs 30
     times what is allowed and more: tests/test_tolerance.py breaks each of them.
     docs/numerics.md has the table; python -m tests.benchmarks.bench_goldens measures it.
     """

@@ -87,7 +87,7 @@ BROKEN = [
            "_average(weight[truth].sum())", "truth.numel()"),
     Broken("8 divides by the masks of a picture", criterion.losses, TRAINING,
            "sum(len(target.labels) for target in targets)", "len(targets[-1].labels) + 1"),
-    Broken("8 matches without the class", matcher.match, TRAINING,
+    Broken("8 matches against the class", matcher.match, TRAINING,
            "-weights.classes *", "weights.classes *"),
     Broken("legacy mIoU is the current one", metrics._mean_ious, "h_metrics",
            "int(in_either.sum()) if", "int(in_truth.sum()) if"),
