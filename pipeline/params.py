@@ -17,13 +17,13 @@ from pipeline.errors import UserError
 from pipeline.param_errors import describe
 from pipeline.params_file import read_yaml
 from pipeline.segmenter.config import MasksOf, SegmenterConfig
+from pipeline.views import Fill
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Fill = Literal["mean", "zero", "preserve"]
 Templates = Literal["vild", "bare"]
 TEMPLATES: dict[str, tuple[str, ...]] = {"vild": VILD_TEMPLATES, "bare": ("{}",)}
 

@@ -15,7 +15,8 @@ def read_yaml(path: Path) -> Any:
         raise MissingFileError(f"{path}: not found, expected the parameters of the pipeline")
     try:
         return YAML(typ="safe", pure=True).load(path)  # YAML 1.2, as DVC reads it
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UserError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+        problem = " ".join(str(getattr(error, "problem", error)).split())
+        raise UserError(f"{where}: not YAML: {problem}") from error

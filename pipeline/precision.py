@@ -1,15 +1,22 @@
-"""Lower precision inside the two networks, float32 everywhere around them.
+"""What decides the last digits: precision inside the networks, the attention kernel, the seeds.
 
-float32 is the reference. What the others change is measured by tests/benchmarks/bench_numerics.py.
+float32 is the reference, and everything around the two networks is float32. What lower precisions
+change is measured by tests/benchmarks/bench_numerics.py.
 """
 
+import random
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import get_args
 
+import numpy as np
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from pipeline import runtime
 from pipeline.errors import UserError
 from pipeline.modes import Precision
+from pipeline.progress import report
 
 
 def in_precision(device: torch.device, precision: Precision) -> AbstractContextManager:
@@ -22,3 +29,41 @@ def in_precision(device: torch.device, precision: Precision) -> AbstractContextM
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=getattr(torch, precision))
+
+
+def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
+    """bfloat16 where it is safe and faster (matrix products, convolutions); float32 elsewhere, and
+    everywhere on a device that has no bfloat16 arithmetic, which is said once."""
+    if enabled and not has_bfloat16(dev):
+        _say_float32(dev)
+        enabled = False
+    return torch.autocast(dev.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+@cache
+def has_bfloat16(dev: torch.device) -> bool:
+    """Whether the device calculates in bfloat16 itself.
+
+    A processor without AMX or AVX-512 BF16 only imitates it, many times slower than float32.
+    """
+    if dev.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
+@cache
+def _say_float32(dev: torch.device) -> None:
+    report(f"precision: float32, since this {dev.type} has no bfloat16 arithmetic")
+
+
+def math_attention() -> AbstractContextManager:
+    """Plain attention on CPUs, whose fused kernel is slow to train at our sizes; no-op on CUDA."""
+    return sdpa_kernel(SDPBackend.MATH) if runtime.device().type == "cpu" else nullcontext()
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (all devices)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Where and how things run: device, workers, engine, precision. Never what they compute.
+"""Where things run: device, workers, engine. Never what they compute (see `pipeline.precision`).
 
 These come from the environment, not from params.yaml, so that moving to another machine
 invalidates no cached result:
@@ -11,19 +11,13 @@ invalidates no cached result:
 """
 
 import os
-import random
 import re
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from multiprocessing import SimpleQueue, get_context
 
-import numpy as np
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pipeline.errors import UserError
-from pipeline.progress import report
 
 ENGINES = ("local", "ray")
 
@@ -105,41 +99,3 @@ def engine() -> str:
 def ray_address() -> str | None:
     """Address of the Ray cluster to join; None starts one on this machine."""
     return os.environ.get("OVSEG_RAY_ADDRESS") or None
-
-
-def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
-    """bfloat16 where it is safe and faster (matrix products, convolutions); float32 elsewhere, and
-    everywhere on a device that has no bfloat16 arithmetic, which is said once."""
-    if enabled and not has_bfloat16(dev):
-        _say_float32(dev)
-        enabled = False
-    return torch.autocast(dev.type, dtype=torch.bfloat16, enabled=enabled)
-
-
-@cache
-def has_bfloat16(dev: torch.device) -> bool:
-    """Whether the device calculates in bfloat16 itself.
-
-    A processor without AMX or AVX-512 BF16 only imitates it, many times slower than float32.
-    """
-    if dev.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
-
-
-@cache
-def _say_float32(dev: torch.device) -> None:
-    report(f"precision: float32, since this {dev.type} has no bfloat16 arithmetic")
-
-
-def math_attention() -> AbstractContextManager:
-    """Plain attention on CPUs, whose fused kernel is slow to train at our sizes; no-op on CUDA."""
-    return sdpa_kernel(SDPBackend.MATH) if device().type == "cpu" else nullcontext()
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch (all devices)."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)

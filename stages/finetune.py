@@ -8,6 +8,7 @@ pipeline/clip/store.py), curves/; while training, checkpoint.pt from which a kil
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +42,9 @@ def main(
         counts = finetune(model, open_pairs(pairs), recipe, state, curves, readers)
         if dist.is_initialized() and dist.get_rank() != 0:
             return
+    if recipe.train != "nothing":
+        expand = load_params(params, "pairs").expand  # the crops were cut with it
+        model.view = replace(model.view, fill=recipe.fill, expand=expand)
     save_clip(out, model, f"{model.name}; {step} step: {recipe.train}")
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     (out / "checkpoint.pt").unlink(missing_ok=True)

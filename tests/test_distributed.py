@@ -13,6 +13,7 @@ import yaml
 from pipeline import distributed, runtime
 from pipeline.clip.sources import shipped_clip
 from pipeline.clip.store import load_clip, save_clip
+from tests import shipped
 from tests.clip.tiny import write_pairs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +34,7 @@ def folder(tmp_path) -> Path:
     """The shipped CLIP, 40 pairs, and params.yaml for three steps of 12."""
     save_clip(tmp_path / "base", shipped_clip(), "base")
     write_pairs(tmp_path / "pairs", 40)
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content = yaml.safe_load(shipped.PARAMS.read_text())
     content["finetune"]["first"] |= {"epochs": 1.0, "batch_size": 12, "bfloat16": False}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     return tmp_path

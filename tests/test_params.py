@@ -4,14 +4,13 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.errors import UserError
 from pipeline.params import load_all, load_params
-
-ROOT = Path(__file__).parents[1]
-PARAMS = ROOT / "params.yaml"
+from tests.shipped import PARAMS
 
 
 def changed(tmp_path: Path, place: str, value) -> Path:
-    """A copy of params.yaml with the value at a dotted place replaced, or removed with `...`."""
+    """The shipped parameters with the value at a dotted place replaced, or removed with `...`."""
     content = YAML(typ="safe", pure=True).load(PARAMS)
     *parents, key = place.split(".")
     node = content
@@ -35,7 +34,7 @@ def test_the_shipped_parameters_are_valid():
 def test_every_parameter_is_explained():
     for number, line in enumerate(PARAMS.read_text().splitlines(), 1):
         if re.match(r"\s+[a-z_]+: *[^ #{]", line):
-            assert re.search(r"  # \S", line), f"params.yaml:{number}: {line.strip()} says nothing"
+            assert re.search(r"  # \S", line), f"line {number}: {line.strip()} says nothing"
 
 
 WRONG = [
@@ -119,6 +118,26 @@ def test_an_unreadable_file_is_named(tmp_path):
     path.write_text("[]")
     with pytest.raises(ValueError, match="expected the sections dataset, pretrain_clip"):
         load_params(path, "pairs")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'pairs: !!python/object/apply:os.system ["touch harm"]',
+        b"pairs: !!python/name:os.system",
+        b"pairs: !harm x",
+        b"pairs: \xe9",
+        b"pairs: \0",
+        b"pairs: " + b"[" * 10_000,
+    ],
+)
+def test_what_is_no_plain_yaml_is_refused_in_one_line_and_not_run(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_bytes(content)
+    with pytest.raises(UserError, match="^params.yaml(:1)?: not YAML: ") as error:
+        load_params(Path("params.yaml"), "pairs")
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
 def test_a_set_to_evaluate_must_be_prepared(tmp_path):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from tests import shipped
+
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -15,7 +17,7 @@ def test_paths_named_exist():
 
 
 def test_parameters_named_exist():
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = yaml.safe_load(shipped.PARAMS.read_text())
     for name in set(
         re.findall(
             r"`((?:pairs|proposals|evaluate|segmenter|nouns|dataset|finetune)\.[\w.]+)`", TEXT

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import runtime
+from pipeline import precision, runtime
 
 
 def test_device_is_what_the_environment_says(monkeypatch):
@@ -61,41 +61,41 @@ def test_engine(monkeypatch):
 
 
 def test_autocast_computes_products_in_bfloat16_unless_disabled(monkeypatch):
-    monkeypatch.setattr(runtime, "has_bfloat16", lambda dev: True)
+    monkeypatch.setattr(precision, "has_bfloat16", lambda dev: True)
     a = torch.ones(2, 2)
-    with runtime.autocast(CPU):
+    with precision.autocast(CPU):
         assert (a @ a).dtype == torch.bfloat16
-    with runtime.autocast(CPU, enabled=False):
+    with precision.autocast(CPU, enabled=False):
         assert (a @ a).dtype == torch.float32
 
 
 def test_a_processor_that_only_imitates_bfloat16_stays_with_float32(monkeypatch, capsys):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "amx_bf16": False})
-    runtime.has_bfloat16.cache_clear()
-    runtime._say_float32.cache_clear()
+    precision.has_bfloat16.cache_clear()
+    precision._say_float32.cache_clear()
     try:
         for _ in range(2):
-            with runtime.autocast(CPU):
+            with precision.autocast(CPU):
                 assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
         assert capsys.readouterr().out.count("float32, since this cpu has no bfloat16") == 1
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-        runtime.has_bfloat16.cache_clear()
-        assert runtime.has_bfloat16(CPU)
+        precision.has_bfloat16.cache_clear()
+        assert precision.has_bfloat16(CPU)
     finally:
-        runtime.has_bfloat16.cache_clear()
+        precision.has_bfloat16.cache_clear()
 
 
 def test_math_attention_gives_the_same_attention():
     q = torch.randn(1, 2, 5, 8, generator=torch.Generator().manual_seed(0))
     attend = torch.nn.functional.scaled_dot_product_attention
-    with runtime.math_attention():
+    with precision.math_attention():
         got = attend(q, q, q)
     torch.testing.assert_close(got, attend(q, q, q))
 
 
 def test_a_seed_repeats_all_generators():
     def draw():
-        runtime.seed_everything(7)
+        precision.seed_everything(7)
         return random.random(), np.random.rand(), torch.rand(1).item()
 
     assert draw() == draw()

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from pipeline import runtime
 from pipeline.errors import UserError
+from pipeline.precision import autocast, math_attention, seed_everything
 from pipeline.progress import track
 from pipeline.world.natural import NaturalPicture, draw_natural
 from pipeline.world.vocabulary import NOUNS
@@ -109,7 +110,7 @@ def pretrain(
     # Captions use a few hundred of the 49,408 tokens. Training an embedding of just those saves a
     # third of every step; sorted, so that the end of the text keeps the highest number.
     vocabulary, tokens = tokens.unique(sorted=True, return_inverse=True)
-    runtime.seed_everything(recipe.seed)
+    seed_everything(recipe.seed)
     torch.set_flush_denormal(True)  # moments of rare tokens decay to denormals, which crawl on CPUs
     rng = np.random.default_rng(recipe.seed)
     device = runtime.device()
@@ -129,7 +130,7 @@ def pretrain(
         for group in optimizer.param_groups:
             group["lr"] = rate
         pixels = (augment(images[chosen], clip.visual.image_size[0], rng) - mean) / std
-        with runtime.autocast(device), runtime.math_attention():
+        with autocast(device), math_attention():
             image_features = clip.encode_image(pixels.to(device), normalize=True)
             text_features = clip.encode_text(tokens[chosen].to(device), normalize=True)
         logits = clip.logit_scale.exp() * image_features.float() @ text_features.float().T

@@ -9,7 +9,7 @@ from torch import Tensor
 from pipeline.clip.augment import RegionSet
 from pipeline.clip.tower import MaskClip
 from pipeline.clip.zero_shot import PICTURES_A_PASS, top1_accuracy
-from pipeline.runtime import autocast
+from pipeline.precision import autocast
 
 
 def hold_out(image_ids: np.ndarray, share: float, most: int) -> tuple[np.ndarray, np.ndarray]:

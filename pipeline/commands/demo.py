@@ -18,8 +18,9 @@ def demo(
         clip: which CLIP inside it: finetune/second, finetune/first or base_clip.
         host: address to listen on; 0.0.0.0 lets other machines in.
         port: of the page, http://HOST:PORT.
-        short_side: resize a picture's short side to this many pixels first; default: do not.
-        long_side: but keep the long side at or below this.
+        short_side: resize a picture's short side to this many pixels first; 0: do not; default:
+            as the segmenter's folder records.
+        long_side: but keep the long side at or below this; 0: any; default: as recorded.
     """
     from pipeline.demo import build_page
     from pipeline.ovseg import OVSeg

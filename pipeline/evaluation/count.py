@@ -12,22 +12,23 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from pipeline import runtime
 from pipeline.clip.store import load_clip
 from pipeline.data.sets import EvalImage, EvalSet, load_eval_set
-from pipeline.errors import MissingFileError, UserError
+from pipeline.errors import UserError
 from pipeline.evaluation.confusion import empty_confusion
 from pipeline.evaluation.look import Looker
 from pipeline.evaluation.run import Evaluation, evaluate
 from pipeline.evaluation.settings import EvaluationSettings
 from pipeline.evaluation.variants import Variant, all_variants
-from pipeline.fingerprint import of_code, of_files, of_sizes
+from pipeline.fingerprint import of_code, of_contents, of_files, of_models
 from pipeline.records import Reject, write_parquet
 from pipeline.segmenter.store import load_segmenter
-from pipeline.shards import read_shards, run_shards, shard_files
+from pipeline.shards import RERUN, read_shards, run_shards, shard_files
 
 SHARD_PICTURES = 8
 """Small, since with the published models a picture takes half a minute on a CPU."""
@@ -86,8 +87,8 @@ def count_set(
     """
     eval_set = load_eval_set(set_file)
     files = [path for image in eval_set.images for path in (image.path, image.label_path)]
-    weights = [path for folder in (segmenter, *clips.values()) for path in model_files(folder)]
-    stamp = of_files([set_file, *weights]) + of_sizes(eval_set.root, files)
+    models = of_models(segmenter, *clips.values())
+    stamp = of_files([set_file]) + models + of_contents(eval_set.root, files)
     work = CountPictures(set_file, segmenter, tuple(clips.items()), settings, stamp)
     code = of_code(__file__)
     shards = run_shards(
@@ -97,6 +98,7 @@ def count_set(
         work,
         {"inputs": stamp, "code": code, "settings": settings},
         f"evaluate {eval_set.name}",
+        names=("counts.npz", "rejects.parquet"),
     )
     result = Evaluation(
         confusions=sum_shards(out, work.variants, len(eval_set.classes)),
@@ -113,24 +115,16 @@ def sum_shards(folder: Path, variants: list[Variant], classes: int) -> dict[Vari
     """The confusion matrices of all shards in `folder`, added up."""
     sums = {variant: empty_confusion(classes) for variant in variants}
     for path in shard_files(folder, "counts", "npz"):
-        with np.load(path) as shard:
-            variant, cell, pixels = shard["variant"], shard["cell"], shard["pixels"]
+        try:
+            with np.load(path, allow_pickle=False) as shard:
+                variant, cell, pixels = shard["variant"], shard["cell"], shard["pixels"]
+        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+            raise UserError(f"{path}: not a readable shard of counts: {error}; {RERUN}") from error
         starts = np.searchsorted(variant, np.arange(len(variants) + 1))
         for i, matrix in enumerate(sums.values()):
             part = slice(starts[i], starts[i + 1])
             matrix.reshape(-1)[cell[part]] += pixels[part]  # every cell stands once in a shard
     return sums
-
-
-def model_files(folder: Path) -> list[Path]:
-    """The files that make up a segmenter or a CLIP; others in its folder (curves) do not count.
-    MissingFileError where there is none."""
-    files = sorted(
-        path for pattern in ("segmenter.*", "clip.*", "prompts.*") for path in folder.glob(pattern)
-    )
-    if not files:
-        raise MissingFileError(f"{folder}: no model there; run the stage that writes it")
-    return files
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ from pipeline.evaluation.variants import Variant
 from pipeline.modes import Precision
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, cuts_alike, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
-from pipeline.runtime import has_bfloat16
+from pipeline.precision import has_bfloat16
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import Proposals, at_test_size, propose
 

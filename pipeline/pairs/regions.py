@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline import runtime
 from pipeline.clip.regions import Fill, prepare_regions
 from pipeline.clip.tower import MaskClip
 from pipeline.masks import decode_masks, to_rle
+from pipeline.precision import autocast, math_attention
 from pipeline.records import ProposalRecord
 
 NO_QUERY = -1
@@ -98,7 +98,7 @@ def _see(
         return
     images = torch.cat([images for images, _ in waiting])
     parts = images.tensor_split(max(1, -(-len(images) // batch)))  # of equal size, not one rest
-    with runtime.autocast(images.device, bfloat16), runtime.math_attention():
+    with autocast(images.device, bfloat16), math_attention():
         features = torch.cat([clip.encode_image(part).float() for part in parts])
     normed = F.normalize(features, dim=-1).cpu().numpy()
     ends = np.cumsum([len(images) for images, _ in waiting])[:-1]

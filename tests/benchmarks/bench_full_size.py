@@ -33,7 +33,7 @@ from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.semantic import label_map
 from pipeline.params import TEMPLATES
-from pipeline.runtime import math_attention, seed_everything
+from pipeline.precision import math_attention, seed_everything
 from pipeline.segmenter.config import ResNetConfig, SegmenterConfig, SwinConfig
 from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.maskformer import MaskFormer

@@ -26,8 +26,7 @@ from pipeline.modes import Mode, Precision
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.semantic import label_map
-from pipeline.precision import in_precision
-from pipeline.runtime import seed_everything
+from pipeline.precision import in_precision, seed_everything
 from pipeline.segmenter.propose import at_test_size
 from tests.golden_checks.clip import clip_from, pictures
 from tests.golden_checks.model import Ways, model_of, picture

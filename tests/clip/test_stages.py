@@ -9,13 +9,14 @@ import yaml
 from pipeline.clip.sources import MINIATURE, shipped_clip
 from pipeline.clip.store import load_clip
 from stages import base_clip, finetune
+from tests import shipped
 from tests.clip.tiny import write_pairs
 
 
 @pytest.fixture(scope="module")
-def params(tmp_path_factory, request):
-    """The repository's params.yaml with two epochs of small batches."""
-    content = yaml.safe_load((request.config.rootpath / "params.yaml").read_text())
+def params(tmp_path_factory):
+    """The shipped parameters with two epochs of small batches."""
+    content = yaml.safe_load(shipped.PARAMS.read_text())
     for step in content["finetune"].values():
         step |= {"epochs": 2.0, "batch_size": 8, "warmup_steps": 2}
     path = tmp_path_factory.mktemp("params") / "params.yaml"

@@ -11,18 +11,17 @@ from pipeline.records import PairRecord, read_parquet
 from pipeline.segmenter.store import save_segmenter
 from pipeline.shards import run_shards
 from stages import pairs, proposals
+from tests import shipped
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.pairs.test_collect import make_nouns
 from tests.toy import make_toy
-
-PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
 @pytest.fixture
 def params(tmp_path) -> Path:
     """The shipped parameters, but for masks as small as in the tests."""
     yaml = YAML()
-    content = yaml.load(PARAMS)
+    content = yaml.load(shipped.PARAMS)
     content["proposals"]["min_area"] = 1
     yaml.dump(content, tmp_path / "params.yaml")
     return tmp_path / "params.yaml"
@@ -33,7 +32,8 @@ def test_proposals_then_pairs(tmp_path, params, capsys):
     make_toy(dataset)
     save_segmenter(segmenter, tiny_segmenter())
     save_clip(clip, tiny_clip(), "tiny")
-    run_shards(tmp_path / "nouns", [1, 2, 3, 4, 5], 5, make_nouns, {}, "nouns")
+    names = ["nouns.parquet"]
+    run_shards(tmp_path / "nouns", [1, 2, 3, 4, 5], 5, make_nouns, {}, "nouns", names=names)
 
     counted = tmp_path / "metrics" / "proposals.json"
     proposals.main(dataset, segmenter, clip, tmp_path / "proposals", counted, params)

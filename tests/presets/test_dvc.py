@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.commands.preset import preset
+from tests import shipped
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,9 +29,9 @@ def dvc(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """The parameters and the DAG in a git repository of their own, nothing else."""
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
+    """The shipped parameters and the DAG in a git repository of their own, nothing else."""
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    shutil.copy(shipped.PARAMS, tmp_path / "params.yaml")
     run(tmp_path, "git", "init", "--quiet")
     dvc(tmp_path, "init", "--quiet")
     run(tmp_path, "git", "add", ".")
@@ -60,4 +61,4 @@ def test_the_difference_shows_and_the_dag_is_the_same(project, capsys):
 
     preset("openmoji", params=project / "params.yaml")
     assert json.loads(dvc(project, "params", "diff", "--json") or "{}") == {}
-    assert (project / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+    assert (project / "params.yaml").read_bytes() == shipped.PARAMS.read_bytes()

@@ -1,7 +1,6 @@
 """Every preset is a valid params.yaml, and holds the numbers of the paper."""
 
 import re
-from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
@@ -13,7 +12,6 @@ from pipeline.segmenter.maskformer import MaskFormer
 from tests.goldens import FOLDER as GOLDENS
 from tests.segmenter.test_store import key_list
 
-ROOT = Path(__file__).parents[2]
 R101C, SWIN, STUFF156 = "coco-r101c-vitb16", "coco-swinb-vitl14", "coco156-r101c-vitb16"
 PAPER, OWN = (R101C, SWIN, STUFF156), "own"
 
@@ -26,13 +24,8 @@ def test_the_default_comes_first():
     assert preset_names() == [DEFAULT, *sorted(PAPER), OWN]
 
 
-def test_params_yaml_is_the_default():
-    ours, default = ROOT / "params.yaml", FOLDER / f"{DEFAULT}.yaml"
-    assert ours.read_bytes() == default.read_bytes(), (
-        "params.yaml is not the default. After `ovseg preset`, `ovseg preset openmoji` returns to "
-        "it; if the default itself is to change: cp params.yaml pipeline/presets/openmoji.yaml"
-    )
-    assert params_of(DEFAULT) == default.read_text()
+def test_the_default_is_its_file_byte_for_byte():
+    assert params_of(DEFAULT).encode() == (FOLDER / f"{DEFAULT}.yaml").read_bytes()
 
 
 @pytest.mark.parametrize("name", [DEFAULT, *PAPER, OWN])
