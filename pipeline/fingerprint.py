@@ -25,6 +25,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import MissingFileError
+
 ROOT = Path(__file__).resolve().parents[1]
 
 NEUTRAL = {
@@ -61,6 +63,8 @@ in turn. Everything else in the lock file only runs, shows, downloads or stores.
 
 NEUTRAL_LIBRARIES = {"gradio", "pydantic", "ray", "rich", "ruamel", "tyro", "yaml"}
 
+MODEL_FILES = ("segmenter.*", "clip.*", "prompts.*")
+
 SHIPPED = "miniature"
 """Name of the folders with shipped weights: inputs by their bytes, no code."""
 
@@ -90,6 +94,18 @@ def of_files(paths: Iterable[Path | str], pattern: str = "*") -> str:
             name = file.name if path.is_file() else file.relative_to(path).as_posix()
             _feed(digest, [name, of_file(file)])
     return digest.hexdigest()[:24]
+
+
+def of_models(*folders: Path | str) -> str:
+    """Hash of the files that make up a segmenter or a CLIP; others in its folder (curves) do not
+    count. MissingFileError where a folder holds no model."""
+    files = []
+    for folder in map(Path, folders):
+        found = [path for name in MODEL_FILES for path in sorted(folder.glob(name))]
+        if not found:
+            raise MissingFileError(f"{folder}: no model there; run the stage that writes it")
+        files += found
+    return of_value([[file.name, of_file(file)] for file in files])
 
 
 def of_contents(root: Path | str, paths: Iterable[str | None]) -> str:

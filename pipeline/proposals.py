@@ -21,7 +21,7 @@ from pipeline.clip.store import load_clip
 from pipeline.clip.text import class_features
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.pictures import read_pictures
-from pipeline.fingerprint import of_code, of_files, of_sizes
+from pipeline.fingerprint import of_code, of_contents, of_files, of_models
 from pipeline.masks import areas, encode_masks, overlaps, tight_boxes, to_rle
 from pipeline.records import ImageRecord, ProposalRecord, Reject, write_parquet
 from pipeline.segmenter.config import MasksOf
@@ -30,7 +30,7 @@ from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import at_test_size, propose
 from pipeline.segmenter.store import load_segmenter
 from pipeline.shards import collect_rejects, run_shards, total_counts
-from pipeline.truth import CLOSED, NEVER_LABELLED, Truth, read_truth
+from pipeline.truth import CLOSED, NEVER_LABELLED, Truth, objects_file, read_truth
 
 STAGE = "proposals"
 FOUND = 0.5
@@ -110,11 +110,11 @@ def collect_proposals(
     ... and `out/rejects.parquet`.
     """
     records = [record for record in read_split(dataset, split) if record.captions]
-    root = read_dataset(dataset).root
-    weights = [segmenter / "segmenter.json", segmenter / "segmenter.safetensors",
-               clip / "clip.json", clip / "clip.safetensors"]  # fmt: skip
+    about = read_dataset(dataset)
     files = [path for record in records for path in (record.path, record.label_path)]
-    stamp = of_files([dataset / "dataset.json", *weights]) + of_sizes(root, files)
+    files.append(objects_file(split))
+    models = of_models(segmenter, clip)
+    stamp = of_files([dataset / "dataset.json"]) + models + of_contents(about.root, files)
     make = MakeProposals(dataset, segmenter, clip, split, templates, settings, stamp)
     code = of_code(__file__)
     fingerprint = {"inputs": stamp, "code": code, "settings": settings, "templates": templates}

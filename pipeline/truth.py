@@ -27,7 +27,7 @@ class Truth:
 
     def __init__(self, dataset: Dataset, split: str) -> None:
         self._dataset = dataset
-        path = dataset.root / "annotations" / f"instances_all_{split}2017.json"
+        path = dataset.root / objects_file(split)
         self._objects = _true_masks(path, path.stat().st_mtime_ns) if path.is_file() else None
         self.groups = dict.fromkeys(dataset.classes, CLOSED)
         if self._objects:
@@ -60,6 +60,12 @@ class Truth:
         objects = self._objects.of(record.image_id, (record.height, record.width))
         known = set(self._dataset.classes)
         return masks | {name: mask for name, mask in objects.items() if name not in known}
+
+
+def objects_file(split: str) -> str:
+    """The file of every object in the pictures of a split, below the data set's root; only the
+    OpenMoji world has one."""
+    return f"annotations/instances_all_{split}2017.json"
 
 
 def closed_of(true: dict[str, np.ndarray], groups: dict[str, str]) -> dict[str, np.ndarray]:

@@ -1,23 +1,23 @@
 """Stage `dataset`: the pictures, captions, label maps and evaluation sets all other stages read.
 
-    python -m stages.dataset --watched data/watch --out data/dataset --metrics dataset.json
+    python -m stages.dataset --provenance data/provenance/dataset.json --out data/dataset \\
+        --metrics data/metrics/dataset.json
 
 Draws the embedded OpenMoji world, or checks and indexes a COCO folder or a folder of your own; see
 pipeline/data/prepare.py. Writes dataset.json, train.parquet, val.parquet, sets/, labels/ (converted
-label maps), rejects.parquet and watched.json (what the stages watch@... found, so that changed
-pictures make this folder and all that is made of it out of date).
+label maps), rejects.parquet and watched.json (what stage `provenance` found in the data sets of
+`dataset.watch`, so that changed pictures make this folder and all that is made of it out of date).
 """
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.atomic import write_text
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.prepare import prepare
-from pipeline.data.watch import read_survey
 from pipeline.params import load_params
 from pipeline.progress import report
+from pipeline.provenance import read_watched
 from pipeline.stage import run_stage
 from pipeline.world.build import WorldSize
 
@@ -25,8 +25,8 @@ from pipeline.world.build import WorldSize
 def main(
     out: Path,
     metrics: Path,
+    provenance: Path,
     params: Path = Path("params.yaml"),
-    watched: Path = Path("data/watch"),
 ) -> None:
     wanted = load_params(params, "dataset")
     world = WorldSize(
@@ -38,9 +38,9 @@ def main(
         closed_share=wanted.closed_share,
         seed=wanted.seed,
     )
-    surveys = {name: asdict(read_survey(watched / f"{name}.json")) for name in wanted.watch}
+    watched = read_watched(provenance)
     counts = prepare(wanted.source, wanted.root, wanted.sets, world, out)
-    write_text(out / "watched.json", json.dumps(surveys, indent=1) + "\n")  # later stages see it
+    write_text(out / "watched.json", json.dumps(watched, indent=1) + "\n")  # later stages see it
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     for split in ("train", "val"):
         report(f"{split}: " + ", ".join(f"{n} {what}" for what, n in counts[split].items()))

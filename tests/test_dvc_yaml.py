@@ -1,11 +1,14 @@
 """dvc.yaml keeps its promises: every stage can be read, rerun alone and trusted."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pipeline import fingerprint, provenance
 from pipeline.fingerprint import code_of
 from pipeline.params import Params
 from tests import shipped
@@ -27,11 +30,6 @@ def expand() -> dict[str, dict]:
         if isinstance(items, str):
             section, key = re.fullmatch(r"\$\{(\w+)\.(\w+)\}", items).groups()
             items = PARAMS[section][key]
-        if isinstance(items, list):  # the default watches nothing
-            for item in items or ["own"]:
-                text = yaml.safe_dump(stage["do"]).replace("${item}", item)
-                stages[f"{name}@{item}"] = yaml.safe_load(text)
-            continue
         for key, item in items.items():
             text = yaml.safe_dump(stage["do"]).replace("${key}", key)
             for field, value in (item or {}).items():
@@ -53,10 +51,8 @@ def test_stage(name):
     module = re.match(r"python -m stages\.(\w+) ", stage["cmd"])
     assert module, stage["cmd"]
     assert len(stage["desc"]) > 20
-    deps, outs = paths(stage["deps"]), paths(stage["outs"])
-    assert f"stages/{module[1]}.py" in deps
-    assert any(dep.startswith("pipeline/") for dep in deps), "its code package is a dependency"
-    data = [dep for dep in deps if dep.startswith("data/")]
+    deps, outs = paths(stage.get("deps", [])), paths(stage["outs"])
+    data = [dep for dep in deps if dep.startswith("data/") and "provenance" not in dep]
     metrics = paths(stage.get("metrics", []))
     words = set(stage["cmd"].split())
     for path in (*data, *outs, *metrics):
@@ -68,17 +64,55 @@ def test_stage(name):
         assert metrics, "every stage counts something"
 
 
-@pytest.mark.parametrize("name", [n for n, stage in STAGES.items() if not stage.get("frozen")])
-def test_all_code_that_decides_a_result_is_a_dependency(name):
-    """Else a change there would leave a stale result in the cache."""
-    deps = [ROOT / dep for dep in paths(STAGES[name]["deps"])]
-    start = ROOT / re.search(r"stages\.(\w+)", STAGES[name]["cmd"])[0].replace(".", "/")
-    forgotten = {
-        str(file.relative_to(ROOT))
-        for file in code_of(start.with_suffix(".py"))
-        if not any(file == dep or dep in file.parents for dep in deps)
-    }
-    assert not {path for path in forgotten if path.count("/") == 1 or "__init__" not in path}
+def test_every_stage_depends_on_its_code_through_its_provenance():
+    """No code, library or word list is listed by hand, so none can be forgotten."""
+    assert STAGES["provenance"]["always_changed"] and "deps" not in STAGES["provenance"]
+    found = set()
+    for name, stage in STAGES.items():
+        if name == "provenance":
+            continue
+        own = f"data/provenance/{name.partition('@')[0]}.json"
+        deps = paths(stage["deps"])
+        assert [dep for dep in deps if "provenance" in dep] == [own], name
+        assert not [dep for dep in deps if dep.endswith(".py")], name
+        file = provenance.FILES.get(name, name.partition("@")[0])
+        assert re.search(r"stages\.(\w+)", stage["cmd"])[1] == file
+        found.add(name.partition("@")[0])
+    assert found == set(provenance.STAGES)
+
+
+def test_every_library_is_said_to_decide_results_or_not_to():
+    files = [*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "stages").rglob("*.py")]
+    used = {package for file in files for package in fingerprint._imports(file)[1]}
+    outside = used - set(sys.stdlib_module_names)
+    unknown = outside - set(fingerprint.LIBRARIES) - fingerprint.NEUTRAL_LIBRARIES
+    assert not unknown, "add them to LIBRARIES or NEUTRAL_LIBRARIES in pipeline/fingerprint.py"
+    assert not set(fingerprint.LIBRARIES) & fingerprint.NEUTRAL_LIBRARIES
+    locked = (ROOT / "requirements.lock").read_text().lower().replace("_", "-")
+    for distribution in {d for group in fingerprint.LIBRARIES.values() for d in group}:
+        if distribution not in ("detectron2", "sal-detectron2"):  # see .ci/install_detectron2.py
+            assert re.search(rf"^{distribution.lower().replace('_', '-')}==", locked, re.M)
+    releases = fingerprint.libraries(code_of(ROOT / "stages/segmenter.py"))
+    assert {"torch", "numpy"} < set(releases) and {"detectron2", "sal-detectron2"} & set(releases)
+
+
+def test_neutral_modules_are_there():
+    for name in fingerprint.NEUTRAL:
+        assert (ROOT / "pipeline" / f"{name}.py").is_file(), name
+
+
+@pytest.mark.parametrize("name", provenance.STAGES)
+def test_a_stage_loads_the_parameters_that_dvc_watches(name):
+    """One more section read, and not listed in dvc.yaml, would leave a stale result."""
+    file = ROOT / "stages" / f"{provenance.FILES.get(name, name)}.py"
+    read = re.findall(r'load_params\(params, f?"([\w.]+)', file.read_text())
+    stages = [stage for each, stage in STAGES.items() if each.partition("@")[0] == name]
+    for stage in stages:
+        listed = stage["params"]
+        for section in read:
+            if section == "pretrain_segmenter" and name == "segmenter":
+                continue  # of its frozen twin
+            assert any(key.split(".")[0] == section.split(".")[0] for key in listed), section
 
 
 SHARDED = {
@@ -97,7 +131,7 @@ def test_shards_are_stale_whenever_dvc_says_that_their_code_changed(name):
     assert len(files) > 5
     left = {str(f.relative_to(ROOT)) for f in code_of(stage.with_suffix(".py")) - files}
     own = {f for f in left if f.startswith("pipeline/") and not f.endswith("/__init__.py")}
-    assert own <= ABOVE | AFTER
+    assert own <= AFTER
 
 
 AFTER = {
@@ -106,42 +140,44 @@ AFTER = {
         "ovseg/overlay", "ovseg/lettering",
     )
 }  # fmt: skip
-"""What is done anew with the shards' counts at every run: tables and drawings."""
-ABOVE = {
-    "pipeline/clip/templates.py", "pipeline/data/classes.py", "pipeline/segmenter/config.py",
-    "pipeline/segmenter/store.py",
-}  # fmt: skip
-"""What a stage reads its parameters with: their values are in the fingerprint."""
+"""What is done again with the shards' counts at every run: tables and drawings."""
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_params_are_narrow_and_exist(name):
-    for key in STAGES[name]["params"]:
+    for key in STAGES[name].get("params", []):
         value = PARAMS
         for part in key.split("."):
             assert part in value, f"{key} is not in params.yaml"
             value = value[part]
-    own = name.partition("@")[0].replace("watch", "dataset")
-    sections = {key.split(".")[0] for key in STAGES[name]["params"]}
-    assert own in sections and sections <= {own, "segmenter"}
+    own = name.partition("@")[0]
+    sections = {key.split(".")[0] for key in STAGES[name].get("params", [])}
+    assert own == "provenance" or (own in sections and sections <= {own, "segmenter"})
 
 
 def test_every_data_dependency_is_made_by_a_stage():
     made = {out for stage in STAGES.values() for out in paths(stage["outs"])}
     made |= {str(Path(out).parent) for out in made}  # DVC follows a folder to what is made in it
     for name, stage in STAGES.items():
-        for dep in paths(stage["deps"]):
+        for dep in paths(stage.get("deps", [])):
             assert not dep.startswith("data/") or dep in made, f"{name}: {dep}"
 
 
-def test_metrics_are_kept_in_git():
+def test_what_a_run_makes_is_not_in_git():
+    """It differs between processors: a run must not leave tracked files changed."""
+    tracked = ["provenance", *(f"metrics/{name}.json" for name in ("pairs", "segmenter"))]
+    for path in ("data/dataset", *(f"data/{name}" for name in tracked), "data/evaluate/x/a.csv"):
+        done = subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT)
+        assert done.returncode == 0, path
     for stage in STAGES.values():
-        for entry in stage.get("metrics", []):
-            assert entry[next(iter(entry))] == {"cache": False}
+        for entry in (*stage.get("metrics", []), *stage.get("plots", []), *stage["outs"]):
+            if not stage.get("frozen") and isinstance(entry, dict):
+                assert "cache" not in entry[next(iter(entry))]
+    assert (ROOT / "dvc.lock").read_text().startswith("schema: '2.0'\nstages: {}\n")
 
 
 def test_every_params_section_has_a_stage_and_comments():
-    own = {name.partition("@")[0] for name in STAGES} - {"watch"}  # it reads section dataset
+    own = {name.partition("@")[0] for name in STAGES} - {"provenance"}  # it reads names of files
     assert set(PARAMS) == own == set(Params.model_fields)
     for number, line in enumerate(shipped.PARAMS.read_text().splitlines(), start=1):
         leaf = re.match(r"\s+[\w-]+: .*\S", line)

@@ -1,6 +1,7 @@
 """The whole DAG, small, through DVC itself: a few dozen scenes from pictures to metrics."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -41,7 +42,6 @@ def project(tmp_path_factory) -> Path:
             section = section[part]
         section.update(changes)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    (folder / "data/watch").mkdir(parents=True)
     dvc(folder, "init", "--no-scm", "--quiet")
     shutil.copy(ROOT / ".dvcignore", folder)
     dvc(folder, "repro")
@@ -84,13 +84,56 @@ def test_every_plot_can_be_drawn(project):
         assert field in page, field
 
 
-def test_a_second_run_has_nothing_to_do(project):
-    assert "up to date" in dvc(project, "repro")
+def ran(output: str) -> set[str]:
+    """The stages that a `dvc repro` (or `--dry`) says it ran."""
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+def test_a_second_run_sees_that_there_is_nothing_to_do(project):
+    assert ran(dvc(project, "repro")) == {"provenance"}
+
+
+def test_a_comment_changes_nothing_and_a_statement_reruns_what_it_decides(project):
+    file = project / "pipeline/pairs/match.py"
+    before = file.read_text()
+    try:
+        file.write_text(before.replace('"""', '"""Another word. ', 1) + "\n# a comment\n")
+        dvc(project, "repro", "provenance")
+        assert ran(dvc(project, "repro", "--dry")) == {"provenance"}
+        file.write_text(before + "\nTHRESHOLD = 0.5\n")
+        dvc(project, "repro", "provenance")
+        plan = ran(dvc(project, "repro", "--dry"))
+        assert "pairs" in plan and not plan & {"dataset", "segmenter", "proposals", "nouns"}
+    finally:
+        file.write_text(before)
+        dvc(project, "repro", "provenance")
+
+
+def test_the_bytes_of_a_file_that_params_name_count(project):
+    """A checkpoint was known by its path alone."""
+    weights = project / "pipeline/segmenter/miniature/segmenter.safetensors"
+    own = project / "own.safetensors"
+    shutil.copy(weights, own)
+    params = (project / "params.yaml").read_text()
+    named = params.replace(str(weights.relative_to(project)), "own.safetensors")
+    assert named != params
+    try:
+        (project / "params.yaml").write_text(named)
+        dvc(project, "repro", "provenance")
+        first = (project / "data/provenance/segmenter.json").read_text()
+        content = bytearray(own.read_bytes())
+        content[-1] ^= 1
+        own.write_bytes(content)
+        dvc(project, "repro", "provenance")
+        assert (project / "data/provenance/segmenter.json").read_text() != first
+    finally:
+        (project / "params.yaml").write_text(params)
+        dvc(project, "repro", "provenance")
 
 
 def test_a_changed_parameter_reruns_its_stage_and_what_follows(project):
-    status = dvc(project, "status")
-    assert "up to date" in status
+    status = json.loads(dvc(project, "status", "--json"))
+    assert status == {"provenance": ["always changed"]}
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(
         text.replace("second:\n    train: prompts", "second:\n    train: nothing")

@@ -6,7 +6,7 @@ one process. A run that was killed goes on from its last checkpoint and ends wit
 and curves.
 """
 
-import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -32,9 +32,10 @@ from pipeline.clip.tower import MaskClip
 from pipeline.clip.validation import accuracy, hold_out
 from pipeline.draws import Draws, loader
 from pipeline.errors import UserError
-from pipeline.fingerprint import of_value
+from pipeline.fingerprint import of_code, of_files, of_value
 from pipeline.precision import autocast, math_attention
 from pipeline.progress import counting
+from pipeline.weights.digest import of_weights
 
 Trained = Literal["weights", "prompts", "both", "nothing"]
 HELD_OUT = "held_out/accuracy"
@@ -94,6 +95,7 @@ def finetune(
     batch that cannot be split over the processes, a prompt depth the tower does not have, or a
     loss that is no number.
     """
+    identity = run_identity(clip, pairs, recipe)
     training, held = hold_out(pairs.image_ids, recipe.held_out, recipe.most_held_out)
     regions = RegionSet(
         pairs, clip.image_size, clip.mean, clip.std, recipe.fill, recipe.min_crop, recipe.seed
@@ -121,7 +123,7 @@ def finetune(
     run = _Run(clip, recipe, steps, nouns)
     recorder = Curves(curves if _rank() == 0 else None)
     recorder.add(0, {HELD_OUT: before})
-    state = Checkpoint(checkpoint, _identity(recipe, pairs, run.parameters))
+    state = Checkpoint(checkpoint, identity)
     start = state.load(run.parameters, run.optimizer, recorder)
     batches = _batches(regions, training, recipe, start, steps, loader_workers)
     every = min(recipe.checkpoint_steps, -(-steps // 5))
@@ -209,14 +211,12 @@ def _due(step: int, steps: int, points: int) -> bool:
     return step * points // steps > (step - 1) * points // steps
 
 
-def _identity(recipe: Recipe, pairs: PairSet, parameters: dict[str, nn.Parameter]) -> str:
-    """Tells runs apart, so that a checkpoint is only resumed by the run that wrote it."""
-    weights = {
-        name: hashlib.sha256(p.detach().cpu().numpy().tobytes()).digest()
-        for name, p in parameters.items()
-    }
-    ids = [pairs.noun_ids.tobytes(), pairs.image_ids.tobytes()]
-    return of_value([recipe, pairs.nouns, ids, weights])
+def run_identity(clip: MaskClip, pairs: PairSet, recipe: Recipe) -> str:
+    """Hash of all that decides the result (see `pipeline.fingerprint`): the CLIP as it came, its
+    frozen half too, the bytes of the pairs, the recipe, the code. A checkpoint is resumed by a run
+    of the same identity only."""
+    start = [of_weights(clip), json.dumps(clip.model_cfg, sort_keys=True)]
+    return of_value([start, of_files([pairs.folder], "*.tar"), recipe, of_code(__file__)])
 
 
 def _rank() -> int:

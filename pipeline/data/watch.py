@@ -1,23 +1,20 @@
 """Whether files outside the project have changed: what DVC cannot see by itself.
 
 DVC depends on paths that stand in dvc.yaml, not on a folder that params.yaml or an environment
-variable names. A survey is a small file in its place: it changes when a picture or label map comes,
-goes or changes its size, and when a text file (captions, classes, lists) changes at all.
+variable names. A survey stands in its place: it changes whenever a file comes, goes or changes.
 """
 
-import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.atomic import write_text
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.root import data_root
-from pipeline.errors import MissingFileError, UserError
-from pipeline.fingerprint import of_file, of_value
+from pipeline.digests import Digests
+from pipeline.errors import UserError
+from pipeline.fingerprint import of_value
 
-TEXT = {".json", ".jsonl", ".txt", ".csv", ".tsv"}
 COCO = (
     "coco/train2017",
     "coco/val2017",
@@ -35,21 +32,21 @@ NAMES = ("coco", "own", *BENCHMARKS)
 
 @dataclass(frozen=True)
 class Survey:
-    """What is there now. files: how many; size: bytes of all; digest: hash of names, sizes and of
-    the bytes of text files."""
+    """What is there now. files: how many; size: bytes of all; digest: hash of names and bytes."""
 
     files: int
     size: int
     digest: str
 
 
-def survey(name: str, root: str | None, source: str) -> Survey:
+def survey(name: str, root: str | None, source: str, digests: Digests) -> Survey:
     """Look through the files of one of NAMES. Missing files are no fault here: the dataset stage
     knows which are needed and where to get them.
 
     Args:
         root, source: `dataset.root` and `dataset.source` in params.yaml; with the source "own" the
             root is that folder and benchmarks are under $DETECTRON2_DATASETS, as in `prepare`.
+        digests: remembers the hashes of files that have not changed.
 
     Raises:
         UserError: an unknown name; says which there are.
@@ -58,26 +55,8 @@ def survey(name: str, root: str | None, source: str) -> Survey:
         raise UserError(f"dataset.watch: no data set {name!r}; there are {', '.join(NAMES)}")
     folder = data_root(root if name == "own" or source != "own" else None)
     found = sorted(_files(folder, _places(name)))
-    entries = [
-        (path, size, of_file(folder / path) if Path(path).suffix.lower() in TEXT else None)
-        for path, size in found
-    ]
+    entries = [(path, digests.of(folder / path)) for path, _ in found]
     return Survey(len(entries), sum(size for _, size in found), of_value(entries))
-
-
-def write_survey(path: Path, found: Survey) -> None:
-    """Write it as JSON."""
-    write_text(path, json.dumps(asdict(found), indent=1) + "\n")
-
-
-def read_survey(path: Path) -> Survey:
-    """What `write_survey` wrote. MissingFileError says which stage writes it."""
-    if not path.is_file():
-        raise MissingFileError(
-            f"{path}: not there; `dvc repro dataset` makes it first, by hand it is "
-            f"python -m stages.watch --name {path.stem} --out {path}"
-        )
-    return Survey(**json.loads(path.read_text(encoding="utf-8")))
 
 
 def _places(name: str) -> list[str]:

@@ -18,13 +18,13 @@ import numpy as np
 from pipeline import runtime
 from pipeline.clip.store import load_clip
 from pipeline.data.sets import EvalImage, EvalSet, load_eval_set
-from pipeline.errors import MissingFileError, UserError
+from pipeline.errors import UserError
 from pipeline.evaluation.confusion import empty_confusion
 from pipeline.evaluation.look import Looker
 from pipeline.evaluation.run import Evaluation, evaluate
 from pipeline.evaluation.settings import EvaluationSettings
 from pipeline.evaluation.variants import Variant, all_variants
-from pipeline.fingerprint import of_code, of_files, of_sizes
+from pipeline.fingerprint import of_code, of_contents, of_files, of_models
 from pipeline.records import Reject, write_parquet
 from pipeline.segmenter.store import load_segmenter
 from pipeline.shards import read_shards, run_shards, shard_files
@@ -86,8 +86,8 @@ def count_set(
     """
     eval_set = load_eval_set(set_file)
     files = [path for image in eval_set.images for path in (image.path, image.label_path)]
-    weights = [path for folder in (segmenter, *clips.values()) for path in model_files(folder)]
-    stamp = of_files([set_file, *weights]) + of_sizes(eval_set.root, files)
+    models = of_models(segmenter, *clips.values())
+    stamp = of_files([set_file]) + models + of_contents(eval_set.root, files)
     work = CountPictures(set_file, segmenter, tuple(clips.items()), settings, stamp)
     code = of_code(__file__)
     shards = run_shards(
@@ -120,17 +120,6 @@ def sum_shards(folder: Path, variants: list[Variant], classes: int) -> dict[Vari
             part = slice(starts[i], starts[i + 1])
             matrix.reshape(-1)[cell[part]] += pixels[part]  # every cell stands once in a shard
     return sums
-
-
-def model_files(folder: Path) -> list[Path]:
-    """The files that make up a segmenter or a CLIP; others in its folder (curves) do not count.
-    MissingFileError where there is none."""
-    files = sorted(
-        path for pattern in ("segmenter.*", "clip.*", "prompts.*") for path in folder.glob(pattern)
-    )
-    if not files:
-        raise MissingFileError(f"{folder}: no model there; run the stage that writes it")
-    return files
 
 
 @lru_cache(maxsize=1)

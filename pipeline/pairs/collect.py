@@ -10,12 +10,12 @@ from typing import Any
 from pipeline.atomic import write_text
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.errors import UserError
-from pipeline.fingerprint import of_code, of_files, of_sizes
+from pipeline.fingerprint import of_code, of_contents, of_files, of_models
 from pipeline.pairs.make import MakePairs, PairSettings
 from pipeline.pairs.measure import PairStatistics
 from pipeline.records import PairRecord, iterate_parquet, write_parquet
 from pipeline.shards import ShardInfo, collect_rejects, run_shards, total_counts
-from pipeline.truth import Truth
+from pipeline.truth import Truth, objects_file
 
 
 def collect_pairs(
@@ -38,8 +38,9 @@ def collect_pairs(
     about = read_dataset(dataset)
     files = [path for record in records for path in (record.path, record.label_path)]
     inputs = [
-        of_files([dataset / "dataset.json", clip / "clip.json", clip / "clip.safetensors"]),
-        of_sizes(about.root, files),
+        of_files([dataset / "dataset.json"]),
+        of_models(clip),
+        of_contents(about.root, [*files, objects_file(split)]),
         of_files([proposals], "proposals-*.parquet") if settings.masks == "proposals" else "",
         of_files([nouns], "nouns-*.parquet") if settings.names == "captions" else "",
     ]

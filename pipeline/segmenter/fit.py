@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.data.dataset import Dataset
 from pipeline.errors import UserError
-from pipeline.fingerprint import of_code, of_file, of_value
+from pipeline.fingerprint import of_code, of_contents, of_file, of_value
 from pipeline.progress import report
 from pipeline.records import ImageRecord
 from pipeline.segmenter.config import SegmenterConfig
@@ -75,26 +75,12 @@ def fit(
         if comm.is_main_process():
             for line in taken.describe(str(start_from)):
                 report(line)
-    checkpoints = (
-        out
-        / "checkpoints"
-        / comm.all_gather(
-            of_value(
-                {
-                    "architecture": architecture.model_dump(mode="json"),
-                    "augmentation": augmentation,
-                    "recipe": recipe,
-                    "count_ignored": count_ignored,
-                    "pictures": [(r.path, r.label_path) for r in data.records],
-                    "labels": closed.dataset.label_map,
-                    "class_ids": list(closed.class_ids),
-                    "text": closed.text_features.cpu().numpy().tobytes(),
-                    "start": None if start_from is None else of_file(start_from),
-                    "code": of_code(__file__),
-                }
-            )
-        )[0]
-    )
+    identity = ""
+    if comm.is_main_process():
+        identity = run_identity(
+            architecture, closed, augmentation, count_ignored, recipe, start_from
+        )
+    checkpoints = out / "checkpoints" / comm.all_gather(identity)[0]
     if comm.is_main_process() and checkpoints.parent.is_dir():
         for stale in checkpoints.parent.iterdir():
             if stale != checkpoints:
@@ -110,6 +96,35 @@ def fit(
         loader_workers,
     )
     return segmenter.eval(), result
+
+
+def run_identity(
+    architecture: SegmenterConfig,
+    closed: ClosedSet,
+    augmentation: Augmentation,
+    count_ignored: bool,
+    recipe: Recipe,
+    start_from: Path | None,
+) -> str:
+    """Hash of all that decides the result (see `pipeline.fingerprint`); arguments as of `fit`.
+
+    Reads every picture and label map once, by threads.
+    """
+    files = [path for record in closed.records for path in (record.path, record.label_path)]
+    return of_value(
+        {
+            "architecture": architecture.model_dump(mode="json"),
+            "augmentation": augmentation,
+            "recipe": recipe,
+            "count_ignored": count_ignored,
+            "pictures": of_contents(closed.dataset.root, files),
+            "labels": [closed.dataset.label_map, closed.dataset.ignore_label],
+            "class_ids": list(closed.class_ids),
+            "text": closed.text_features.cpu().numpy().tobytes(),
+            "start": None if start_from is None else of_file(start_from),
+            "code": of_code(__file__),
+        }
+    )
 
 
 def _need_classes(closed: ClosedSet) -> None:

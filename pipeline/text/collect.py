@@ -14,10 +14,9 @@ from typing import Any
 
 from nltk.tag.perceptron import PerceptronTagger
 
-import pipeline.text
 from pipeline.atomic import write_text
 from pipeline.data.dataset import read_split
-from pipeline.fingerprint import of_code, of_file, of_files
+from pipeline.fingerprint import of_code, of_file
 from pipeline.records import ImageRecord, NounRecord, Reject, iterate_parquet, write_parquet
 from pipeline.shards import ShardInfo, collect_rejects, run_shards, shard_files, total_counts
 from pipeline.text.nouns import NounOptions, caption_nouns
@@ -39,8 +38,7 @@ def collect_nouns(
     rejects.parquet (captions that have no noun), vocabulary.csv and plots/commonest_nouns.csv.
     """
     pictures = [record for record in read_split(dataset, split) if record.captions]
-    lists = of_files([Path(pipeline.text.__file__).parent / "lexicon"], "*.txt")
-    code = of_code(__file__) + lists + _tags_stamp()
+    code = of_code(__file__) + _tags_stamp()
     folder = out / "candidates"
     make = partial(make_candidates, options)
     fingerprint = {"code": code, "options": options}

@@ -7,6 +7,7 @@ of the benchmark (8- or 16-bit), and where pictures are reduced `<picture>-<shar
 import shutil
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pipeline import fingerprint
 from pipeline.data.benchmarks.benchmark import Conversion, Listing
 from pipeline.data.images import is_turned, read_image
 from pipeline.data.labels import write_label
 from pipeline.errors import UserError
+from pipeline.fingerprint import of_code, of_contents
 from pipeline.records import Reject, write_parquet
 from pipeline.shards import run_shards
 
@@ -30,13 +31,13 @@ _QUALITY = 95  # of reduced JPEG pictures
 
 @dataclass(frozen=True)
 class Source:
-    """One picture to convert. Paths are relative to the data root; `size` in bytes of the label
-    file tells a new download from the old one."""
+    """One picture to convert. Paths are relative to the data root; `content` is a hash of the bytes
+    of the files that are read, so that a changed file is converted again."""
 
     name: str
     image: str
     label: str
-    size: int
+    content: str
     extra: Any
 
 
@@ -59,18 +60,16 @@ def convert(root: Path, out: Path, listing: Listing, conversion: Conversion) -> 
     Returns:
         What is there now, in order of name. `rejects-*.parquet` in `out` list the rest.
     """
-    sources = [
-        Source(
-            name,
-            listing.images[name],
-            listing.labels[name],
-            (root / listing.labels[name]).stat().st_size,
-            listing.extra.get(name),
-        )
-        for name in listing.complete
-    ]
+
+    def source(name: str) -> Source:
+        image, label = listing.images[name], listing.labels[name]
+        read = [label] if conversion.short_side is None else [label, image]
+        return Source(name, image, label, of_contents(root, read), listing.extra.get(name))
+
+    with ThreadPoolExecutor() as pool:
+        sources = list(pool.map(source, listing.complete))
     decoding = sys.modules[conversion.decode.__module__]
-    code = [fingerprint.of_code(decoding.__file__), fingerprint.of_code(__file__)]
+    code = of_code(decoding.__file__, __file__)
     shards = run_shards(
         out,
         sources,

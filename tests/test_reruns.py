@@ -1,0 +1,568 @@
+"""What may change x what must follow: redone, resumed or kept, for everything that is resumable.
+
+A sharded stage is represented by the keys under which its shards are kept (fingerprint and items),
+a training by the identity under which its checkpoint is resumed. Both must change with every input
+file, every parameter, all code that decides the result, record schemas and library releases, and
+with nothing else.
+"""
+
+import copy
+import io
+import os
+import shutil
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pydantic import BaseModel
+
+from pipeline import fingerprint
+from pipeline import proposals as proposing
+from pipeline.clip import finetune as finetuning
+from pipeline.clip.finetune import Recipe, finetune
+from pipeline.clip.pair_set import PairSet
+from pipeline.clip.store import load_clip, save_clip
+from pipeline.data.benchmarks import convert as converting
+from pipeline.data.benchmarks.benchmark import Conversion, Listing
+from pipeline.data.dataset import read_dataset, read_split
+from pipeline.data.labels import read_label
+from pipeline.data.sets import save_eval_set
+from pipeline.evaluation import count as counting
+from pipeline.evaluation.settings import EvaluationSettings
+from pipeline.fingerprint import of_value
+from pipeline.pairs import collect as pairing
+from pipeline.pairs.make import PairSettings
+from pipeline.proposals import ProposalSettings
+from pipeline.records import ImageRecord, read_parquet, write_parquet
+from pipeline.segmenter import fit as fitting
+from pipeline.segmenter.data import Augmentation
+from pipeline.segmenter.matcher import LossWeights
+from pipeline.segmenter.store import save_segmenter
+from pipeline.segmenter.train import Recipe as SegmenterRecipe
+from pipeline.segmenter.trainer import SegmenterTrainer
+from pipeline.shards import run_shards
+from pipeline.text import collect as noun_collecting
+from pipeline.text.nouns import NounOptions
+from tests.clip.tiny import tiny_clip as clip_to_train
+from tests.clip.tiny import write_pairs
+from tests.evaluation.small_set import small_set
+from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from tests.pairs.test_collect import make_nouns, make_proposals
+from tests.segmenter.tiny import config, text, world
+from tests.toy import make_toy
+
+
+class Asked(Exception):
+    """Raised in the place of `run_shards`, with the keys of all shards."""
+
+
+def keys_of(module: Any, collect: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys under which a sharded stage would keep its shards, without making any."""
+
+    def ask(out, items, shard_size, make, fingerprint, *rest, **options):
+        parts = [list(items[i : i + shard_size]) for i in range(0, len(items), shard_size)]
+        raise Asked([of_value([fingerprint, part]) for part in parts])
+
+    with monkeypatch.context() as patch, pytest.raises(Asked) as asked:
+        patch.setattr(module, "run_shards", ask)
+        collect()
+    return asked.value.args[0]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something that is resumed. module: whose code it is; keys(folder, **settings): what it is
+    known by; settings: its parameters by name; inputs: patterns below the folder of all files it
+    reads."""
+
+    module: Any
+    keys: Callable[..., list[str]]
+    settings: dict[str, Any]
+    inputs: tuple[str, ...]
+
+
+def proposals(folder: Path, patch, settings: ProposalSettings, templates, shard_size) -> list[str]:
+    places = (folder / name for name in ("dataset", "segmenter", "clip"))
+    run = partial(
+        proposing.collect_proposals, *places, folder / "out", "train", templates, settings,
+        shard_size,
+    )  # fmt: skip
+    return keys_of(proposing, run, patch)
+
+
+def nouns(folder: Path, patch, options: NounOptions, shard_size) -> list[str]:
+    run = partial(
+        noun_collecting.collect_nouns, folder / "dataset", folder / "out", "train", options, 1,
+        shard_size,
+    )  # fmt: skip
+    return keys_of(noun_collecting, run, patch)
+
+
+def pairs(folder: Path, patch, settings: PairSettings, templates, shard_size) -> list[str]:
+    places = (folder / name for name in ("dataset", "proposals", "nouns", "clip"))
+    run = partial(
+        pairing.collect_pairs, *places, folder / "out", "train", templates, settings, shard_size
+    )
+    return keys_of(pairing, run, patch)
+
+
+def evaluation(folder: Path, patch, settings: EvaluationSettings) -> list[str]:
+    clips = {"base": folder / "clip", "first": folder / "prompted"}
+    run = partial(
+        counting.count_set, folder / "set.json", folder / "segmenter", clips, settings,
+        folder / "out",
+    )  # fmt: skip
+    return keys_of(counting, run, patch)
+
+
+def conversion(folder: Path, patch, short_side) -> list[str]:
+    root = folder / "dataset/coco"
+    images = {str(i): f"{i}.png" for i in range(1, 5)}
+    labels = {str(i): f"{i}_label.png" for i in range(1, 5)}
+    how = Conversion("toy", read_label, short_side)
+    run = partial(converting.convert, root, folder / "out", Listing(images, labels), how)
+    return keys_of(converting, run, patch)
+
+
+def segmenter(folder: Path, patch, start_from=None, **settings) -> list[str]:
+    dataset = read_dataset(folder / "dataset")
+    records = read_split(folder / "dataset", "train")
+    closed = fitting.ClosedSet(dataset, records, [0, 1], dataset.classes, text(2))
+    start = start_from and folder / start_from
+    return [fitting.run_identity(closed=closed, start_from=start, **settings)]
+
+
+def finetuning_run(folder: Path, patch, recipe: Recipe) -> list[str]:
+    clip = load_clip(folder / "prompted")
+    return [finetuning.run_identity(clip, PairSet(folder / "pairs"), recipe)]
+
+
+CLIP = ("clip/clip.json", "clip/clip.safetensors")
+PROMPTED = ("prompted/clip.json", "prompted/clip.safetensors", "prompted/prompts.safetensors")
+SEGMENTER = ("segmenter/segmenter.json", "segmenter/segmenter.safetensors")
+PICTURES = ("dataset/coco/*.png",)
+INDEX = ("dataset/dataset.json", "dataset/train.parquet")
+OBJECTS = ("dataset/coco/annotations/instances_all_train2017.json",)
+BARE = ("a {}",)
+
+CASES = {
+    "proposals": Case(
+        proposing, proposals,
+        {"settings": ProposalSettings("last_layer", 100, 0.5, 1, None, None, 2),
+         "templates": BARE, "shard_size": 2},
+        (*INDEX, *PICTURES, *OBJECTS, *SEGMENTER, *CLIP),
+    ),
+    "nouns": Case(
+        noun_collecting, nouns, {"options": NounOptions(True, True, True), "shard_size": 2}, ("dataset/train.parquet",),
+    ),
+    "pairs": Case(
+        pairing, pairs,
+        {"settings": PairSettings(5, "proposals", "captions", "noun_to_mask", 1, -1.0, "mean", 1.0,
+                                  "png", 4, False),
+         "templates": BARE, "shard_size": 2},
+        (*INDEX, *PICTURES, *OBJECTS, *CLIP, "proposals/proposals-*.parquet",
+         "nouns/nouns-*.parquet"),
+    ),
+    "evaluate": Case(
+        counting, evaluation, {"settings": EvaluationSettings(image_batch=2)},
+        ("set.json", "set/*.png", *SEGMENTER, *CLIP, *PROMPTED),
+    ),
+    "labels": Case(
+        converting, conversion, {"short_side": None}, ("dataset/coco/[1-4]_label.png",),
+    ),
+    "segmenter": Case(
+        fitting, segmenter,
+        {"architecture": config(),
+         "augmentation": Augmentation(64, (64, 64), 200, True, False), "count_ignored": True,
+         "recipe": SegmenterRecipe(2, 2, 1e-3, 1.0, 1e-4, 1, 1.0, LossWeights(), 0),
+         "start_from": "segmenter/segmenter.safetensors"},
+        ("dataset/dataset.json", *PICTURES, "segmenter/segmenter.safetensors"),
+    ),
+    "finetune": Case(
+        finetuning, finetuning_run,
+        {"recipe": Recipe("weights", "unique_nouns", "mean", 2, 1e-3, 0.05, 0.1, 2.0, 16, 3, 0.9,
+                          False, 0)},
+        (*PROMPTED, "pairs/pairs-*.tar"),
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """What earlier stages leave, small."""
+    folder = tmp_path_factory.mktemp("made")
+    make_toy(folder / "dataset", pictures=6)
+    run_shards(folder / "proposals", list(range(1, 7)), 2, make_proposals, {}, "proposals")
+    run_shards(folder / "nouns", list(range(1, 7)), 4, make_nouns, {}, "nouns")
+    save_clip(folder / "clip", tiny_clip(), "tiny")
+    save_clip(folder / "prompted", tiny_clip(1, prompt_depth=1), "tiny")
+    save_segmenter(folder / "segmenter", tiny_segmenter())
+    (folder / "set").mkdir()
+    save_eval_set(folder / "set.json", small_set(folder / "set"))
+    write_pairs(folder / "pairs", 30, per_shard=20)
+    return folder
+
+
+@pytest.fixture
+def known(made, monkeypatch) -> Callable[..., list[str]]:
+    def keys(name: str, folder: Path = made, **changes) -> list[str]:
+        case = CASES[name]
+        return case.keys(folder, monkeypatch, **(case.settings | changes))
+
+    return keys
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_again_is_kept(name, known, tmp_path, made):
+    assert known(name) == known(name)
+    shutil.copytree(made, tmp_path / "moved")
+    if name not in ("evaluate",):  # an evaluation set holds the absolute place of its pictures
+        assert known(name, tmp_path / "moved") == known(name)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_input_file_counts_by_its_bytes(name, known, made, tmp_path):
+    """Also a file whose size and time of change stay what they were."""
+    folder = tmp_path / "made"
+    shutil.copytree(made, folder)
+    if name == "evaluate":
+        listing = (folder / "set.json").read_text().replace(str(made), str(folder))
+        (folder / "set.json").write_text(listing)
+    before = known(name, folder)
+    for pattern in CASES[name].inputs:
+        files = sorted(folder.glob(pattern))
+        assert files, pattern
+        for file in files[:3]:
+            with changed_bytes(file):
+                assert known(name, folder) != before, f"{file.name} does not count"
+            assert known(name, folder) == before
+
+
+@contextmanager
+def changed_bytes(file: Path) -> Iterator[None]:
+    """Other content for a while; of the same size where nothing parses the file for the keys."""
+    content, state = file.read_bytes(), file.stat()
+    try:
+        CHANGES.get(file.name, recolour if file.suffix == ".tar" else flip_a_bit)(file)
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+        yield
+    finally:
+        file.write_bytes(content)
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def flip_a_bit(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def with_other_text(old: str, new: str, file: Path) -> None:
+    text = file.read_text()
+    assert old in text, (file, old)
+    file.write_text(text.replace(old, new, 1))
+
+
+def with_another_caption(file: Path) -> None:
+    first, *others = read_parquet(file, ImageRecord)
+    caption = replace(first.captions[0], text="another caption")
+    records = [replace(first, captions=[caption, *first.captions[1:]]), *others]
+    write_parquet(file, records, ImageRecord)
+
+
+CHANGES: dict[str, Callable[[Path], None]] = {
+    "dataset.json": partial(with_other_text, '"ignore_label": 255', '"ignore_label": 254'),
+    "train.parquet": with_another_caption,
+    "set.json": partial(with_other_text, '"good0"', '"good9"'),
+    "clip.json": partial(with_other_text, "0.26862955", "0.36862955"),
+}
+"""Files that are read for the keys, and how they change so that they can still be read."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_parameter_counts(name, known):
+    before, tried = known(name), 0
+    for key, value in CASES[name].settings.items():
+        for where, changed in variants(value):
+            assert known(name, **{key: changed}) != before, f"{key}{where} does not count"
+            tried += 1
+    assert tried
+
+
+def variants(value: Any, kind: Any = None) -> Iterator[tuple[str, Any]]:
+    """(which part, the value with that part changed) for every part of a parameter."""
+    if is_dataclass(value):
+        kinds = get_type_hints(type(value))
+        for field in fields(value):
+            for where, changed in variants(getattr(value, field.name), kinds[field.name]):
+                yield f".{field.name}{where}", unchecked(value, field.name, changed)
+    elif isinstance(value, BaseModel):
+        for field in type(value).model_fields:
+            for where, changed in variants(getattr(value, field)):
+                yield f".{field}{where}", value.model_copy(update={field: changed})
+    else:
+        yield "", another(value, kind)
+
+
+def unchecked(value: Any, field: str, changed: Any) -> Any:
+    """A copy of a frozen dataclass with one field changed, whatever it checks."""
+    other = copy.copy(value)
+    object.__setattr__(other, field, changed)
+    return other
+
+
+def another(value: Any, kind: Any) -> Any:
+    choices = [choice for choice in get_args(kind) if isinstance(choice, str) and choice != value]
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str() if choices:
+            return choices[0]
+        case str():
+            return "clip/clip.safetensors" if value.endswith("safetensors") else value + "x"
+        case tuple():
+            return (*value, value[0] if value else 0.25)
+        case None:
+            return 7
+    raise AssertionError(f"no other value for {value!r}")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_all_code_counts_that_decides_the_result(name, known, monkeypatch):
+    file = Path(CASES[name].module.__file__)
+    closure = fingerprint.code_of(file)
+    before, of_source = known(name), fingerprint._of_source
+    stamp = fingerprint.of_code(file)
+    for changed in closure:
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                fingerprint, "_of_source",
+                lambda path, c=changed: "other" if path == c else of_source(path),
+            )  # fmt: skip
+            assert fingerprint.of_code(file) != stamp, changed
+    with monkeypatch.context() as patch:
+        patch.setattr(fingerprint, "_of_source", lambda path: "other")
+        assert known(name) != before
+    assert known(name) == before
+    used = {path.relative_to(fingerprint.ROOT).as_posix() for path in closure}
+    if name != "finetune":  # it writes no records
+        assert "pipeline/records.py" in used, "a changed schema must not keep shards"
+    if name not in ("nouns", "labels"):
+        assert "pipeline/precision.py" in used, "autocast and the attention kernel decide digits"
+
+
+def test_what_only_runs_and_shows_does_not_count():
+    for name, case in CASES.items():
+        used = {
+            path.relative_to(fingerprint.ROOT / "pipeline").as_posix()
+            for path in fingerprint.code_of(case.module.__file__)
+        }
+        assert not used & {f"{module}.py" for module in fingerprint.NEUTRAL}, name
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_releases_of_the_libraries_count_and_where_it_runs_does_not(name, known, monkeypatch):
+    before, release = known(name), fingerprint._release
+    for library, counts in (("torch", name not in ("nouns", "labels")), ("numpy", True),
+                            ("rich", False), ("dvc", False)):  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                fingerprint, "_release",
+                lambda which, changed=library: "9.9" if which == changed else release(which),
+            )  # fmt: skip
+            assert (known(name) != before) == counts, library
+    monkeypatch.setenv("OVSEG_WORKERS", "3")
+    monkeypatch.setenv("OVSEG_TRAINING_PROCESSES", "2")
+    monkeypatch.setenv("OVSEG_DEVICE", "cpu")
+    assert known(name) == before
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_file_is_read_that_does_not_count(name, known, made, tmp_path):
+    """A run for real: every file that Python opens below the data is among the inputs."""
+    if name not in RUNS:
+        pytest.skip("a training: its inputs are what `ClosedSet` and `PairSet` hold")
+    opened: set[str] = set()
+    run = RUNS[name]
+    with watching(made, opened):
+        run(made, tmp_path / "out")
+    files = {path for path in opened if (made / path).is_file()}
+    counted = {
+        file.relative_to(made).as_posix()
+        for pattern in CASES[name].inputs
+        for file in made.glob(pattern)
+    }
+    manifests = {path for path in files if "/manifest/" in path}  # they list the shards' bytes
+    assert files - manifests <= counted
+    assert files or name == "nouns"  # Arrow opens what it reads by itself
+
+
+def run_proposals(folder: Path, out: Path) -> None:
+    settings = CASES["proposals"].settings
+    places = (folder / name for name in ("dataset", "segmenter", "clip"))
+    proposing.collect_proposals(*places, out, "train", settings["templates"],
+                                settings["settings"], 2)  # fmt: skip
+
+
+def run_nouns(folder: Path, out: Path) -> None:
+    noun_collecting.collect_nouns(folder / "dataset", out, "train", NounOptions(), 1, 2)
+
+
+def run_pairs(folder: Path, out: Path) -> None:
+    settings = CASES["pairs"].settings
+    places = (folder / name for name in ("dataset", "proposals", "nouns", "clip"))
+    pairing.collect_pairs(*places, out, "train", settings["templates"], settings["settings"], 2)
+
+
+def run_evaluation(folder: Path, out: Path) -> None:
+    clips = {"base": folder / "clip", "first": folder / "prompted"}
+    settings = CASES["evaluate"].settings["settings"]
+    counting.count_set(folder / "set.json", folder / "segmenter", clips, settings, out)
+
+
+RUNS = {
+    "proposals": run_proposals, "nouns": run_nouns, "pairs": run_pairs, "evaluate": run_evaluation,
+}  # fmt: skip
+
+WATCHED: list[tuple[str, set[str]]] = []
+
+
+def _note(event: str, arguments: tuple) -> None:
+    if WATCHED and event == "open" and isinstance(arguments[0], str | Path):
+        root, opened = WATCHED[-1]
+        path = os.path.abspath(arguments[0])
+        if path.startswith(root):
+            opened.add(path.removeprefix(root))
+
+
+sys.addaudithook(_note)  # can never be taken away again
+
+
+@contextmanager
+def watching(root: Path, opened: set[str]) -> Iterator[None]:
+    WATCHED.append((f"{root}/", opened))
+    try:
+        yield
+    finally:
+        WATCHED.pop()
+
+
+# What it means: a killed training goes on only if nothing has changed.
+
+
+class Killed(Exception):
+    pass
+
+
+QUICK = replace(CASES["finetune"].settings["recipe"], epochs=4.0, checkpoint_steps=1)
+
+
+def train(pairs: Path, checkpoint: Path, clip: Any = None) -> tuple[dict, Any]:
+    model = clip or clip_to_train()
+    return finetune(model, PairSet(pairs), QUICK, checkpoint), model
+
+
+@pytest.mark.parametrize("change", ["nothing", "crops", "frozen half", "code"])
+def test_a_killed_fine_tuning_goes_on_only_with_the_same_inputs(tmp_path, monkeypatch, change):
+    folder = write_pairs(tmp_path / "pairs", 40)
+    step = finetuning._Run.step
+
+    def dying(self, index, batch):
+        if index == 4:
+            raise Killed
+        return step(self, index, batch)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(finetuning._Run, "step", dying)
+        train(folder, tmp_path / "state/checkpoint.pt")
+    clip = clip_to_train()
+    if change == "crops":  # same nouns, pictures, sizes: only what is seen differs
+        for tar in folder.glob("*.tar"):
+            recolour(tar)
+    elif change == "frozen half":
+        with torch.no_grad():
+            clip.clip.ln_final.bias.add_(0.25)
+    elif change == "code":
+        monkeypatch.setattr(fingerprint, "_of_source", lambda path: "other")
+    untouched = copy.deepcopy(clip)
+    done = []
+    monkeypatch.setattr(
+        finetuning._Run, "step", lambda self, i, batch: done.append(i) or step(self, i, batch)
+    )
+    _, model = train(folder, tmp_path / "state/checkpoint.pt", clip)
+    assert done[0] == (4 if change == "nothing" else 0)
+    _, clean = train(folder, tmp_path / "clean/checkpoint.pt", untouched)
+    for key, value in clean.state_dict().items():
+        assert torch.equal(value, model.state_dict()[key]), key
+
+
+def recolour(tar: Path) -> None:
+    """Other pixels in the stored crops of a shard; everything else, byte for byte, as it was."""
+    members = []
+    with tarfile.open(tar) as old:
+        for member in old:
+            members.append((member, old.extractfile(member).read()))
+    with tarfile.open(tar, "w") as new:
+        for member, content in members:
+            if member.name.endswith(".png") and not member.name.endswith(".mask.png"):
+                pixels = 255 - np.array(Image.open(io.BytesIO(content)))
+                buffer = io.BytesIO()
+                Image.fromarray(pixels).save(buffer, "PNG")
+                content = buffer.getvalue()
+                member.size = len(content)
+            new.addfile(member, io.BytesIO(content))
+
+
+@pytest.mark.parametrize("change", ["nothing", "a picture", "a label map"])
+def test_a_killed_segmenter_goes_on_only_with_the_same_pictures(tmp_path, monkeypatch, change):
+    """Which is told by what is in the files: their names and sizes stay the same."""
+    dataset, records = world(tmp_path / "world", 4)
+    closed = fitting.ClosedSet(dataset, records, [0, 1, 2], dataset.classes, text())
+    recipe = replace(CASES["segmenter"].settings["recipe"], steps=4, checkpoint_steps=1)
+    augmentation = CASES["segmenter"].settings["augmentation"]
+
+    def run(out: Path) -> Any:
+        cpu = torch.device("cpu")
+        return fitting.fit(config(), closed, augmentation, True, recipe, None, out, cpu, 0)[0]
+
+    step = SegmenterTrainer.run_step
+
+    def dying(self):
+        if self.iter == 2:
+            raise Killed
+        step(self)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(SegmenterTrainer, "run_step", dying)
+        run(tmp_path / "out")
+    if change == "a picture":
+        pixels = np.array(Image.open(tmp_path / "world/0.png"))
+        Image.fromarray(255 - pixels).save(tmp_path / "world/0.png")
+    elif change == "a label map":
+        labels = np.array(Image.open(tmp_path / "world/0_label.png"))
+        Image.fromarray(np.where(labels == 2, 1, labels).astype(np.uint8)).save(
+            tmp_path / "world/0_label.png"
+        )
+    first = []
+
+    def noting(self):
+        first.append(self.iter)
+        step(self)
+
+    monkeypatch.setattr(SegmenterTrainer, "run_step", noting)
+    resumed = run(tmp_path / "out")
+    assert first[0] == (2 if change == "nothing" else 0)
+    clean = run(tmp_path / "clean")
+    for key, value in clean.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
