@@ -23,6 +23,7 @@ from tests import shipped
 from tests.ovseg.tiny import tiny_segmenter
 from tests.test_pipeline import SMALL
 
+pytestmark = pytest.mark.timeout(3600)  # every stage alone, before the first test
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("dataset", "nouns", "proposals", "pairs", "evaluate/world-open")
 

@@ -9,6 +9,14 @@ import pytest
 
 from tests.faults.many_pictures import make_folder
 
+pytestmark = [
+    pytest.mark.timeout(
+        3600
+    ),  # all stages are measured before the first test; a minute or two each
+    pytest.mark.skipif(
+        not Path("/proc/self/status").is_file(), reason="reads memory as Linux has it"
+    ),
+]
 ROOT = Path(__file__).resolve().parents[2]
 FEW, MANY = 1_000, 10_000
 BOUND_KIB = 5
@@ -40,7 +48,6 @@ def peaks(tmp_path_factory) -> dict[str, list[int]]:
     return found
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory is read on Linux")
 @pytest.mark.parametrize("stage", ("nouns", "proposals", "pairs"))
 def test_memory_is_flat_in_the_number_of_pictures(peaks, stage):
     few, many = peaks[stage]
