@@ -7,6 +7,7 @@ import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -274,18 +275,32 @@ def test_user_errors(tmp_path):
         list(read_shards(tmp_path / "absent", "part", NounRecord))
 
 
-def device_of(items: list[int], folder: Path) -> dict:
-    time.sleep(1)  # so that no process takes every shard
+def device_of(started: Path, processes: int, items: list[int], folder: Path) -> dict:
+    """Counts the device of this process, once `processes` of them are at work."""
+    device = os.environ["OVSEG_DEVICE"]
+    (started / device.replace(":", "-")).touch()
+    patience = time.monotonic() + 300
+    while len(list(started.iterdir())) < processes:
+        assert time.monotonic() < patience, f"only {device} is at work"
+        time.sleep(0.01)
     (folder / "part.txt").write_text(str(sum(items)))
-    return {os.environ["OVSEG_DEVICE"]: 1}
+    return {device: 1}
 
 
 def test_several_gpus_have_a_process_each(tmp_path, monkeypatch):
     monkeypatch.setenv("OVSEG_DEVICE", "cuda")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    shards = run_shards(tmp_path, list(range(8)), 2, device_of, {}, "test", names=["part.txt"])
+    both, one = tmp_path / "both", tmp_path / "one"
+    both.mkdir()
+    one.mkdir()
+    out = tmp_path / "out"
+    shards = run_shards(
+        out, list(range(8)), 2, partial(device_of, both, 2), {}, "test", names=["part.txt"]
+    )
     assert [shard.files[0].read_text() for shard in shards] == ["1", "5", "9", "13"]
     assert set(total_counts(shards)) == {"cuda:0", "cuda:1"}
     monkeypatch.setenv("OVSEG_DEVICE", "cuda:1")
-    [shard] = run_shards(tmp_path, list(range(9)), 9, device_of, {}, "test", names=["part.txt"])
-    assert shard.counts == {"cuda:1": 1}
+    shards = run_shards(
+        out, list(range(9)), 3, partial(device_of, one, 1), {}, "test", names=["part.txt"]
+    )
+    assert total_counts(shards) == {"cuda:1": 3}

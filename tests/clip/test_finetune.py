@@ -124,13 +124,53 @@ def _without_time(path):
     return [[row[i] for i in kept] for row in rows]
 
 
-def test_a_checkpoint_of_another_run_is_not_resumed(tmp_path, pairs):
+OTHER = {
+    "train": "both", "loss": "plain", "fill": "zero", "prompt_depth": 1, "learning_rate": 2e-3,
+    "prompt_learning_rate": 0.1, "weight_decay": 0.2, "epochs": 3.0, "batch_size": 8,
+    "warmup_steps": 2, "min_crop": 0.8, "bfloat16": True, "seed": 1, "templates": ("a {}.",),
+    "temperature": 50.0, "held_out": 0.1, "most_held_out": 10,
+}  # fmt: skip
+"""Another value of every part of a recipe that decides what comes out."""
+
+
+def test_another_value_is_known_of_all_that_decides():
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    assert fields - OTHER.keys() == {"checkpoint_steps"}
+    assert all(getattr(RECIPE, name) != value for name, value in OTHER.items())
+
+
+class Begun(Exception):
+    """Raised with the index of the first step of a run."""
+
+
+@pytest.fixture
+def first_step(tmp_path, pairs, monkeypatch):
+    """first_step(**changes): where a run begins that finds the last checkpoint of RECIPE's."""
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
-    first, _ = run(tmp_path, pairs)
+    run(tmp_path, pairs)
     assert (tmp_path / "checkpoint.pt").stat().st_size > 1000
-    _, other = run(tmp_path, pairs, seed=1)
-    _, clean = run(tmp_path / "clean", pairs, seed=1)
-    assert other == clean
+
+    def begin(self, index, batch):
+        raise Begun(index)
+
+    monkeypatch.setattr(module._Run, "step", begin)
+
+    def first(pairs=pairs, clip=None, **changes):
+        recipe = dataclasses.replace(RECIPE, **changes)
+        with pytest.raises(Begun) as begun:
+            finetune(clip or tiny_clip(), pairs, recipe, tmp_path / "checkpoint.pt")
+        return begun.value.args[0]
+
+    return first
+
+
+def test_a_checkpoint_of_another_run_is_not_resumed(tmp_path, first_step):
+    assert first_step() == 12  # of 13 steps; a checkpoint every 3, none at the end
+    for name, value in OTHER.items():
+        assert first_step(**{name: value}) == 0, name
+    assert first_step(PairSet(write_pairs(tmp_path / "pairs", 120, seed=1))) == 0
+    assert first_step(clip=tiny_clip(seed=1)) == 0
+    assert first_step() == 12, "looking at a checkpoint must not change it"
 
 
 def test_loader_processes_change_nothing(tmp_path, pairs):

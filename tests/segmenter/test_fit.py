@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 from safetensors.torch import load_file
 
 from pipeline.data.instances import TrueMasks, instances_file
+from pipeline.segmenter import fit as module
 from pipeline.segmenter.data import Augmentation
 from pipeline.segmenter.fit import ClosedSet, discard_checkpoints, fit, trained_classes
 from pipeline.segmenter.maskformer import MaskFormer
@@ -63,6 +64,49 @@ def test_only_the_very_same_run_is_resumed(tmp_path):
     assert other != folder
     discard_checkpoints(tmp_path / "out")
     assert not checkpoints.exists()
+
+
+OTHER_RECIPE = {
+    "steps": 3, "batch_size": 1, "learning_rate": 2e-3, "backbone_factor": 0.1,
+    "weight_decay": 0.1, "warmup_steps": 2, "clip_gradient": 0.1, "seed": 1, "bfloat16": True,
+    "weights": LossWeights(dice=2.0), "curve_steps": 10,
+}  # fmt: skip
+OTHER_AUGMENTATION = {
+    "crop": 32, "short_side": (64, 65), "long_side": 100, "flip": False, "colour": True,
+    "most_of_one_class": 0.5,
+}  # fmt: skip
+"""Another value of everything that decides what comes out."""
+
+
+def test_a_run_of_any_other_kind_has_a_checkpoint_folder_of_its_own(tmp_path, monkeypatch):
+    assert {f.name for f in fields(Recipe)} - OTHER_RECIPE.keys() == {"checkpoint_steps"}
+    assert {f.name for f in fields(Augmentation)} == OTHER_AUGMENTATION.keys()
+    monkeypatch.setattr(module, "train", lambda *given: given[4])  # its folder of checkpoints
+    dataset, records = world(tmp_path / "world", 4)
+    closed = ClosedSet(dataset, records, [0, 1, 2], dataset.classes, text())
+    save_segmenter(tmp_path / "source", MaskFormer(config(dropout=0.0)))
+    start = tmp_path / "source/segmenter.safetensors"
+
+    def folder(
+        model=config(dropout=0.0), closed=closed, augmentation=PLAIN, count_ignored=True,  # noqa: B008
+        how=recipe(), start_from=None,  # noqa: B008
+    ) -> Path:  # fmt: skip
+        out = tmp_path / "out"
+        return fit(model, closed, augmentation, count_ignored, how, start_from, out, CPU, 0)[1]
+
+    first = folder()
+    assert folder() == first
+    others = [folder(how=replace(recipe(), **{k: v})) for k, v in OTHER_RECIPE.items()]
+    others += [folder(augmentation=replace(PLAIN, **{k: v})) for k, v in OTHER_AUGMENTATION.items()]
+    others += [folder(count_ignored=False), folder(start_from=start), folder(config(dropout=0.1))]
+    for changes in (
+        {"records": records[:3]},
+        {"class_ids": [0, 1, 3]},
+        {"text_features": text() * 0.5},
+        {"dataset": replace(dataset, label_map={0: 1})},
+    ):
+        others.append(folder(closed=replace(closed, **changes)))
+    assert len({first, *others}) == 1 + len(others)
 
 
 def test_a_warm_start_begins_with_the_given_weights(tmp_path):
