@@ -27,6 +27,10 @@ from pipeline.progress import report
 
 ENGINES = ("local", "ray")
 
+# float32 shall be float32: left to itself, cuDNN calculates float32 convolutions in TF32, which has
+# ten bits for the number. (Matrix products are exact unless somebody asks for less.)
+torch.backends.cudnn.allow_tf32 = False
+
 
 def device() -> torch.device:
     """The device for models. UserError on an unknown or absent device in OVSEG_DEVICE."""
