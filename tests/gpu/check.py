@@ -198,10 +198,8 @@ def _commit() -> str | None:
 
 if __name__ == "__main__":
     if sys.version_info < OLDEST:
-        version = ".".join(map(str, OLDEST))
-        raise SystemExit(
-            f"error: this is Python {platform.python_version()}, expected {version} or newer"
-        )
+        found, needed = platform.python_version(), ".".join(map(str, OLDEST))
+        raise SystemExit(f"error: this is Python {found}, the code needs {needed} or newer")
     sys.path.insert(0, str(ROOT))
     find_packages()
     raise SystemExit(main())

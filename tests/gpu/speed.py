@@ -53,7 +53,7 @@ def seconds(on: Setting, run: Callable[[], object], times: int) -> float:
 def precision(on: Setting) -> Iterator[Row]:
     """bfloat16 and torch.compile, each on and off: how far the logits move, and how fast.
 
-    On the shipped miniatures, whose numbers mean something: 8 pictures of 256 pixels, and 256 crops.
+    On the shipped miniatures, which are trained: 8 pictures of 256 pixels, and 256 crops.
     """
     if on.pretended:
         yield skipped("precision", "the device is pretended")
@@ -127,7 +127,7 @@ def _inference(
     for classes in (150, 847):
         names = load_class_list(f"ade{classes}").names
         model = OVSeg(segmenter, clip, style=EVERY_MASK, templates=("{}",), precision=kind)
-        taken = seconds(on, lambda: model._clip_text(names), 1) if kind == "float32" else 0
+        taken = seconds(on, partial(model._clip_text, names), 1) if kind == "float32" else 0
 
         def segment(model=model, names=names) -> Tensor:
             evidence = model.look(image, names)

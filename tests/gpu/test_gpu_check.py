@@ -5,11 +5,12 @@ import json
 import os
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
 import torch
+from packaging.requirements import Requirement
 
 from pipeline import distributed, runtime
 from pipeline.errors import UserError
@@ -163,8 +164,7 @@ def test_every_import_is_there_or_travels():
     owners = packages_distributions()
     used = {owner for name in done.stdout.split() for owner in owners.get(name, [])}
     known = {same(name) for name in (*PURE, *COMPILED, *DETECTRON2, *THERE, "ovseg-pipeline")}
-    # What torch and the others there bring along themselves:
-    known |= {same(n) for name in THERE for n in needed_by(name)}
+    known |= {needed for name in THERE for needed in needed_by(name)}
     assert {same(name) for name in used} <= known
 
 
@@ -173,23 +173,17 @@ def same(name: str) -> str:
 
 
 def needed_by(name: str) -> set[str]:
-    """The distributions that an installed one needs, and what those need."""
-    from importlib.metadata import PackageNotFoundError, requires
-
+    """The installed distributions that one needs, and what those need."""
     found, waiting = set(), [name]
     while waiting:
         try:
             lines = requires(waiting.pop()) or []
         except PackageNotFoundError:
             continue
-        for line in lines:
-            other = same(line.split(";")[0].split("[")[0].strip(" ").split(" ")[0].rstrip("><=!~"))
-            bare = "".join(c for c in other if c.isalnum() or c == "-")
-            plain = next((k for k in (other, bare) if k), "")
-            plain = plain.split(">")[0].split("<")[0].split("=")[0].split("!")[0].split("~")[0]
-            if plain and "extra ==" not in line and plain not in found:
-                found.add(plain)
-                waiting.append(plain)
+        needed = [r for r in map(Requirement, lines) if not r.marker or r.marker.evaluate()]
+        new = {same(requirement.name) for requirement in needed} - found
+        found |= new
+        waiting += new
     return found
 
 
