@@ -13,9 +13,10 @@ import torch
 from packaging.requirements import Requirement
 
 from pipeline import distributed, runtime
+from pipeline.clip.store import PROMPT_KEY
 from pipeline.errors import UserError
 from tests.golden_checks.folder import CLIP, TOWER, Writer, random_clip
-from tests.golden_checks.make_clip import PROMPT_KEY, write_regions, write_towers
+from tests.golden_checks.make_clip import write_regions, write_towers
 from tests.gpu import check
 from tests.gpu.prepare import COMPILED, DETECTRON2, PURE, THERE, tell
 from tests.gpu.rows import Part, Setting, holds, measured, within
