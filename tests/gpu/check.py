@@ -66,10 +66,11 @@ def parts() -> dict:
 
 
 def chosen(wanted: str, every: dict) -> list[str]:
-    """Names of parts: "core", "all", or names with commas between."""
+    """Names of parts: "all", or names with commas between, of which "core" is all of the core."""
     if wanted == "all":
         return list(every)
-    names = [n for n, part in every.items() if part.core] if wanted == "core" else wanted.split(",")
+    core = [name for name, part in every.items() if part.core]
+    names = [n for word in wanted.split(",") for n in (core if word == "core" else [word])]
     unknown = [name for name in names if name not in every]
     if unknown:
         raise SystemExit(

@@ -1,16 +1,16 @@
 """The check for a GPU, as far as it goes without one: on the CPU, on a device that is pretended,
 and its own bookkeeping."""
 
+import ast
 import json
 import os
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import torch
-from packaging.requirements import Requirement
 
 from pipeline import distributed, runtime
 from pipeline.clip.store import PROMPT_KEY
@@ -153,39 +153,40 @@ def test_parts_by_name():
 
 
 def test_every_import_is_there_or_travels():
-    """What the parts import must come with torch on the machine, in a wheel, or have a stand-in."""
-    code = (
-        "import sys; sys.path.insert(0, 'tests/gpu/stand_ins')\n"
-        "from tests.gpu import core, speed, spread\n"
-        "print(*{name.split('.')[0] for name in sys.modules})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    """What our own files import, from those of the check on: it must come with torch on the
+    machine, or in a wheel, or have a stand-in."""
     owners = packages_distributions()
-    used = {owner for name in done.stdout.split() for owner in owners.get(name, [])}
-    known = {same(name) for name in (*PURE, *COMPILED, *DETECTRON2, *THERE, "ovseg-pipeline")}
-    known |= {needed for name in THERE for needed in needed_by(name)}
-    assert {same(name) for name in used} <= known
+    known = {same(name) for name in (*PURE, *COMPILED, *DETECTRON2, *THERE)}
+    stand_ins = {path.stem for path in check.STAND_INS.glob("*.py")}
+    used = imported_by([ROOT / f"tests/gpu/{name}.py" for name in ("check", "spread", "pretend")])
+    others = used - set(sys.stdlib_module_names) - stand_ins - {"pipeline", "tests"}
+    assert {"torch", "open_clip", "detectron2", "pydantic"} <= others
+    lacking = {name for name in others if not {same(o) for o in owners[name]} & known}
+    assert not lacking
+
+
+def imported_by(files: list[Path]) -> set[str]:
+    """Top-level names that files import, and the files of this repository that they import."""
+    names, seen, waiting = set(), set(), list(files)
+    while waiting:
+        if (file := waiting.pop()) in seen:
+            continue
+        seen.add(file)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for module in modules:
+                names.add(module.split(".")[0])
+                path = ROOT / module.replace(".", "/")
+                waiting += filter(Path.is_file, (path.with_suffix(".py"), path / "__init__.py"))
+    return names
 
 
 def same(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
-
-
-def needed_by(name: str) -> set[str]:
-    """The installed distributions that one needs, and what those need."""
-    found, waiting = set(), [name]
-    while waiting:
-        try:
-            lines = requires(waiting.pop()) or []
-        except PackageNotFoundError:
-            continue
-        needed = [r for r in map(Requirement, lines) if not r.marker or r.marker.evaluate()]
-        new = {same(requirement.name) for requirement in needed} - found
-        found |= new
-        waiting += new
-    return found
 
 
 def test_the_sum_of_what_travels_is_told(tmp_path, capsys, monkeypatch):
