@@ -37,7 +37,7 @@ from pipeline.segmenter.store import load_segmenter
 from pipeline.segmenter.train import Recipe as SegmenterRecipe
 from pipeline.segmenter.train import train
 from pipeline.segmenter.trainer import SegmenterTrainer
-from tests.clip.tiny import write_pairs
+from tests.clip.tiny import tiny_clip, write_pairs
 from tests.golden_checks.all import check
 from tests.golden_checks.original import load_original
 from tests.goldens import Golden, allowed, error, index
@@ -128,7 +128,7 @@ def agreement(on: Setting) -> Iterator[Row]:
     clip = shipped_clip()
     clip.deepen_prompts(2, torch.Generator().manual_seed(0))
     clips, segmenters = both(clip, on), both(load_segmenter(MINIATURE), on)
-    image = picture(96 if on.small else 256)
+    image = picture(64 if on.small else 256)
 
     here, there = (class_features(c, NAMES) for c in clips)
     yield close("text features", there, here)
@@ -288,7 +288,7 @@ def fine_tuning(on: Setting) -> Iterator[Row]:
                 raise Killed
             return step(self, number, batch)
 
-        clip = shipped_clip().to(on.device)
+        clip = (tiny_clip() if on.small else shipped_clip()).to(on.device)
         with patch.object(_Run, "step", until):
             metrics = finetune(clip, pairs, how, on.work / name / "checkpoint.pt")
         return {k: v.detach().cpu() for k, v in clip.state_dict().items()}, metrics
@@ -356,7 +356,7 @@ def torchrun(on: Setting) -> Iterator[Row]:
     if on.pretended:
         yield skipped("torchrun", "the device is pretended, in one process")
         return
-    number = torch.cuda.device_count() if on.cuda else 2
+    number = torch.cuda.device_count() if on.cuda else (1 if on.small else 2)
     folder = on.work / "torchrun"
     folder.mkdir(parents=True)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]

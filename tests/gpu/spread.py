@@ -32,7 +32,6 @@ def main(folder: Path) -> None:
         rank, processes = dist.get_rank(), dist.get_world_size()
         if rank == 0:
             write_pairs(folder / "pairs", 48)
-            world(folder / "world", 4)
         comm.synchronize()
         told = [int(number) for number in comm.all_gather(str(rank))]
         dataset, records = world(folder / f"world-{rank}", 4)
