@@ -60,8 +60,9 @@ def precision(on: Setting) -> Iterator[Row]:
         return
     pictures, crops, side, times = (2, 4, 64, 1) if on.small else (8, 256, 256, 10)
     images = [at_test_size(picture(side, seed), None).to(on.device) for seed in range(pictures)]
-    segmenter = load_segmenter(MINIATURE, on.device)
-    clip = shipped_clip().to(on.device)
+    segmenter = tiny_segmenter() if on.small else load_segmenter(MINIATURE)
+    clip = tiny_clip() if on.small else shipped_clip()
+    segmenter, clip = segmenter.to(on.device), clip.to(on.device)
     words = normalize(torch.randn(len(NAMES), segmenter.config.clip_dim, device=on.device), dim=-1)
     shape = (crops, 3, clip.image_size, clip.image_size)
     shown = torch.randn(shape, device=on.device)
