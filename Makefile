@@ -1,5 +1,6 @@
 # make repro   install everything into .venv, run the pipeline (dvc repro), print the metrics
 # make test    install everything into .venv, run the tests
+# make gpu-check  does all of it work on this machine's GPU? (docs/gpu.md); PARTS=all also measures
 # make lint    check style;  make clean   remove .venv and caches (data/ and DVC's cache stay)
 #
 # PYTHON=python3.12 make repro   chooses the interpreter, 3.11 or newer.
@@ -7,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install repro test lint clean
+.PHONY: help install repro test gpu-check lint clean
 
 # The interpreter: python3 if it is new enough, else the newest one that runs.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -49,6 +50,11 @@ repro: $(STAMP)
 test: $(STAMP)
 	$(PIP) check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES)
+
+# Without .venv it runs beside any Python and PyTorch: see `tests/gpu/check.py --prepare`.
+PARTS ?= core
+gpu-check:
+	$(or $(wildcard $(BIN)/python),python3) tests/gpu/check.py --parts $(PARTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

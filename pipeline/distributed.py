@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 
 from pipeline import runtime
+from pipeline.errors import UserError
 from pipeline.progress import report
 
 
@@ -50,6 +51,18 @@ def loader_workers(device: torch.device) -> int:
     return max(1, runtime.workers() // beside)
 
 
+def _own_card() -> int:
+    """The card of this process: that of its number on this machine. UserError without one."""
+    number, cards = dist.get_node_local_rank(), torch.cuda.device_count()
+    if number >= cards:
+        raise UserError(
+            f"at least {number + 1} training processes on this machine, which shows {cards} CUDA "
+            f"device{'s' * (cards != 1)}: NCCL takes one process a device, so set "
+            "OVSEG_TRAINING_PROCESSES to their number at most (or OVSEG_DEVICE=cpu)"
+        )
+    return number
+
+
 @contextmanager
 def process_group(device: torch.device) -> Iterator[torch.device]:
     """Join the group when started by torchrun, and leave it again; otherwise do nothing.
@@ -60,7 +73,7 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
         yield device
         return
     if device.type == "cuda":
-        device = torch.device("cuda", dist.get_node_local_rank())
+        device = torch.device("cuda", _own_card())
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
