@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline import runtime
 from pipeline.clip.finetune import Recipe, _Run, finetune
 from pipeline.clip.losses import contrastive_loss
 from pipeline.clip.pair_set import PairSet
@@ -28,6 +27,7 @@ from pipeline.evaluation.settings import EvaluationSettings
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.semantic import label_map
+from pipeline.precision import has_bfloat16, math_attention
 from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.data import Augmentation, TrainingSet
 from pipeline.segmenter.maskformer import MaskFormer
@@ -67,7 +67,7 @@ def machine(on: Setting) -> Iterator[Row]:
         f"{torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}",
     )  # fmt: skip
     yield holds("a card is chosen by default", runtime.device().type == "cuda", "OVSEG_DEVICE?")
-    yield holds("bfloat16 is calculated", runtime.has_bfloat16(on.device), "only imitated")
+    yield holds("bfloat16 is calculated", has_bfloat16(on.device), "only imitated")
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(512, 512, generator=generator) for _ in range(2))
     maps, kernel = (torch.randn(2, 64, n, n, generator=generator) for n in (32, 3))
@@ -217,7 +217,7 @@ def _gradients_of_clip(on: Setting, clips: list[MaskClip]) -> Iterator[Row]:
         for clip in clips:
             place = clip.mean.device
             clip.requires_grad_(True).zero_grad(set_to_none=True)
-            with runtime.math_attention():
+            with math_attention():
                 features = clip.encode_image(images.to(place), masks.to(place))
                 shown = torch.nn.functional.normalize(features, dim=-1)
                 ids = nouns.to(place)
@@ -243,7 +243,7 @@ def _gradients_of_segmenter(on: Setting, name: str, architecture) -> Iterator[Ro
         targets = [Target(torch.arange(3).to(place), masks.to(place), counted)
                    for counted in (None, masks.any(0).to(place))]  # fmt: skip
         weights = LossWeights()
-        with runtime.math_attention():
+        with math_attention():
             output = model(images, text().to(place))
             raw = weighted(losses(output, targets, weights), weights)
             loss = sum(raw.values())

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pipeline import runtime
 from pipeline.clip import optimiser as clip_optimiser
 from pipeline.clip.losses import contrastive_loss
 from pipeline.clip.sources import shipped_clip
@@ -20,7 +19,7 @@ from pipeline.data.classes import load_class_list
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.semantic import label_map
-from pipeline.precision import in_precision
+from pipeline.precision import autocast, in_precision, math_attention
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights, Target
 from pipeline.segmenter.optimiser import adamw
@@ -188,7 +187,7 @@ def _segmenter_step(
 
     def step() -> None:
         segmenter.train()
-        with runtime.math_attention() if not on.cuda else nullcontext():
+        with math_attention() if not on.cuda else nullcontext():
             sum(model(samples).values()).backward()
         torch.nn.utils.clip_grad_norm_(segmenter.parameters(), 0.01)
         optimizer.step()
@@ -215,7 +214,7 @@ def _clip_step(on: Setting, clip: MaskClip, crops: int, bfloat16: bool) -> Calla
     named = normalize(torch.randn(crops, clip.clip.visual.output_dim, device=on.device), dim=-1)
 
     def step() -> None:
-        with runtime.autocast(on.device, bfloat16), runtime.math_attention():
+        with autocast(on.device, bfloat16), math_attention():
             features = clip.encode_image(images, masks)
         contrastive_loss(normalize(features.float(), dim=-1), named, 100.0).backward()
         optimizer.step()
