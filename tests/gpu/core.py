@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline import runtime
 from pipeline.clip.finetune import Recipe, _Run, finetune
 from pipeline.clip.losses import contrastive_loss
 from pipeline.clip.pair_set import PairSet
