@@ -13,7 +13,7 @@ from pipeline.errors import MissingFileError
 ROOT = Path(__file__).resolve().parents[1]
 PLUMBING = {
     "atomic", "cluster", "fingerprint", "lookup", "modes", "param_errors", "params", "params_file",
-    "progress", "records", "runtime", "shards", "stage", "summary",
+    "progress", "records", "runtime", "shards", "stage", "summary", "workers",
 }  # fmt: skip
 """Modules of pipeline/ that decide how things are read, run and written, not what comes out."""
 
