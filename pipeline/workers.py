@@ -22,6 +22,8 @@ from typing import Any
 
 from pipeline.errors import UserError
 
+LAUNCHER = "OVSEG_LAUNCHER"
+"""Environment variable of training processes: the process that started them."""
 LOOK_SECONDS = 0.5
 MEMORY = "most likely the machine ran out of memory"
 KEPT = "What is finished is kept: a rerun goes on from there"
@@ -32,6 +34,22 @@ _task: Any = None  # in a worker: the shared number of the task at work, see `Wo
 def end_with(parent: int) -> None:
     """End this process at once when its parent, process `parent`, is no longer there."""
     threading.Thread(target=_watch, args=(parent,), name="end with parent", daemon=True).start()
+
+
+def launcher() -> int | None:
+    """The process that started this one as one of several training processes, None otherwise."""
+    started_by = int(os.environ.get(LAUNCHER, os.getpid()))
+    return None if started_by == os.getpid() else started_by
+
+
+def end_with_dvc() -> None:
+    """End this stage when `dvc repro`, where that started it, is ended by any signal.
+
+    DVC leaves its stages running then, and its lock open to a second run. (Where a shell stands
+    between the two that waits for the stage, that shell's end counts.)
+    """
+    if "DVC_STAGE" in os.environ:
+        end_with(os.getppid())
 
 
 def _watch(parent: int) -> None:
