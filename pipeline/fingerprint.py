@@ -12,8 +12,9 @@ from pipeline.errors import MissingFileError
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUMBING = {
-    "atomic", "cluster", "fingerprint", "lookup", "modes", "param_errors", "params", "params_file",
-    "progress", "records", "runtime", "shards", "stage", "summary", "workers",
+    "atomic", "cluster", "digests", "fingerprint", "lookup", "modes", "param_errors", "params",
+    "params_file", "progress", "records", "resume", "runtime", "shards", "stage", "summary",
+    "workers",
 }  # fmt: skip
 """Modules of pipeline/ that decide how things are read, run and written, not what comes out."""
 

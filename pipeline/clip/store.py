@@ -1,6 +1,7 @@
 """CLIP on disk: the folder that `base_clip` and both `finetune` stages write.
 
-clip.json            open_clip's model configuration, provenance, mean, std, prompt depth
+clip.json            open_clip's model configuration, provenance, mean, std, prompt depth, and the
+                     sha256 of the files below
 clip.safetensors     open_clip's state dict: `open_clip.create_model(name, pretrained=FILE)`
                      loads it
 prompts.safetensors  only with mask prompts: visual.mask_embedding (depth, N patches, width)
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from pipeline.atomic import replacing, write_text
 from pipeline.clip.tower import MaskClip
+from pipeline.digests import KEY, digests, verify
 from pipeline.errors import MissingFileError, UserError
 from pipeline.weights.fit import fill
 
@@ -57,7 +59,7 @@ def build_from_config(
 
 
 def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> None:
-    """Write `clip` to `folder`; every file is replaced whole.
+    """Write `clip` to `folder`; every file is replaced whole, clip.json last.
 
     half: store the weights as float16 (half the size; the file is still loaded as float32).
     """
@@ -65,6 +67,7 @@ def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> No
     weights = {key: value.detach().cpu() for key, value in clip.clip.state_dict().items()}
     if half:
         weights = {key: v.half() if v.is_floating_point() else v for key, v in weights.items()}
+    (folder / CONFIG).unlink(missing_ok=True)  # killed in between, the folder holds no model
     save_tensors(folder / WEIGHTS, weights)
     if clip.prompts is None:
         (folder / PROMPTS).unlink(missing_ok=True)
@@ -76,6 +79,7 @@ def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> No
         "mean": _as_written(clip.mean),
         "std": _as_written(clip.std),
         "prompt_depth": clip.prompt_depth,
+        KEY: digests(folder, [WEIGHTS] if clip.prompts is None else [WEIGHTS, PROMPTS]),
     }
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
@@ -100,6 +104,7 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
             f"{folder / CONFIG}: not a CLIP configuration ({error!r}), expected the keys "
             "model_cfg, name, mean, std, prompt_depth"
         ) from error
+    verify(folder, CONFIG, config.get(KEY))
     fill(clip.clip, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
     if config["prompt_depth"]:
         if not (folder / PROMPTS).is_file():

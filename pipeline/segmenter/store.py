@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pipeline.atomic import replacing, write_text
+from pipeline.digests import KEY, digests, verify
 from pipeline.errors import MissingFileError, UserError
 from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.maskformer import MaskFormer
@@ -22,7 +22,7 @@ WEIGHTS = "segmenter.safetensors"
 
 
 def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
-    """Write `segmenter.json` and `segmenter.safetensors` into `folder`, each whole or not at all.
+    """Write `segmenter.safetensors`, then `segmenter.json`, which names its sha256.
 
     Only what has learned or counted is stored, in float32; buffers follow from the architecture
     except batch-norm statistics, which are stored.
@@ -31,9 +31,10 @@ def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
     state = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
+    (folder / CONFIG).unlink(missing_ok=True)  # killed in between, the folder holds no model
     with replacing(folder / WEIGHTS) as temporary:
         save_file(state, temporary)
-    document = model.config.model_dump(mode="json")
+    document = model.config.model_dump(mode="json") | {KEY: digests(folder, [WEIGHTS])}
     write_text(folder / CONFIG, json.dumps(document, indent=1) + "\n")
 
 
@@ -51,9 +52,12 @@ def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> Ma
                 "`ovseg import`"
             )
     try:
-        config = SegmenterConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValidationError as error:
+        document = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        expected = document.pop(KEY, None)
+        config = SegmenterConfig.model_validate_json(json.dumps(document))
+    except (AttributeError, ValueError) as error:
         raise UserError(f"{folder / CONFIG}: not a segmenter's architecture: {error}") from error
+    verify(folder, CONFIG, expected)
     try:
         state = load_file(folder / WEIGHTS)
     except SafetensorError as error:
