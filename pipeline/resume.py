@@ -10,7 +10,6 @@ full, it is what the result can be had from again. The next other run of the sta
 
 import json
 import pickle
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from pipeline.fingerprint import of_file
 from pipeline.progress import report
 
 LAST = "last.json"
+OURS = ("step-*.pt", LAST, ".step-*.tmp", f".{LAST}.*")
 UNREADABLE = (
     ValueError, KeyError, TypeError, AttributeError, RuntimeError, EOFError, FileNotFoundError,
     pickle.UnpicklingError,
@@ -57,7 +57,7 @@ class Checkpoints:
             digest = of_file(temporary)
         last = {"file": path.name, "sha256": digest}
         write_text(self.folder / LAST, json.dumps(last) + "\n")
-        self._remove_all_but({self.folder, path, self.folder / LAST})
+        self._remove_all_but({path, self.folder / LAST})
 
     def load(self, weights: Mapping[str, Tensor]) -> Checkpoint | None:
         """The newest checkpoint, or None, which is to start from the beginning.
@@ -80,7 +80,7 @@ class Checkpoints:
                     f"{self.folder}: no usable checkpoint ({damage:.150}); the training starts "
                     "again from its beginning"
                 )
-            self._remove_all_but({self.folder, *self.folder.glob("*")} if found else set())
+            self._remove_all_but(set(self.folder.glob("*")) if found else set())
         return found
 
     def _read(self, weights: Mapping[str, Tensor]) -> Checkpoint | None:
@@ -99,12 +99,14 @@ class Checkpoints:
         return found
 
     def _remove_all_but(self, kept: set[Path]) -> None:
-        """Everything in the stage's folder and in this run's that is not kept."""
-        for folder in (self.folder, self.folder.parent):
-            for path in folder.glob("*") if folder.is_dir() else ():
-                if path in kept:
-                    continue
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        """Checkpoints of this stage that are not kept; nothing that is not a checkpoint."""
+        for folder in [path for path in self.folder.parent.glob("*") if path.is_dir()]:
+            ours = [path for pattern in OURS for path in folder.glob(pattern)]
+            for path in ours:
+                if path not in kept:
+                    path.unlink()
+            if ours and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:

@@ -34,9 +34,11 @@ def test_what_was_saved_last_is_found(tmp_path, capsys):
 
 def test_another_run_removes_it_and_starts_from_its_beginning(tmp_path, capsys):
     saved(tmp_path)
-    (tmp_path / "checkpoint.pt").write_bytes(b"left")
+    (tmp_path / "this run/.step-00000007.pt.123.tmp").write_bytes(b"half")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/precious.pt").write_bytes(b"of the user's")
     assert Checkpoints(tmp_path, "other run").load(WEIGHTS) is None
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "precious.pt"]
     assert capsys.readouterr().out == ""  # nothing is wrong
 
 

@@ -55,7 +55,7 @@ def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> Ma
         document = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         expected = document.pop(KEY, None)
         config = SegmenterConfig.model_validate_json(json.dumps(document))
-    except (AttributeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{folder / CONFIG}: not a segmenter's architecture: {error}") from error
     verify(folder, CONFIG, expected)
     try:
