@@ -92,9 +92,7 @@ class Checkpoints:
             raise ValueError(f"{path.name} is cut short or altered")
         content = torch.load(path, map_location="cpu", weights_only=True)
         found = Checkpoint(content["step"], content["weights"], content["state"])
-        if {n: w.shape for n, w in found.weights.items()} != {
-            n: w.shape for n, w in weights.items()
-        }:
+        if _shapes(found.weights) != _shapes(weights):
             raise ValueError(f"{path.name} has other weights")
         return found
 

@@ -54,9 +54,10 @@ def test_the_stage_spreads_over_processes_and_ends_as_it_would_alone(folder):
 
 def test_a_batch_that_cannot_be_split_says_what_to_do(folder):
     done = finetune(folder, "five", "5")
-    assert done.returncode != 0
-    assert "batch_size = 12 cannot be split over 5 processes" in done.stderr
-    assert "OVSEG_TRAINING_PROCESSES" in done.stderr
+    assert done.returncode == 2
+    [line] = [li for li in done.stderr.splitlines() if not li.startswith("reading pairs")]
+    assert line.startswith("error: batch_size = 12 cannot be split over 5 processes")
+    assert "OVSEG_TRAINING_PROCESSES" in line
     assert not (folder / "five.json").exists()
 
 
@@ -73,13 +74,22 @@ def test_one_process_for_every_visible_gpu(monkeypatch, device, number):
     monkeypatch.setenv("OVSEG_DEVICE", device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     assert runtime.training_processes() == number
-    monkeypatch.setattr(distributed, "_become", lambda command: started.append(command))
-    started: list[list[str]] = []
+    for variable in ("OVSEG_LAUNCHER", "OMP_NUM_THREADS"):  # which it sets
+        monkeypatch.setenv(variable, os.environ.get(variable, "1"))
+    monkeypatch.delenv("OVSEG_LAUNCHER")
+    started: list[int] = []
+    watched: list[int] = []
+    monkeypatch.setattr(distributed, "_launch", lambda processes, _: started.append(processes))
+    monkeypatch.setattr(distributed, "end_with", watched.append)
     distributed.start_all()
-    assert [f"--nproc_per_node={number}" in command for command in started] == [True] * (number > 1)
+    assert started == [number] * (number > 1) and watched == []
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "one of them")
+    monkeypatch.delenv("OVSEG_LAUNCHER", raising=False)
     distributed.start_all()
-    assert len(started) == (number > 1)
+    assert len(started) == (number > 1) and watched == [os.getppid()]
+    monkeypatch.setenv("OVSEG_LAUNCHER", "123")
+    distributed.start_all()
+    assert watched[1:] == [123]
 
 
 def test_pictures_are_read_beside_gpus_only(monkeypatch):
