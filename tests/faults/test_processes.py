@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,17 +107,38 @@ def test_interrupted_while_it_imports_its_libraries_it_says_one_line(tmp_path):
         assert program.said() == ["interrupted"]
 
 
-def test_a_stage_ends_with_the_dvc_that_runs_it(tmp_path):
-    """Else a second `dvc repro` would find DVC's lock open and work in the same folder."""
+@pytest.fixture(params=["/bin/sh", "/bin/bash"])
+def through_dvc(tmp_path, request):
+    """`dvc repro` of a stage two of whose workers are at work, by each of two shells."""
+    if not Path(request.param).exists():
+        pytest.skip(f"no {request.param} here")
     (tmp_path / "script.py").write_text(SCRIPT)
-    (tmp_path / "as_dvc.py").write_text(
-        "import subprocess, sys\n"
-        "subprocess.run([sys.executable, 'script.py', '--kind', 'shards'])\n"
+    (tmp_path / "dvc.yaml").write_text(
+        f"stages: {{slow: {{cmd: '{sys.executable} script.py --kind shards', outs: [out]}}}}\n"
     )
-    with running(tmp_path, "as_dvc.py", OVSEG_WORKERS="2", DVC_STAGE="pairs") as program:
+    quiet = {"DVC_NO_ANALYTICS": "1", "DVC_TEST": "true", "SHELL": request.param}
+    with running(tmp_path, "-m", "dvc", "init", "--no-scm", "--quiet", **quiet) as program:
+        assert program.end() == 0, program.said()
+    with running(tmp_path, "-m", "dvc", "repro", OVSEG_WORKERS="2", **quiet) as program:
         program.wait_for(lambda: len(list(tmp_path.glob("at-work-*"))) == 2, "two workers")
-        below = program.children()
-        assert len(below) >= 3
-        program.process.terminate()
-        program.end()
-        wait_for(lambda: gone(below), "the end of the stage and its workers")
+        yield program
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stage_ends_with_the_dvc_that_runs_it(through_dvc, how):
+    """Else a second `dvc repro` would find DVC's lock open and work in the same folder."""
+    below = through_dvc.children()
+    assert len(below) >= 3
+    through_dvc.process.send_signal(how)
+    through_dvc.end()
+    wait_for(lambda: gone(below), "the end of the stage and its workers")
+
+
+def test_interrupted_under_dvc_the_stage_says_one_line(through_dvc):
+    below = through_dvc.children()
+    through_dvc.interrupt()
+    through_dvc.end()
+    said = through_dvc.said()
+    assert said.count("interrupted; a rerun goes on from what is finished") == 1
+    assert not any("Traceback" in line for line in said)
+    wait_for(lambda: gone(below), "the end of the stage and its workers")
