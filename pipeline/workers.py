@@ -20,6 +20,8 @@ from multiprocessing import parent_process, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
+import psutil
+
 from pipeline.errors import UserError
 
 LAUNCHER = "OVSEG_LAUNCHER"
@@ -33,7 +35,7 @@ _task: Any = None  # in a worker: the shared number of the task at work, see `Wo
 
 def end_with(parent: int) -> None:
     """End this process at once when its parent, process `parent`, is no longer there."""
-    threading.Thread(target=_watch, args=(parent,), name="end with parent", daemon=True).start()
+    _end_unless(lambda: os.getppid() == parent)
 
 
 def launcher() -> int | None:
@@ -45,15 +47,30 @@ def launcher() -> int | None:
 def end_with_dvc() -> None:
     """End this stage when `dvc repro`, where that started it, is ended by any signal.
 
-    DVC leaves its stages running then, and its lock open to a second run. (Where a shell stands
-    between the two that waits for the stage, that shell's end counts.)
+    DVC leaves its stages running then, and its lock open to a second run. Between the two there
+    may be the shell that DVC runs the command with (`sh -c "python -m stages..."`).
     """
-    if "DVC_STAGE" in os.environ:
-        end_with(os.getppid())
+    if "DVC_STAGE" not in os.environ:
+        return
+    above = psutil.Process().parents()
+    dvc = next((process for process in above if process.cmdline()[-2:-1] != ["-c"]), None)
+    if dvc is not None:
+        _end_unless(lambda: _runs(dvc))
 
 
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _end_unless(expected: Callable[[], bool]) -> None:
+    threading.Thread(target=_watch, args=(expected,), name="end with parent", daemon=True).start()
+
+
+def _watch(expected: Callable[[], bool]) -> None:
+    while expected():
         time.sleep(LOOK_SECONDS)
     os._exit(1)
 
@@ -128,8 +145,8 @@ class Pool(ProcessPoolExecutor):
             for worker in self._workers.started:
                 worker.terminate()
         self.shutdown(wait=True, cancel_futures=kind is not None)
-        if isinstance(error, BrokenProcessPool) and (death := self._death()) is not None:
-            raise death from error
+        if isinstance(error, BrokenProcessPool) and (cause := self._death()) is not None:
+            raise cause from error
 
     def _death(self) -> Exception | None:
         """What to say of the worker that broke the pool; it ends the others by SIGTERM."""
