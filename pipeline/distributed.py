@@ -14,7 +14,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from signal import SIGTERM
+from signal import SIGKILL, SIGTERM
 from typing import Any, NoReturn
 
 import torch
@@ -78,13 +78,13 @@ def _launch(number: int, arguments: list[str]) -> NoReturn:
 def _tell(failures: Mapping[int, Any]) -> NoReturn:
     """Say why a training failed: the first failure, or the one that was killed from outside.
 
-    failures: torch's ProcessFailure by rank; also those that torchrun ended then, by SIGTERM.
+    failures: torch's ProcessFailure by rank; also those that torchrun ended then, by SIGTERM, or
+    half a minute later by SIGKILL.
     """
-    by_cause = sorted(
-        failures.items(),
-        key=lambda item: (item[1].exitcode == -SIGTERM, item[1].exitcode > 0, item[1].timestamp),
-    )
-    rank, failure = by_cause[0]
+    first = min(failure.timestamp for failure in failures.values())
+    at_first = {rank: f for rank, f in failures.items() if f.timestamp <= first + 10}  # seconds
+    rank = min(at_first, key=lambda r: _severity(at_first[r].exitcode))
+    failure = at_first[rank]
     if failure.exitcode < 0:
         raise death(
             f"training process {rank} (pid {failure.pid})",
@@ -97,6 +97,13 @@ def _tell(failures: Mapping[int, Any]) -> NoReturn:
     if isinstance(content, dict):
         print(content["extraInfo"]["py_callstack"], end="", file=sys.stderr)
     raise SystemExit(failure.exitcode)
+
+
+def _severity(exitcode: int) -> int:
+    """Whether an exit explains those of the other processes, 0 best: a kill, a crash, an error."""
+    if exitcode in (-SIGKILL, -SIGTERM):
+        return 0 if exitcode == -SIGKILL else 3
+    return 1 if exitcode < 0 else 2
 
 
 def loader_workers(device: torch.device) -> int:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ import yaml
 from pipeline import distributed, runtime
 from pipeline.clip.sources import shipped_clip
 from pipeline.clip.store import load_clip, save_clip
+from pipeline.errors import UserError
 from tests.clip.tiny import write_pairs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,3 +101,25 @@ def test_pictures_are_read_beside_gpus_only(monkeypatch):
     for together, share in (("4", 4), ("32", 1)):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", together)
         assert distributed.loader_workers(torch.device("cuda", 1)) == share
+
+
+@pytest.mark.parametrize(
+    ("exits", "message"),
+    [
+        ({0: (1, 50), 1: (-9, 50)}, "training process 1 .* was killed"),  # 0 lost its peer
+        ({0: (-6, 50), 1: (-9, 51)}, "training process 1 .* was killed"),  # NCCL gives up so
+        ({0: (-15, 50), 1: (-11, 50)}, "training process 1 .* crashed .SIGSEGV"),
+        ({0: (-15, 50)}, "training process 0 .* ended from outside"),
+        ({0: (2, 50), 1: (-9, 80)}, "^batch_size: too odd$"),  # 1 hung and was ended by torchrun
+    ],
+)
+def test_the_process_that_failed_first_is_told_of(exits, message):
+    failures = {
+        rank: SimpleNamespace(
+            exitcode=code, timestamp=time, pid=7,
+            error_file_data={"message": {"message": "UserError: batch_size: too odd"}},
+        )
+        for rank, (code, time) in exits.items()
+    }  # fmt: skip
+    with pytest.raises((UserError, RuntimeError), match=message):
+        distributed._tell(failures)

@@ -52,7 +52,12 @@ def world(tmp_path_factory) -> Path:
         "steps": 6, "batch_size": 2, "warmup_steps": 1, "crop": 48, "least_short_side": 48,
         "most_short_side": 48,
     }  # fmt: skip
-    content["finetune"]["first"] |= {"epochs": 2.0, "batch_size": 8, "train": "both", "prompt_depth": 2}
+    content["finetune"]["first"] |= {
+        "epochs": 2.0,
+        "batch_size": 8,
+        "train": "both",
+        "prompt_depth": 2,
+    }
     content["dataset"]["sets"] = ["small"]
     content["evaluate"]["sets"] = {"small": {"overlays": 1}}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
