@@ -153,7 +153,7 @@ def test_a_damaged_checkpoint_starts_again_and_says_so(world, tmp_path, stage, d
     expected = made(whole)
     killed = fresh(world, tmp_path)
     run(killed, stage, 4, "after")  # two checkpoints, each a file and its name
-    [checkpoint] = (killed / "data/checkpoints").rglob("step-*.pt")
+    checkpoint = max((killed / "data/checkpoints").rglob("step-*.pt"))
     if damage == "names nothing":
         checkpoint.unlink()
     else:
