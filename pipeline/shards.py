@@ -216,13 +216,9 @@ def _run(
     places = runtime.workers() if processes else runtime.gpus()
     if places > 1 and len(missing) > 1:
         start = runtime.process_pool if processes else runtime.gpu_pool
-        with start(len(missing)) as pool:
+        with start(len(missing), [f"shard {index}" for index in missing]) as pool:
             futures = [pool.submit(make, index, part) for index, part in missing.items()]
-            try:
-                yield from (future.result() for future in as_completed(futures))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            yield from (future.result() for future in as_completed(futures))
     else:
         yield from (make(index, part) for index, part in missing.items())
 

@@ -4,7 +4,8 @@
         --out data/finetune/first --metrics data/metrics/finetune-first.json
 
 Trains on all visible GPUs (pipeline/distributed.py). Writes a CLIP folder (see
-pipeline/clip/store.py), curves/; while training, checkpoint.pt from which a killed run goes on.
+pipeline/clip/store.py), curves/; beside the outputs, under `checkpoints`, what a killed run goes on
+from (pipeline/resume.py).
 """
 
 import json
@@ -33,14 +34,15 @@ def main(
     out: OutFolder,
     metrics: OutFile,
     params: Path = Path("params.yaml"),
+    checkpoints: Path = Path("data/checkpoints"),
 ) -> None:
     """Adapt CLIP to masked crops."""
     chosen = load_params(params, f"finetune.{step}").model_dump()
     recipe = Recipe(**chosen | {"templates": TEMPLATES[chosen["templates"]]})
     with process_group(device()) as on:
         model = load_clip(clip, on)
-        state, curves, readers = out / "checkpoint.pt", out / "curves", loader_workers(on)
-        counts = finetune(model, open_pairs(pairs), recipe, state, curves, readers)
+        saved, curves, readers = checkpoints / "finetune" / step, out / "curves", loader_workers(on)
+        counts = finetune(model, open_pairs(pairs), recipe, saved, curves, readers)
         if dist.is_initialized() and dist.get_rank() != 0:
             return
     if recipe.train != "nothing":
@@ -48,7 +50,8 @@ def main(
         model.view = replace(model.view, fill=recipe.fill, expand=expand)
     save_clip(out, model, f"{model.name}; {step} step: {recipe.train}")
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
-    (out / "checkpoint.pt").unlink(missing_ok=True)
+    for earlier in out.glob("*checkpoint.pt*"):  # where they lay in earlier versions
+        earlier.unlink()
     shares = ", ".join(f"{k} {v:.3f}" for k, v in counts.items() if isinstance(v, float))
     report(f"finetune {step}: {recipe.train}, {counts['pairs']} pairs, {shares}")
 

@@ -3,8 +3,8 @@
     python -m stages.segmenter --dataset data/dataset --clip data/base_clip --out data/segmenter
 
 Trains on all visible GPUs (pipeline/distributed.py). Writes segmenter.json, segmenter.safetensors,
-rejects.parquet, metrics.json (last losses, mask recall) and curves/; while training, checkpoints/
-from which a killed run goes on.
+rejects.parquet, metrics.json (last losses, mask recall) and curves/; beside the outputs, under
+`checkpoints`, what a killed run goes on from (pipeline/resume.py).
 """
 
 import json
@@ -27,7 +27,7 @@ from pipeline.progress import report
 from pipeline.records import Reject, write_parquet
 from pipeline.runtime import device
 from pipeline.segmenter.data import Augmentation
-from pipeline.segmenter.fit import ClosedSet, discard_checkpoints, fit, trained_classes
+from pipeline.segmenter.fit import ClosedSet, fit, trained_classes
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.measure import Measure, measure_recall
 from pipeline.segmenter.store import save_segmenter
@@ -43,6 +43,7 @@ def main(
     metrics: OutFile,
     params: Path = Path("params.yaml"),
     pretrain: bool = False,
+    checkpoints: Path = Path("data/checkpoints"),
 ) -> None:
     """Train MaskFormer on the closed set, or take a trained one."""
     wanted = load_params(params, "segmenter")
@@ -68,7 +69,8 @@ def main(
                 how["count_ignored"],
                 Recipe(**{f.name: how[f.name] for f in fields(Recipe) if f.name in how}),
                 wanted.warm_start and Path(wanted.warm_start),
-                out,
+                checkpoints / ("pretrain_segmenter" if pretrain else "segmenter"),
+                out / "curves",
                 on,
                 loader_workers(on),
             )
@@ -89,7 +91,7 @@ def main(
         write_parquet(out / "rejects.parquet", rejects, Reject)
         counts = {"losses": result.losses, "rejected": len(rejects)} | recall
         write_text(metrics, json.dumps(counts, indent=1) + "\n")
-        discard_checkpoints(out)
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)  # where they lay in earlier versions
         said = {k: f"{v:.3f}" if isinstance(v, float) else v for k, v in counts.items()}
         report("segmenter: " + ", ".join(f"{k} {v}" for k, v in said.items() if k != "losses"))
 

@@ -490,9 +490,9 @@ class Killed(Exception):
 QUICK = replace(CASES["finetune"].settings["recipe"], epochs=4.0, checkpoint_steps=1)
 
 
-def train(pairs: Path, checkpoint: Path, clip: Any = None) -> tuple[dict, Any]:
+def train(pairs: Path, checkpoints: Path, clip: Any = None) -> tuple[dict, Any]:
     model = clip or clip_to_train()
-    return finetune(model, PairSet(pairs), QUICK, checkpoint), model
+    return finetune(model, PairSet(pairs), QUICK, checkpoints), model
 
 
 @pytest.mark.parametrize("change", ["nothing", "crops", "frozen half", "code"])
@@ -507,7 +507,7 @@ def test_a_killed_fine_tuning_goes_on_only_with_the_same_inputs(tmp_path, monkey
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(finetuning._Run, "step", dying)
-        train(folder, tmp_path / "state/checkpoint.pt")
+        train(folder, tmp_path / "state")
     clip = clip_to_train()
     if change == "crops":  # same nouns, pictures, sizes: only what is seen differs
         for tar in folder.glob("*.tar"):
@@ -523,9 +523,9 @@ def test_a_killed_fine_tuning_goes_on_only_with_the_same_inputs(tmp_path, monkey
     monkeypatch.setattr(
         finetuning._Run, "step", lambda self, i, batch: done.append(i) or step(self, i, batch)
     )
-    _, model = train(folder, tmp_path / "state/checkpoint.pt", clip)
+    _, model = train(folder, tmp_path / "state", clip)
     assert done[0] == (4 if change == "nothing" else 0)
-    _, clean = train(folder, tmp_path / "clean/checkpoint.pt", untouched)
+    _, clean = train(folder, tmp_path / "clean", untouched)
     for key, value in clean.state_dict().items():
         assert torch.equal(value, model.state_dict()[key]), key
 
@@ -557,7 +557,8 @@ def test_a_killed_segmenter_goes_on_only_with_the_same_pictures(tmp_path, monkey
 
     def run(out: Path) -> Any:
         cpu = torch.device("cpu")
-        return fitting.fit(config(), closed, augmentation, True, recipe, None, out, cpu, 0)[0]
+        places = (out / "checkpoints", out / "curves")
+        return fitting.fit(config(), closed, augmentation, True, recipe, None, *places, cpu, 0)[0]
 
     step = SegmenterTrainer.run_step
 

@@ -29,6 +29,7 @@ from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.semantic import label_map
 from pipeline.precision import has_bfloat16, math_attention
+from pipeline.resume import Checkpoints
 from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.data import Augmentation, TrainingSet
 from pipeline.segmenter.maskformer import MaskFormer
@@ -291,7 +292,7 @@ def fine_tuning(on: Setting) -> Iterator[Row]:
 
         clip = (tiny_clip() if on.small else shipped_clip()).to(on.device)
         with patch.object(_Run, "step", until):
-            metrics = finetune(clip, pairs, how, on.work / name / "checkpoint.pt")
+            metrics = finetune(clip, pairs, how, on.work / name)
         return {k: v.detach().cpu() for k, v in clip.state_dict().items()}, metrics
 
     whole, told = run("whole")
@@ -324,7 +325,7 @@ def training_a_segmenter(on: Setting) -> Iterator[Row]:
         torch.manual_seed(0)
         model = MaskFormer(config(query_kind="anchored", queries=9)).to(on.device)
         with patch.object(SegmenterTrainer, "run_step", until):
-            result = train(model, data, text(), how, on.work / name / "checkpoints")
+            result = train(model, data, text(), how, Checkpoints(on.work / name, "run"))
         return {k: v.detach().cpu() for k, v in model.state_dict().items()}, result.losses
 
     whole, told = run("whole-segmenter")

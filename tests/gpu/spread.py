@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from pipeline.clip.finetune import Recipe, finetune
 from pipeline.clip.pair_set import PairSet
 from pipeline.distributed import process_group
+from pipeline.resume import Checkpoints
 from pipeline.runtime import device
 from pipeline.segmenter.data import Augmentation, TrainingSet
 from pipeline.segmenter.maskformer import MaskFormer
@@ -42,10 +43,14 @@ def main(folder: Path) -> None:
             "told": told,
             "gradients": gradients_apart(data, on),
             "fine-tuning": finetune(
-                tiny_clip().to(on), PairSet(folder / "pairs"), RECIPE, folder / "checkpoint.pt"
+                tiny_clip().to(on), PairSet(folder / "pairs"), RECIPE, folder / "clip"
             )["loss"],
             "segmenter": train(
-                segmenter().to(on), data, text(), SEGMENTER, folder / "checkpoints"
+                segmenter().to(on),
+                data,
+                text(),
+                SEGMENTER,
+                Checkpoints(folder / "segmenter", "run"),
             ).losses.get("total_loss", 0.0),  # the first process has them
         }
         if rank == 0:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from pipeline.data.instances import TrueMasks, instances_file
 from pipeline.segmenter import fit as module
 from pipeline.segmenter.data import Augmentation
-from pipeline.segmenter.fit import ClosedSet, discard_checkpoints, fit, trained_classes
+from pipeline.segmenter.fit import ClosedSet, fit, trained_classes
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.measure import Measure, measure_recall
@@ -42,7 +42,8 @@ def run_with_losses(
     dataset, records = world(folder / "world", 4)
     closed = ClosedSet(dataset, records, [0, 1, 2], dataset.classes, text())
     model = config(dropout=0.0)
-    segmenter, result = fit(model, closed, PLAIN, True, how, start_from, folder / "out", CPU, 0)
+    places = (folder / "checkpoints", folder / "curves")
+    segmenter, result = fit(model, closed, PLAIN, True, how, start_from, *places, CPU, 0)
     return segmenter, result.losses
 
 
@@ -54,7 +55,7 @@ def test_a_training_that_diverges_is_told(tmp_path):
 
 def test_only_the_very_same_run_is_resumed(tmp_path):
     first = run(tmp_path, recipe()).state_dict()
-    checkpoints = tmp_path / "out/checkpoints"
+    checkpoints = tmp_path / "checkpoints"
     [folder] = checkpoints.iterdir()
     again = run(tmp_path, recipe()).state_dict()  # finds its last checkpoint
     assert all(torch.equal(first[key], again[key]) for key in first)
@@ -62,8 +63,6 @@ def test_only_the_very_same_run_is_resumed(tmp_path):
     run(tmp_path, recipe(seed=1))
     [other] = checkpoints.iterdir()
     assert other != folder
-    discard_checkpoints(tmp_path / "out")
-    assert not checkpoints.exists()
 
 
 OTHER_RECIPE = {
@@ -81,7 +80,7 @@ OTHER_AUGMENTATION = {
 def test_a_run_of_any_other_kind_has_a_checkpoint_folder_of_its_own(tmp_path, monkeypatch):
     assert {f.name for f in fields(Recipe)} - OTHER_RECIPE.keys() == {"checkpoint_steps"}
     assert {f.name for f in fields(Augmentation)} == OTHER_AUGMENTATION.keys()
-    monkeypatch.setattr(module, "train", lambda *given: given[4])  # its folder of checkpoints
+    monkeypatch.setattr(module, "train", lambda *given: given[4].folder)  # of its checkpoints
     dataset, records = world(tmp_path / "world", 4)
     closed = ClosedSet(dataset, records, [0, 1, 2], dataset.classes, text())
     save_segmenter(tmp_path / "source", MaskFormer(config(dropout=0.0)))
@@ -92,7 +91,8 @@ def test_a_run_of_any_other_kind_has_a_checkpoint_folder_of_its_own(tmp_path, mo
         how=recipe(), start_from=None,  # noqa: B008
     ) -> Path:  # fmt: skip
         out = tmp_path / "out"
-        return fit(model, closed, augmentation, count_ignored, how, start_from, out, CPU, 0)[1]
+        places = (out / "checkpoints", out / "curves")
+        return fit(model, closed, augmentation, count_ignored, how, start_from, *places, CPU, 0)[1]
 
     first = folder()
     assert folder() == first
@@ -133,7 +133,7 @@ def test_a_data_set_without_classes_cannot_be_learned(tmp_path):
         assert (ids, names) == ([], [])
         closed = ClosedSet(bare, records, ids, names, text()[:0])
         with pytest.raises(ValueError, match=reason):
-            fit(config(), closed, PLAIN, True, recipe(), None, tmp_path, CPU, 0)
+            fit(config(), closed, PLAIN, True, recipe(), None, tmp_path, tmp_path, CPU, 0)
 
 
 SCRIPT = """
