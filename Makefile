@@ -1,5 +1,6 @@
 # make repro   install everything into .venv, run the pipeline (dvc repro), print the metrics
 # make test    install everything into .venv, run the tests
+# make test-faults   the slow ones: kills, two writers, 10,000 pictures, one and two processes
 # make gpu-check  does all of it work on this machine's GPU? (docs/gpu.md); PARTS=all also measures
 # make lint    check style;  make clean   remove .venv and caches (data/ and DVC's cache stay)
 #
@@ -8,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install repro test gpu-check lint clean
+.PHONY: help install repro test test-faults gpu-check lint clean
 
 # The interpreter: python3 if it is new enough, else the newest one that runs.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -55,6 +56,9 @@ test: $(STAMP)
 PARTS ?= core
 gpu-check:
 	$(or $(wildcard $(BIN)/python),python3) tests/gpu/check.py --parts $(PARTS)
+
+test-faults: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) tests/faults
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
