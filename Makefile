@@ -37,6 +37,7 @@ $(STAMP):
 	$(PIP) install -r requirements.lock
 	$(BIN)/python .ci/install_detectron2.py
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(KEEP_LOCK_LOCAL)
 	rm -f $(VENV)/.installed-*
 	touch $(STAMP)
 

@@ -1,9 +1,20 @@
 """Files that are whole or absent: written under another name, flushed, then renamed."""
 
+import glob
+import hashlib
 import os
+import re
+import secrets
+import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pipeline.errors import STORAGE_ERRORS
+
+_TEMPORARY = re.compile(r"\..+\.(\d+)-([0-9a-f]{8})-[0-9a-f]{8}\.tmp")
+_PROBE_BYTES = 1024**2
 
 
 @contextmanager
@@ -11,39 +22,115 @@ def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside `path`; what is written there replaces `path` on success.
 
     After an exception `path` is as it was and the temporary file is gone. Parent folders are
-    created.
+    created. An operating-system error, such as a full disk, names `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent, path.name)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     try:
-        yield temporary
-        move(temporary, path)
+        with naming(path, temporary):
+            yield temporary
+            move(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def temporary_name(path: Path) -> Path:
+    """A hidden name beside `path` that no other process or call has, for a file or a folder."""
+    owner = f"{os.getpid()}-{_machine()}-{secrets.token_hex(4)}"
+    return path.with_name(f".{path.name}.{owner}.tmp")
+
+
 def sweep(folder: Path, name: str = "*") -> None:
-    """Remove the temporary files that killed processes left in a folder (not below it); with
-    `name` those of that file. Only for the one process that writes there."""
-    for left in folder.glob(f".{name}.*.tmp"):
-        left.unlink(missing_ok=True)
+    """Remove what killed processes of this machine left under temporary names in a folder (not
+    below it); with `name`, only what was to become that file."""
+    for path in _temporaries(folder, name):
+        owner = _TEMPORARY.fullmatch(path.name)
+        if owner is None or (owner[2] == _machine() and not _is_alive(int(owner[1]))):
+            _remove(path)
+
+
+def clear(folder: Path) -> None:
+    """Remove everything under a temporary name in a folder (not below it), whoever wrote it.
+
+    Only for the process that has locked the folder (pipeline/lock.py) and before it starts others.
+    """
+    for path in _temporaries(folder):
+        _remove(path)
 
 
 def move(source: Path, target: Path) -> None:
     """Rename a finished file on the same file system, surviving a power cut right after it."""
-    with open(source, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(source, target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with naming(target, source):
+        with open(source, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(source, target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to `path`, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def naming(path: Path, temporary: Path) -> Iterator[None]:
+    """Let an error of the disk (see STORAGE_ERRORS) name `path` where it names no file, as when a
+    disk fills up, or names `temporary` or what is in it, which the user does not know."""
+    try:
+        yield
+    except OSError as error:
+        unnamed = error.filename is None or str(error.filename).startswith(str(temporary))
+        if error.errno in STORAGE_ERRORS and unnamed:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+    except RuntimeError as error:  # all that torch.save says of a full disk
+        refusal = _write_more(temporary)
+        if refusal is not None and refusal.errno in STORAGE_ERRORS:
+            raise OSError(refusal.errno, os.strerror(refusal.errno), str(path)) from error
+        raise
+
+
+def _write_more(path: Path) -> OSError | None:
+    """The error that writing more to a file meets, if any."""
+    if not path.is_file():
+        return None
+    try:
+        with open(path, "ab") as file:
+            file.write(bytes(_PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None
+
+
+def _temporaries(folder: Path, name: str = "*") -> list[Path]:
+    return list(folder.glob(f".{name if name == '*' else glob.escape(name)}.*.tmp"))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True

@@ -18,6 +18,7 @@ from pipeline.commands.import_ import import_
 from pipeline.commands.preset import preset
 from pipeline.commands.segment import segment
 from pipeline.errors import user_message
+from pipeline.places import checks_places
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "segment": segment,
@@ -37,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         tyro.extras.subcommand_cli_from_dict(
-            COMMANDS, prog="ovseg", description="Open-vocabulary segmentation.", args=arguments
+            {name: checks_places(command) for name, command in COMMANDS.items()},
+            prog="ovseg",
+            description="Open-vocabulary segmentation.",
+            args=arguments,
         )
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough: `ovseg check | head`

@@ -2,16 +2,21 @@
 
     ovseg demo            then open http://127.0.0.1:7860
 
-`answer` is what happens behind the button; it knows nothing of the page.
+`answer` is what happens behind the button; it knows nothing of the page. What a visitor got wrong
+is a sentence on the page and a line in the log; any other error is in the log with its trace, and
+the page only says that there was one. What visitors type is shown as text, never as markup.
 """
 
+import html
+import logging
 from copy import copy
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from PIL import Image
 
+from pipeline.data.images import read_image
 from pipeline.errors import UserError
 from pipeline.modes import Mode
 from pipeline.ovseg import OVSeg
@@ -25,6 +30,11 @@ MODES = {
     "every pixel gets a name: CLIP alone": "clip",
     "every pixel gets a name: segmenter alone": "segmenter",
 }
+UNEXPECTED = (
+    "Something went wrong here, not with what you gave. The log of this page has the details."
+)
+LONGEST_SENTENCE = 300
+log = logging.getLogger(__name__)
 assert set(MODES.values()) == set(get_args(Mode))
 
 
@@ -47,6 +57,9 @@ def answer(
     """
     if image is None:
         raise UserError("no picture yet: drop one into the box")
+    for what, number in (("weight", weight), ("threshold", threshold)):
+        if not isinstance(number, int | float):
+            raise UserError(f"no {what}: give a number")
     asked = copy(model)  # people ask at the same time; weights and known names are shared
     asked.weight = weight
     asked.style = replace(model.style, threshold=threshold)
@@ -70,36 +83,89 @@ def build_page(model: OVSeg) -> Any:
             "the web page needs gradio, which is not installed: pip install -e '.[demo]'"
         ) from error
 
-    def run(picture: Image.Image | None, names: str, way: str, weight: float, threshold: float):
-        pixels = None if picture is None else np.array(picture.convert("RGB"))
+    def on_page(sentence: str) -> gr.Error:
+        """An error that gradio shows, taking it for HTML, and does not log."""
+        return gr.Error(html.escape(sentence), print_exception=False)
+
+    def refusal(mistake: str) -> gr.Error:
+        sentence = _sentence(mistake)
+        log.warning("told a visitor: %s", sentence)
+        return on_page(sentence)
+
+    def strict(component: gr.components.Component) -> gr.components.Component:
+        """The component, whose own complaints about what it was given are refusals too; None, which
+        is a field that was emptied, passes. (Gradio writes a file beside this one for a subclass.)
+        """
+        taken = component.preprocess
+
+        def preprocess(payload: Any) -> Any:
+            try:
+                return None if payload is None else taken(payload)
+            except gr.Error as error:
+                raise refusal(error.message) from None
+
+        component.preprocess = preprocess
+        return component
+
+    def uploaded_file(payload: Any) -> Path | None:
+        """In place of gradio's decoding, which takes for granted that a file holds a picture."""
+        if payload is not None and payload.path is None:
+            raise refusal("no file with the picture")
+        return None if payload is None else Path(payload.path)
+
+    def run(picture: Path | None, names: str | None, way: str | None, weight: Any, threshold: Any):
         try:
-            result = answer(model, pixels, names, MODES[way], weight, threshold)
+            if way is None:
+                raise UserError("no way chosen: choose how")
+            pixels = None if picture is None else _uploaded(picture)
+            result = answer(model, pixels, names or "", MODES[way], weight, threshold)
         except UserError as error:
-            raise gr.Error(str(error)) from error
+            raise refusal(str(error)) from None
+        except Exception:
+            log.exception("an answer failed")
+            raise on_page(UNEXPECTED) from None
         return result.overlay, result.rows
 
     with gr.Blocks(title="OVSeg", analytics_enabled=False) as page:
         gr.Markdown("# OVSeg\nName what you want to find; any words will do.")
         with gr.Row():
             with gr.Column():
-                picture = gr.Image(type="pil", label="picture")
+                picture = gr.Image(label="picture")
+                picture.preprocess = uploaded_file
                 names = gr.Textbox(label="names, separated by commas", value="saturn V, blossom")
-                way = gr.Radio(list(MODES), value=next(iter(MODES)), label="how")
+                way = strict(gr.Radio(list(MODES), value=next(iter(MODES)), label="how"))
                 with gr.Accordion("more", open=False):
-                    weight = gr.Slider(
-                        0, 1, value=model.weight, step=0.05, label="weight of CLIP (both branches)"
-                    )
-                    threshold = gr.Slider(
-                        0.05, 0.95, value=model.style.threshold, step=0.05, label="mask threshold"
+                    shares = "weight of CLIP (both branches)"
+                    weight = strict(gr.Slider(0, 1, model.weight, step=0.05, label=shares))
+                    threshold = strict(
+                        gr.Slider(
+                            0.05, 0.95, model.style.threshold, step=0.05, label="mask threshold"
+                        )
                     )
                 button = gr.Button("Segment", variant="primary")
             with gr.Column():
                 overlay = gr.Image(label="found")
-                table = gr.Dataframe(headers=HEADINGS, label="areas and scores")
+                table = gr.Dataframe(
+                    headers=HEADINGS, datatype=["str", "str", "number"], label="areas and scores"
+                )
         inputs = [picture, names, way, weight, threshold]
         button.click(run, inputs, [overlay, table], api_name="segment")
         names.submit(run, inputs, [overlay, table], api_visibility="private")
     return page
+
+
+def _uploaded(file: Path) -> np.ndarray:
+    """uint8 RGB `(H, W, 3)`. UserError says what is wrong with the file, by the visitor's name."""
+    try:
+        return read_image(file)
+    except UserError as error:
+        raise UserError(str(error).replace(str(file), file.name)) from error
+
+
+def _sentence(text: str) -> str:
+    """`text` on one line, not too long, without what steers a terminal."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= LONGEST_SENTENCE else line[:LONGEST_SENTENCE] + " ..."
 
 
 def _row(found: Segmentation, index: int) -> list[Any]:

@@ -30,12 +30,14 @@ from pipeline.errors import MissingFileError
 ROOT = Path(__file__).resolve().parents[1]
 
 NEUTRAL = {
-    "atomic", "cluster", "errors", "fingerprint", "modes", "param_errors", "params", "params_file",
-    "progress", "provenance", "runtime", "shards", "stage", "summary",
+    "atomic", "checksum", "cluster", "digests", "errors", "fingerprint", "lock", "modes",
+    "param_errors", "params", "params_file", "places", "progress", "provenance", "runtime",
+    "shards", "stage", "summary",
 }  # fmt: skip
 """Modules of pipeline/ that decide where, when and how things run and are said, not what comes
-out. Parameters count by their values, fingerprints by what they are made of. A change to the
-layout of shards needs another `shards.LAYOUT`."""
+out. Parameters count by their values, fingerprints by what they are made of. Shards and Parquet
+files of another layout are refused by their readers and made again, since they lack what the new
+one checks."""
 
 LIBRARIES = {
     "PIL": ("pillow",),

@@ -8,10 +8,8 @@ from typing import Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
-from pipeline.records import records_of
+from pipeline.records import open_parquet, records_of
 from pipeline.shards import shard_files
 
 R = TypeVar("R")
@@ -36,9 +34,7 @@ class Lookup(Generic[R]):
             for path in self.files.get(image_id, ()):
                 by_file[path].append(image_id)
         for path in sorted(by_file):
-            wanted = pc.field("image_id").isin(pa.array(by_file[path], pa.int64()))
-            table = ds.dataset(path, format="parquet").to_table(filter=wanted)
-            for record in records_of(table, self.record_type):
+            for record in _records(path, self.record_type, by_file[path]):
                 found[record.image_id].append(record)
         return found
 
@@ -46,15 +42,27 @@ class Lookup(Generic[R]):
 def lookup(folder: Path | str, stem: str, record_type: type[R]) -> Lookup[R]:
     """Index the shards `stem-*.parquet` of a folder by picture, reading one column of each.
 
-    MissingFileError when the folder holds no finished shards.
+    Errors as in `shard_files`.
     """
     files: dict[int, tuple[Path, ...]] = {}
     for path in shard_files(folder, stem):
-        for image_id in _distinct(path):
+        for image_id in _distinct(path, record_type):
             files[image_id] = (*files.get(image_id, ()), path)
     return Lookup(record_type, files)
 
 
-def _distinct(path: Path) -> Iterator[int]:
-    column = pq.read_table(path, columns=["image_id"]).column("image_id")
+def _distinct(path: Path, record_type: type) -> Iterator[int]:
+    with open_parquet(path, record_type) as file:
+        column = file.read(columns=["image_id"]).column("image_id")
     yield from pc.unique(column).to_pylist()
+
+
+def _records(path: Path, record_type: type[R], image_ids: list[int]) -> Iterator[R]:
+    """The records of these pictures in one shard, read a row group at a time."""
+    wanted = pa.array(image_ids, pa.int64())
+    with open_parquet(path, record_type) as file:
+        for group in range(file.num_row_groups):
+            ids = file.read_row_group(group, columns=["image_id"]).column("image_id")
+            chosen = pc.is_in(ids, wanted)
+            if pc.any(chosen).as_py():
+                yield from records_of(file.read_row_group(group).filter(chosen), record_type)

@@ -4,8 +4,14 @@ at once with its name, its value and what is allowed.
 The models have no defaults: what a run depends on stands in params.yaml, where `dvc params diff`
 sees it. (Only segmenter.architecture may leave keys out: they are the published model's.) The
 comments there say what each key means.
+
+Every number has a largest value too. It lies beyond any use we can think of, and is there so that
+a slip of the hand (1e8 for 1e-8) stops the first stage instead of filling the memory of a later
+one or training a model to NaN.
 """
 
+import importlib.util
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,13 +23,23 @@ from pipeline.errors import UserError
 from pipeline.param_errors import describe
 from pipeline.params_file import read_yaml
 from pipeline.segmenter.config import MasksOf, SegmenterConfig
+from pipeline.views import Fill
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Fill = Literal["mean", "zero", "preserve"]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]  # steps, pictures, captions
+CountOrNone = Annotated[int, Field(ge=0, le=10_000_000)]  # 0: none
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what numpy takes
+Side = Annotated[int, Field(ge=1, le=16_384)]  # of a picture, pixels
+Area = Annotated[int, Field(ge=1, le=16_384**2)]  # pixels
+Batch = Annotated[int, Field(ge=1, le=100_000)]
+Contrast = Annotated[int, Field(ge=2, le=100_000)]  # a batch whose members are told apart
+ShardSize = Annotated[int, Field(ge=1, le=1_000_000)]  # pictures
+Masks = Annotated[int, Field(ge=1, le=10_000)]  # of a picture
+Rate = Annotated[float, Field(gt=0, le=10)]  # of learning
+Decay = Annotated[float, Field(ge=0, le=10)]
+Weight = Annotated[float, Field(ge=0, le=1_000_000)]  # of a loss
+Expand = Annotated[float, Field(ge=1, le=100)]
 Templates = Literal["vild", "bare"]
 TEMPLATES: dict[str, tuple[str, ...]] = {"vild": VILD_TEMPLATES, "bare": ("{}",)}
 
@@ -42,11 +58,11 @@ class DatasetParams(Section):
     root: str | None
     sets: list[str]
     watch: list[str]
-    seed: Natural
+    seed: Seed
     train_scenes: Count
     val_scenes: Count
-    side: Annotated[int, Field(ge=32)]
-    min_objects: Count
+    side: Annotated[int, Field(ge=32, le=4096)]
+    min_objects: Annotated[int, Field(ge=1, le=30)]
     max_objects: Annotated[int, Field(ge=1, le=30)]
     closed_share: Share
 
@@ -68,11 +84,11 @@ class DatasetParams(Section):
 class PretrainClipParams(Section):
     pictures: Count
     steps: Count
-    batch: Annotated[int, Field(ge=2)]
-    learning_rate: Positive
-    weight_decay: NonNegative
-    warmup: Natural
-    seed: Natural
+    batch: Contrast
+    learning_rate: Rate
+    weight_decay: Decay
+    warmup: CountOrNone
+    seed: Seed
 
 
 class BaseClipParams(Section):
@@ -91,28 +107,28 @@ class BaseClipParams(Section):
 
 class SegmenterTraining(Section):
     classes: Literal["all", "seen"]
-    steps: Natural
-    batch_size: Count
-    learning_rate: Positive
-    backbone_factor: NonNegative
-    weight_decay: NonNegative
-    warmup_steps: Natural
-    clip_gradient: Positive
-    class_weight: NonNegative
-    mask_weight: NonNegative
-    dice_weight: NonNegative
-    no_object_weight: NonNegative
+    steps: Count
+    batch_size: Batch
+    learning_rate: Rate
+    backbone_factor: Annotated[float, Field(ge=0, le=100)]
+    weight_decay: Decay
+    warmup_steps: CountOrNone
+    clip_gradient: Annotated[float, Field(gt=0, le=1e9)]
+    class_weight: Weight
+    mask_weight: Weight
+    dice_weight: Weight
+    no_object_weight: Weight
     count_ignored: bool
-    crop: Count
-    least_short_side: Count
-    most_short_side: Count
-    long_side: Count
+    crop: Annotated[int, Field(ge=1, le=4096)]
+    least_short_side: Side
+    most_short_side: Side
+    long_side: Side
     flip: bool
     colour: bool
     most_of_one_class: Annotated[float, Field(gt=0, le=1)]
     templates: Templates
     bfloat16: bool
-    seed: Natural
+    seed: Seed
 
     @model_validator(mode="after")
     def _sides_are_in_order(self) -> "SegmenterTraining":
@@ -126,16 +142,16 @@ class SegmenterTraining(Section):
 
 class PretrainSegmenterParams(Section):
     steps: Count
-    learning_rate: Positive
-    warmup_steps: Natural
+    learning_rate: Rate
+    warmup_steps: CountOrNone
 
 
 class SegmenterMeasure(Section):
     masks_of: MasksOf
-    most_masks: Count
-    short_side: Count | None
-    long_side: Count | None
-    mask_threshold: Annotated[float, Field(gt=0, lt=1)]
+    most_masks: Masks
+    short_side: Side | None
+    long_side: Side | None
+    mask_threshold: Probability
     overlap: Annotated[float, Field(gt=0, le=1)]
 
 
@@ -157,13 +173,13 @@ class SegmenterParams(Section):
 class ProposalsParams(Section):
     split: Literal["train", "val"]
     masks_of: MasksOf
-    most_masks: Count
-    mask_threshold: Annotated[float, Field(gt=0, lt=1)]
-    min_area: Count
-    short_side: Count | None
-    long_side: Count | None
-    image_batch: Count
-    shard_size: Count
+    most_masks: Masks
+    mask_threshold: Probability
+    min_area: Area
+    short_side: Side | None
+    long_side: Side | None
+    image_batch: Batch
+    shard_size: ShardSize
 
 
 class NounsParams(Section):
@@ -172,7 +188,7 @@ class NounsParams(Section):
     tag_rules: bool
     stop_list: bool
     min_count: Count
-    shard_size: Count
+    shard_size: ShardSize
 
 
 class PairsParams(Section):
@@ -181,15 +197,15 @@ class PairsParams(Section):
     masks: Literal["proposals", "ground_truth"]
     names: Literal["captions", "ground_truth"]
     direction: Literal["noun_to_mask", "mask_to_noun"]
-    top_k: Count
+    top_k: Masks
     min_similarity: Annotated[float, Field(ge=-1, le=1)]
     templates: Templates
     fill: Fill
     crop_format: Literal["png", "jpg"]
-    expand: Annotated[float, Field(ge=1)]
-    crop_batch: Count
+    expand: Expand
+    crop_batch: Batch
     bfloat16: bool
-    shard_size: Count
+    shard_size: ShardSize
 
 
 class FinetuneStep(Section):
@@ -197,16 +213,16 @@ class FinetuneStep(Section):
     loss: Literal["unique_nouns", "plain"]
     templates: Templates
     fill: Fill
-    prompt_depth: Count
-    learning_rate: Positive
-    prompt_learning_rate: Positive
-    weight_decay: NonNegative
-    epochs: Positive
-    batch_size: Annotated[int, Field(ge=2)]
-    warmup_steps: Natural
+    prompt_depth: Annotated[int, Field(ge=1, le=100)]
+    learning_rate: Rate
+    prompt_learning_rate: Rate
+    weight_decay: Decay
+    epochs: Annotated[float, Field(gt=0, le=10_000)]
+    batch_size: Contrast
+    warmup_steps: CountOrNone
     min_crop: Annotated[float, Field(gt=0, le=1)]
     bfloat16: bool
-    seed: Natural
+    seed: Seed
 
 
 class FinetuneParams(Section):
@@ -216,18 +232,18 @@ class FinetuneParams(Section):
 
 class EvaluateCommon(Section):
     ensemble_weight: Share
-    mask_threshold: Annotated[float, Field(gt=0, lt=1)]
+    mask_threshold: Probability
     sweep_weights: list[Share]
-    sweep_thresholds: list[Annotated[float, Field(gt=0, lt=1)]]
+    sweep_thresholds: list[Probability]
     fill: Fill
-    expand: Annotated[float, Field(ge=1)]
+    expand: Expand
     templates: Templates
     synonyms: Synonyms
-    short_side: Count | None
-    long_side: Count | None
+    short_side: Side | None
+    long_side: Side | None
     bfloat16: bool
     boundary_iou: bool
-    overlays: Natural
+    overlays: CountOrNone
 
 
 class EvaluateParams(Section):
@@ -280,6 +296,34 @@ class Params(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _prompts_fit_the_tower(self) -> "Params":
+        blocks = tower_blocks(self.base_clip.source, self.base_clip.name)
+        tower = "the shipped CLIP" if self.base_clip.source == "shipped" else self.base_clip.name
+        for name in ("first", "second"):
+            step: FinetuneStep = getattr(self.finetune, name)
+            trained = step.train in ("prompts", "both")
+            if trained and blocks is not None and step.prompt_depth > blocks:
+                raise UserError(
+                    f"finetune.{name}.prompt_depth = {step.prompt_depth}: allowed 1..{blocks}, the "
+                    f"blocks of the image tower of {tower}"
+                )
+        return self
+
+
+def tower_blocks(source: str, name: str | None) -> int | None:
+    """How many blocks the image tower of the base CLIP has, by its configuration alone: no model
+    is built, nothing is downloaded. None where that does not say."""
+    if source == "shipped":
+        file = Path(__file__).parent / "clip/miniature/clip.json"
+        config = json.loads(file.read_text(encoding="utf-8"))["model_cfg"]
+    else:
+        package = importlib.util.find_spec("open_clip")  # finds it without importing torch
+        file = Path(package.origin).parent / f"model_configs/{str(name).replace('/', '-')}.json"
+        config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    layers = config.get("vision_cfg", {}).get("layers")
+    return layers if isinstance(layers, int) else None
+
 
 def from_scratch(wanted: SegmenterParams, recipe: PretrainSegmenterParams) -> SegmenterParams:
     """The section `segmenter` with a longer training laid over it and no weights to start from:
@@ -301,13 +345,14 @@ def load_params(path: Path | str, section: str) -> Any:
 
 
 def load_all(path: Path | str) -> Params:
-    """Every section of params.yaml.
+    """Every section of params.yaml. MissingFileError without the file; UserError as in
+    `check_all`."""
+    return check_all(read_yaml(Path(path)), Path(path))
 
-    MissingFileError without the file; UserError names the first wrong, missing or unknown key,
-    its value and what is allowed, or the sets to evaluate that are not prepared.
-    """
-    path = Path(path)
-    content = read_yaml(path)
+
+def check_all(content: Any, path: Path) -> Params:
+    """The parsed file as its model. UserError names the file and the first wrong, missing or
+    unknown key, its value and what is allowed, or the sets to evaluate that are not prepared."""
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}")
     try:

@@ -10,12 +10,20 @@ from pipeline.errors import MissingFileError, UserError
 
 
 def read_yaml(path: Path) -> Any:
-    """The parsed file. MissingFileError or UserError (with the line) when it cannot be read."""
+    """The parsed file. MissingFileError without it, OSError where it cannot be read, UserError
+    (with the line) where it is no YAML."""
     if not path.is_file():
         raise MissingFileError(f"{path}: not found, expected the parameters of the pipeline")
     try:
-        return YAML(typ="safe", pure=True).load(path)  # YAML 1.2, as DVC reads it
+        content = path.read_bytes()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # not all name it
+    try:
+        return YAML(typ="safe", pure=True).load(content)  # YAML 1.2, as DVC reads it
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UserError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+        problem = getattr(error, "problem", None) or str(error)
+        raise UserError(f"{where}: not YAML: {' '.join(problem.split())}") from error
+    except (ValueError, RecursionError) as error:  # a date that is none, 5000 digits, [[[[...
+        raise UserError(f"{path}: not YAML that can be used: {error}") from error

@@ -118,7 +118,10 @@ def collect_proposals(
     make = MakeProposals(dataset, segmenter, clip, split, templates, settings, stamp)
     code = of_code(__file__)
     fingerprint = {"inputs": stamp, "code": code, "settings": settings, "templates": templates}
-    shards = run_shards(out, records, shard_size, make, fingerprint, "proposals")
+    shards = run_shards(
+        out, records, shard_size, make, fingerprint, STAGE,
+        names=("proposals.parquet", "rejects.parquet"),
+    )  # fmt: skip
     rejects = collect_rejects(out, out / "rejects.parquet")
     return metrics_of(total_counts(shards), rejects)
 

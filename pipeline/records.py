@@ -1,11 +1,13 @@
 """The records that pass between stages, and their Parquet files.
 
 One frozen dataclass per stage boundary. Its fields, in order, are the columns of the file;
-`SCHEMAS` gives their Arrow types. Files are checked against the schema on writing and on reading
-and have the same bytes whenever they hold the same records.
+`SCHEMAS` gives their Arrow types. Files are checked against the schema on writing and on reading,
+have the same bytes whenever they hold the same records, and carry a checksum that is verified
+before anything is read (pipeline/checksum.py).
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from itertools import islice
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline import checksum
 from pipeline.atomic import replacing
 from pipeline.errors import MissingFileError, UserError
 
@@ -176,6 +179,8 @@ def write_parquet(path: Path | str, records: Iterable[R], record_type: type[R]) 
             while part := list(islice(rows, ROW_GROUP)):
                 writer.write_table(_table(path, part, record_type))
                 count += len(part)
+            writer.add_key_value_metadata(checksum.METADATA)
+        checksum.seal(temporary)
     return count
 
 
@@ -208,28 +213,38 @@ def _column(path: Path | str, record_type: type, field: pa.Field, values: list) 
 def read_parquet(path: Path | str, record_type: type[R]) -> list[R]:
     """All records of a file written by `write_parquet`.
 
-    MissingFileError when there is no such file; UserError when its columns are not those of
-    `record_type`.
+    MissingFileError when there is no such file; UserError when it is damaged or its columns are
+    not those of `record_type`.
     """
     return list(iterate_parquet(path, record_type))
 
 
 def iterate_parquet(path: Path | str, record_type: type[R], batch: int = 4096) -> Iterator[R]:
     """Like `read_parquet`, holding only about `batch` records in memory at a time."""
+    with open_parquet(path, record_type) as file:
+        for chunk in file.iter_batches(batch):
+            yield from records_of(chunk, record_type)
+
+
+@contextmanager
+def open_parquet(path: Path | str, record_type: type) -> Iterator[pq.ParquetFile]:
+    """A file written by `write_parquet`, its checksum and columns verified; errors as in
+    `read_parquet`."""
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(
             f"{path}: not found, expected a Parquet file of {record_type.__name__} records; "
             "run the stage that writes it"
         )
-    try:
-        file = pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{path}: not a readable Parquet file: {error}") from error
-    with file:
-        _check_schema(path, file.schema_arrow, record_type)
-        for chunk in file.iter_batches(batch):
-            yield from records_of(chunk, record_type)
+    with open(path, "rb") as stream:
+        checksum.verify(stream, path)
+        try:
+            file = pq.ParquetFile(stream)
+        except pa.ArrowInvalid as error:
+            raise UserError(f"{path}: not a readable Parquet file: {error}") from error
+        with file:
+            _check_schema(path, file.schema_arrow, record_type)
+            yield file
 
 
 def records_of(table: pa.Table | pa.RecordBatch, record_type: type[R]) -> Iterator[R]:

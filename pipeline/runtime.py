@@ -20,12 +20,13 @@ import torch
 from pipeline.errors import UserError
 
 ENGINES = ("local", "ray")
+MOST_PROCESSES = 1024  # on one machine
 
 
 def device() -> torch.device:
     """The device for models. UserError on an unknown or absent device in OVSEG_DEVICE."""
     wanted = os.environ.get("OVSEG_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", wanted):
+    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", wanted):
         raise UserError(f"OVSEG_DEVICE={wanted}: unknown device, allowed: cuda, cuda:N, cpu")
     chosen = torch.device(wanted)
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
@@ -52,16 +53,29 @@ def workers() -> int:
 
 
 def training_processes() -> int:
-    """How many processes a training is spread over, at least 1."""
-    return _number("OVSEG_TRAINING_PROCESSES") or max(1, gpus())
+    """How many processes a training is spread over, at least 1. UserError for more than GPUs."""
+    wanted, available = _number("OVSEG_TRAINING_PROCESSES"), gpus()
+    if wanted is not None and 0 < available < wanted:
+        raise UserError(
+            f"OVSEG_TRAINING_PROCESSES={wanted}: one GPU for each is needed, there are "
+            f"{available}; choose fewer, or OVSEG_DEVICE=cpu"
+        )
+    return wanted or max(1, available)
+
+
+def check_environment() -> None:
+    """UserError for a variable with a value that cannot be used, also one that only a later stage
+    reads."""
+    for read in (device, workers, training_processes, engine):
+        read()
 
 
 def _number(variable: str) -> int | None:
     wanted = os.environ.get(variable)
     if not wanted:
         return None
-    if not wanted.isdecimal() or int(wanted) < 1:
-        raise UserError(f"{variable}={wanted}: expected a whole number of at least 1")
+    if not re.fullmatch(r"[0-9]{1,9}", wanted) or not 1 <= int(wanted) <= MOST_PROCESSES:
+        raise UserError(f"{variable}={wanted}: expected a whole number, 1 to {MOST_PROCESSES}")
     return int(wanted)
 
 

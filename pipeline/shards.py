@@ -1,23 +1,29 @@
 """Work cut into shards that survive a killed run.
 
 Items are cut into runs of `shard_size`; a function makes the files of one run in a temporary
-folder; these are then flushed and renamed into the stage's folder, and last of all
-`manifest/00007.json` is written:
+folder; these are then flushed and renamed into the stage's folder, and then their manifest is
+written, `manifest/00007.json`; last of all, when every shard is there, `manifest/whole.json`:
 
-    {"fingerprint": hash, "items": hash, "counts": {...}, "files": {name: {"sha256", "bytes"}}}
+    {"fingerprint": hash, "items": hash, "counts": {...}, "files": {name: {"sha256", "bytes"}},
+     "sha256": of all the rest}
+    {"shards": number, "sha256": of all the rest}
 
-A rerun keeps every shard whose manifest names the same fingerprint (inputs, params, code) and the
-same items and whose files are there, makes the others, and deletes what is stale. So a resumed
-run ends with the same bytes as an uninterrupted one. The same function runs in this process, in
-local processes, or as Ray tasks (pipeline/cluster.py); on a cluster the folder must be shared.
+A rerun keeps every shard whose manifest names the same fingerprint (inputs, params, code), the
+same items and all files that the shard must have, and whose files have the content that the
+manifest says; it makes the others and deletes what is stale. So a resumed run ends with the same
+bytes as an uninterrupted one. Readers see the files that manifests name, checked by content, and
+no others. One process at a time writes: it locks the folder (pipeline/lock.py). The same function
+runs in this process, in local processes, or as Ray tasks (pipeline/cluster.py); on a cluster the
+folder must be shared.
 """
 
+import hashlib
 import json
 import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,12 +32,16 @@ from typing import Any, TypeVar
 from pipeline import atomic, runtime
 from pipeline.errors import MissingFileError, UserError
 from pipeline.fingerprint import of_file, of_value
+from pipeline.lock import only_writer
 from pipeline.progress import counting
 from pipeline.records import Reject, iterate_parquet, write_parquet
 
 T = TypeVar("T")
 Make = Callable[[list[T], Path], dict[str, Any]]
 SHARD_FILE = re.compile(r".+-(\d{5,})\.[^-]+")
+WHOLE = "whole"
+"""Name of the manifest that says that every shard is there."""
+RERUN = "run the stage that writes it again (dvc repro --force --single-item STAGE)"
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,8 @@ def run_shards(
     make: Make[T],
     fingerprint: dict[str, Any],
     description: str,
+    *,
+    names: Sequence[str],
     processes: bool = False,
 ) -> list[ShardInfo]:
     """Make all shards of `items` in folder `out`, in order of index.
@@ -59,56 +71,68 @@ def run_shards(
     make(items of one shard, temporary folder) writes files such as `part.parquet`, which becomes
     `part-00007.parquet`, and returns JSON-able counts. It must depend on nothing but its
     arguments and what `fingerprint` describes, and be picklable for processes or a cluster.
+    names: the files that `make` writes for every shard; it may write others beside them.
     With `processes`, local shards run in OVSEG_WORKERS processes; without, which suits models, in
     this one or, where there are several GPUs, in a process for each. No items: no shards, and an
-    empty folder. An exception in `make` ends the run; finished shards stay.
+    empty folder. An exception in `make` ends the run; finished shards stay. UserError when another
+    process is writing to `out`.
     """
     if shard_size < 1:
         raise UserError(f"shard_size = {shard_size}: expected at least 1 item in a shard")
     out = Path(out)
-    (out / "manifest").mkdir(parents=True, exist_ok=True)
-    for folder in (out, out / "manifest"):
-        atomic.sweep(folder)
-    stamp = of_value(fingerprint)
-    work = {
-        index: list(items[start : start + shard_size])
-        for index, start in enumerate(range(0, len(items), shard_size))
-    }
-    kept = {i: info for i, part in work.items() if (info := _finished(out, i, stamp, part))}
-    _delete_stale(out, kept)
-    missing = {index: part for index, part in work.items() if index not in kept}
-    if kept:
-        description += f" ({len(kept)} of {len(work)} shards kept)"
-    made = {}
-    with counting(sum(map(len, missing.values())), description) as advance:
-        for info in _run(partial(make_shard, out, make, stamp), missing, processes):
-            made[info.index] = info
-            advance(len(missing[info.index]))
+    with only_writer(out):
+        (out / "manifest").mkdir(parents=True, exist_ok=True)
+        for folder in (out, out / "manifest"):
+            atomic.clear(folder)
+        stamp = of_value(fingerprint)
+        work = {
+            index: list(items[start : start + shard_size])
+            for index, start in enumerate(range(0, len(items), shard_size))
+        }
+        kept = {
+            index: info
+            for index, part in work.items()
+            if (info := _finished(out, index, stamp, part, names))
+        }
+        _delete_stale(out, kept)
+        missing = {index: part for index, part in work.items() if index not in kept}
+        if kept:
+            description += f" ({len(kept)} of {len(work)} shards kept)"
+        made = {}
+        with counting(sum(map(len, missing.values())), description) as advance:
+            for info in _run(partial(make_shard, out, make, stamp, names), missing, processes):
+                made[info.index] = info
+                advance(len(missing[info.index]))
+        _write_manifest(out, WHOLE, {"shards": len(work)})
     done = kept | made
     return [done[index] for index in sorted(done)]
 
 
-def make_shard(out: Path, make: Make[T], stamp: str, index: int, items: list[T]) -> ShardInfo:
-    """Make one shard and publish it: its files first, its manifest last."""
-    folder = out / f".making-{index:05d}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def make_shard(
+    out: Path, make: Make[T], stamp: str, names: Sequence[str], index: int, items: list[T]
+) -> ShardInfo:
+    """Make one shard and publish it: its files first, its manifest last.
+
+    Two calls for the same shard, as when Ray retries a task, do not meet: each has a folder of
+    its own, and what they publish is the same.
+    """
+    folder = atomic.temporary_name(out / f"making-{index:05d}")
     try:
-        counts = make(items, folder)
+        with atomic.naming(out, folder):
+            folder.mkdir(parents=True)
+            counts = make(items, folder)
+        made = {source.name for source in folder.iterdir()}
+        assert made >= set(names), f"shard {index} lacks {sorted(set(names) - made)}"
         files = {}
         for source in sorted(folder.iterdir()):
-            stem, _, suffix = source.name.partition(".")
-            name = f"{stem}-{index:05d}.{suffix}"
-            files[name] = {"sha256": of_file(source)}
+            name = _file_of(source.name, index)
+            files[name] = {"sha256": of_file(source), "bytes": source.stat().st_size}
             atomic.move(source, out / name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    manifest = {
-        "fingerprint": stamp, "items": of_value(items), "counts": counts, "files": files,
-    }  # fmt: skip
-    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-    atomic.write_text(_manifest(out, index), text)
-    return ShardInfo(index, tuple(out / name for name in files), json.loads(text)["counts"], False)
+    about = {"fingerprint": stamp, "items": of_value(items), "counts": counts, "files": files}
+    counts = _write_manifest(out, f"{index:05d}", about)["counts"]
+    return ShardInfo(index, tuple(out / name for name in files), counts, False)
 
 
 def total_counts(shards: Sequence[ShardInfo]) -> dict[str, Any]:
@@ -127,9 +151,11 @@ def collect_rejects(shards: Path | str, target: Path | str) -> dict[str, int]:
 
 
 def shard_files(folder: Path | str, stem: str, suffix: str = "parquet") -> list[Path]:
-    """The files `stem-00000.suffix`, `stem-00001.suffix` ... of a folder, in order.
+    """The files `stem-00000.suffix`, `stem-00001.suffix` ... of a folder, in order: those that the
+    manifests name, each with the content that they say.
 
-    MissingFileError when `folder` was not written by run_shards.
+    MissingFileError when `folder` was not written by run_shards or a file is not there; UserError
+    when not all shards are made, or when a file or manifest is damaged.
     """
     folder = Path(folder)
     if not (folder / "manifest").is_dir():
@@ -137,7 +163,38 @@ def shard_files(folder: Path | str, stem: str, suffix: str = "parquet") -> list[
             f"{folder}: no manifest folder, expected shards {stem}-*.{suffix}; "
             "run the stage that writes them"
         )
-    return sorted(folder.glob(f"{stem}-*.{suffix}"))
+    if not _manifest(folder, WHOLE).is_file():
+        raise UserError(f"{folder}: unfinished, not all shards are made; run its stage to the end")
+    named = {}
+    for index in range(_read_manifest(folder, WHOLE)["shards"]):
+        name = _file_of(f"{stem}.{suffix}", index)
+        about = _read_manifest(folder, f"{index:05d}")["files"].get(name)
+        if about is not None:
+            named[folder / name] = about
+    with ThreadPoolExecutor(runtime.workers()) as pool:
+        right = pool.map(lambda path: _has_content(path, named[path]), named)
+        for path, is_right in zip(named, right, strict=True):
+            if not path.is_file():
+                raise MissingFileError(f"{path}: not there, though its manifest names it; {RERUN}")
+            if not is_right:
+                raise UserError(
+                    f"{path}: its content is not what its manifest says, so it was damaged or "
+                    f"exchanged after it was written; {RERUN}"
+                )
+    return list(named)
+
+
+def of_shards(folder: Path | str, stem: str, suffix: str = "parquet") -> str:
+    """Hash of the bytes of the files that `shard_files` gives, as their manifests state them.
+
+    Errors as there, but files are not read: whoever reads them checks them.
+    """
+    folder = Path(folder)
+    digests = []
+    for index in range(_read_manifest(folder, WHOLE)["shards"]):
+        files = _read_manifest(folder, f"{index:05d}")["files"]
+        digests.append(files.get(_file_of(f"{stem}.{suffix}", index)))
+    return of_value(digests)
 
 
 def read_shards(folder: Path | str, stem: str, record_type: type[T]) -> Iterator[T]:
@@ -170,34 +227,78 @@ def _run(
         yield from (make(index, part) for index, part in missing.items())
 
 
-def _manifest(out: Path, index: int) -> Path:
-    return out / "manifest" / f"{index:05d}.json"
+def _file_of(name: str, index: int) -> str:
+    """Name of shard `index`'s file: `part.parquet` becomes `part-00007.parquet`."""
+    stem, _, suffix = name.partition(".")
+    return f"{stem}-{index:05d}.{suffix}"
 
 
-def _finished(out: Path, index: int, stamp: str, items: list[T]) -> ShardInfo | None:
+def _manifest(out: Path, name: str) -> Path:
+    return out / "manifest" / f"{name}.json"
+
+
+def _write_manifest(out: Path, name: str, about: dict[str, Any]) -> dict[str, Any]:
+    """Write a manifest with its own checksum; returns `about` as it will be read."""
+    read_back = json.loads(json.dumps(about, sort_keys=True))
+    text = json.dumps(read_back | {"sha256": _sha256(read_back)}, indent=1, sort_keys=True)
+    atomic.write_text(_manifest(out, name), text + "\n")
+    return read_back
+
+
+def _read_manifest(out: Path, name: str) -> dict[str, Any]:
+    """A manifest without its checksum. UserError when it is not there or was altered."""
+    path = _manifest(out, name)
     try:
-        manifest = json.loads(_manifest(out, index).read_text(encoding="utf-8"))
-        if manifest["fingerprint"] != stamp or manifest["items"] != of_value(items):
-            return None
-        files = {out / name: about["sha256"] for name, about in manifest["files"].items()}
-        counts = manifest["counts"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        about = json.loads(path.read_text(encoding="utf-8"))
+        if about.pop("sha256") == _sha256(about):
+            return about
+    except FileNotFoundError:
+        raise MissingFileError(f"{path}: not there; {RERUN}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass  # not JSON, or not an object with a checksum
+    raise UserError(f"{path}: damaged, it does not have its checksum; {RERUN}")
+
+
+def _sha256(about: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _has_content(path: Path, about: dict[str, Any]) -> bool:
+    """Whether a file is there with the size and hash that its manifest says."""
+    return (
+        path.is_file()
+        and path.stat().st_size == about["bytes"]
+        and of_file(path) == about["sha256"]
+    )
+
+
+def _finished(
+    out: Path, index: int, stamp: str, items: list[T], names: Sequence[str]
+) -> ShardInfo | None:
+    """The shard as it is there, None when it must be made (again)."""
+    try:
+        manifest = _read_manifest(out, f"{index:05d}")
+    except UserError:
         return None
-    if any(not path.is_file() or of_file(path) != digest for path, digest in files.items()):
+    files = manifest["files"]
+    if manifest["fingerprint"] != stamp or manifest["items"] != of_value(items):
         return None
-    return ShardInfo(index, tuple(files), counts, True)
+    if not files.keys() >= {_file_of(name, index) for name in names}:
+        return None
+    if not all(_has_content(out / name, about) for name, about in files.items()):
+        return None
+    return ShardInfo(index, tuple(out / name for name in files), manifest["counts"], True)
 
 
 def _delete_stale(out: Path, kept: dict[int, ShardInfo]) -> None:
     """Manifests first: a shard without one counts as missing, whatever files lie there."""
     wanted = {path for info in kept.values() for path in info.files}
+    wanted |= {_manifest(out, f"{index:05d}") for index in kept}
     for path in (out / "manifest").iterdir():
-        if path not in {_manifest(out, index) for index in kept}:
+        if path not in wanted:
             path.unlink()
     for path in out.iterdir():
-        if path.name.startswith(".making-"):
-            shutil.rmtree(path)
-        elif SHARD_FILE.fullmatch(path.name) and path not in wanted:
+        if SHARD_FILE.fullmatch(path.name) and path not in wanted:
             path.unlink()
 
 

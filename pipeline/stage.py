@@ -1,23 +1,37 @@
 """Run a stage from the command line; user errors become one line on stderr and exit code 2."""
 
+import os
 import sys
 from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
 
 import tyro
 
+from pipeline import atomic
 from pipeline.errors import user_message
+from pipeline.lock import only_writer
+from pipeline.places import checks_places
 
 
 def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None) -> None:
     """Call `main` with the flags that its signature names (`--out data/pairs`), `first` before it.
+    Where it writes, and every OVSEG_... variable, is looked at before it starts.
 
     An error of the user's (see `pipeline.errors`) is printed without a stack trace and the exit
-    status is 2. Ctrl-C prints one line and exits with 130. Anything else is a fault of the program.
+    status is 2. What `--out` names is locked while `main` runs, so that a second run of the stage
+    ends with such an error. Ctrl-C prints one line and exits with 130. Anything else is a fault of
+    the program.
     """
     try:
+        if "torch" in sys.modules:  # a stage without it reads no variable and takes a second
+            from pipeline.runtime import check_environment
+
+            check_environment()
         if first is not None:
             first()
-        tyro.cli(main)
+        tyro.cli(checks_places(_alone(main)))
     except KeyboardInterrupt:
         print("interrupted; a rerun goes on from what is finished", file=sys.stderr)
         raise SystemExit(130) from None
@@ -27,3 +41,20 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
             raise
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _alone(main: Callable[..., None]) -> Callable[..., None]:
+    """`main`, holding the lock of its `out`; of the processes of one training the first does."""
+    if os.environ.get("TORCHELASTIC_RUN_ID") and os.environ.get("RANK") != "0":
+        return main
+
+    @wraps(main)
+    def locked(**flags: Any) -> None:
+        out: Path | None = flags.get("out")
+        if out is None:
+            return main(**flags)
+        with only_writer(out):
+            atomic.clear(out)  # what a killed run on another machine left
+            return main(**flags)
+
+    return locked

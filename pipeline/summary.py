@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.errors import MissingFileError, UserError
+from pipeline.errors import MissingFileError, UserError, user_message
 
 BRANCHES = {"oracle_masks": "true masks", "clip": "CLIP only", "ensemble": "ensemble"}
 EVALUATION = "evaluate-"
@@ -68,12 +68,22 @@ def collect(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:
     """(stage metrics, evaluation metrics) in `folder`, by stage and by evaluation set."""
     stages, sets = {}, {}
     for path in sorted(folder.glob("*.json")):
-        metrics = json.loads(path.read_text(encoding="utf-8"))
+        metrics = _read(path)
         if path.stem.startswith(EVALUATION):
             sets[path.stem.removeprefix(EVALUATION)] = metrics
         else:
             stages[path.stem] = metrics
     return stages, sets
+
+
+def _read(path: Path) -> dict:
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); run its stage again") from error
+    if not isinstance(metrics, dict):
+        raise UserError(f"{path}: expected a JSON object of metrics; run its stage again")
+    return metrics
 
 
 def print_summary(folder: Path, console: Console) -> None:
@@ -105,8 +115,11 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "data/metrics")
     try:
         print_summary(folder, Console())
-    except UserError as error:
-        print(f"summary: {error}", file=sys.stderr)
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
+            raise
+        print(f"summary: {message}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

@@ -15,6 +15,7 @@ from pipeline.clip.sources import base_clip
 from pipeline.clip.store import save_clip
 from pipeline.clip.zero_shot import zero_shot_accuracy
 from pipeline.params import load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.stage import run_stage
 from pipeline.world.probe import crop_probe, natural_probe
@@ -23,7 +24,7 @@ from pipeline.world.vocabulary import NOUNS
 PICTURES, PICTURE_PX, SCENE_PX, SEED = 600, 64, 128, 7_000_000
 
 
-def main(out: Path, metrics: Path, params: Path = Path("params.yaml")) -> None:
+def main(out: OutFolder, metrics: OutFile, params: Path = Path("params.yaml")) -> None:
     """Fetch the base CLIP."""
     wanted = load_params(params, "base_clip")
     clip = base_clip(**wanted.model_dump()).to(runtime.device())

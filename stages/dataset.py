@@ -1,6 +1,6 @@
 """Stage `dataset`: the pictures, captions, label maps and evaluation sets all other stages read.
 
-    python -m stages.dataset --provenance data/provenance/dataset.json --out data/dataset \\
+    python -m stages.dataset --watched data/provenance/dataset.json --out data/dataset \\
         --metrics data/metrics/dataset.json
 
 Draws the embedded OpenMoji world, or checks and indexes a COCO folder or a folder of your own; see
@@ -16,6 +16,7 @@ from pipeline.atomic import write_text
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.prepare import prepare
 from pipeline.params import load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.provenance import read_watched
 from pipeline.stage import run_stage
@@ -23,10 +24,10 @@ from pipeline.world.build import WorldSize
 
 
 def main(
-    out: Path,
-    metrics: Path,
-    provenance: Path,
+    out: OutFolder,
+    metrics: OutFile,
     params: Path = Path("params.yaml"),
+    watched: Path = Path("data/provenance/dataset.json"),
 ) -> None:
     wanted = load_params(params, "dataset")
     world = WorldSize(
@@ -38,9 +39,9 @@ def main(
         closed_share=wanted.closed_share,
         seed=wanted.seed,
     )
-    watched = read_watched(provenance)
+    found = read_watched(watched) if wanted.watch else {}
     counts = prepare(wanted.source, wanted.root, wanted.sets, world, out)
-    write_text(out / "watched.json", json.dumps(watched, indent=1) + "\n")  # later stages see it
+    write_text(out / "watched.json", json.dumps(found, indent=1) + "\n")  # later stages see it
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     for split in ("train", "val"):
         report(f"{split}: " + ", ".join(f"{n} {what}" for what, n in counts[split].items()))

@@ -21,6 +21,7 @@ from pipeline.evaluation.report import write_report
 from pipeline.evaluation.settings import EvaluationSettings
 from pipeline.evaluation.sheets import draw_sheets, ensemble_columns
 from pipeline.params import TEMPLATES, load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.stage import run_stage
 from pipeline.summary import results_table
 
@@ -32,8 +33,8 @@ def main(
     base: Path,
     first: Path,
     second: Path,
-    out: Path,
-    metrics: Path,
+    out: OutFolder,
+    metrics: OutFile,
     params: Path = Path("params.yaml"),
 ) -> None:
     sets = load_params(params, "evaluate").sets

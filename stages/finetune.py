@@ -8,6 +8,7 @@ pipeline/clip/store.py), curves/; while training, checkpoint.pt from which a kil
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ from pipeline.clip.pair_set import open_pairs
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.distributed import loader_workers, process_group, start_all
 from pipeline.params import TEMPLATES, load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.runtime import device
 from pipeline.stage import run_stage
@@ -28,8 +30,8 @@ def main(
     step: Literal["first", "second"],
     pairs: Path,
     clip: Path,
-    out: Path,
-    metrics: Path,
+    out: OutFolder,
+    metrics: OutFile,
     params: Path = Path("params.yaml"),
 ) -> None:
     """Adapt CLIP to masked crops."""
@@ -41,6 +43,9 @@ def main(
         counts = finetune(model, open_pairs(pairs), recipe, state, curves, readers)
         if dist.is_initialized() and dist.get_rank() != 0:
             return
+    if recipe.train != "nothing":
+        expand = load_params(params, "pairs").expand  # the crops were cut with it
+        model.view = replace(model.view, fill=recipe.fill, expand=expand)
     save_clip(out, model, f"{model.name}; {step} step: {recipe.train}")
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     (out / "checkpoint.pt").unlink(missing_ok=True)

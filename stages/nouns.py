@@ -13,13 +13,16 @@ from pathlib import Path
 
 from pipeline.atomic import write_text
 from pipeline.params import load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.stage import run_stage
 from pipeline.text.collect import collect_nouns
 from pipeline.text.nouns import NounOptions
 
 
-def main(dataset: Path, out: Path, metrics: Path, params: Path = Path("params.yaml")) -> None:
+def main(
+    dataset: Path, out: OutFolder, metrics: OutFile, params: Path = Path("params.yaml")
+) -> None:
     chosen = load_params(params, "nouns")
     options = NounOptions(
         multiword=chosen.multiword, tag_rules=chosen.tag_rules, stop_list=chosen.stop_list

@@ -14,6 +14,7 @@ from pipeline.atomic import write_text
 from pipeline.pairs.collect import collect_pairs
 from pipeline.pairs.make import PairSettings
 from pipeline.params import TEMPLATES, load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.stage import run_stage
 
@@ -23,8 +24,8 @@ def main(
     proposals: Path,
     nouns: Path,
     clip: Path,
-    out: Path,
-    metrics: Path,
+    out: OutFolder,
+    metrics: OutFile,
     params: Path = Path("params.yaml"),
 ) -> None:
     chosen = load_params(params, "pairs").model_dump()

@@ -10,11 +10,12 @@ from pathlib import Path
 from pipeline.clip.pretrain import MODEL_CFG, PretrainRecipe, pretrain
 from pipeline.clip.store import build_from_config, save_clip
 from pipeline.params import load_params
+from pipeline.places import OutFolder
 from pipeline.progress import report
 from pipeline.stage import run_stage
 
 
-def main(out: Path, params: Path = Path("params.yaml")) -> None:
+def main(out: OutFolder, params: Path = Path("params.yaml")) -> None:
     recipe = PretrainRecipe(**load_params(params, "pretrain_clip").model_dump())
     clip = build_from_config(MODEL_CFG)
     clip.clip = pretrain(recipe, log=lambda step, loss: report(f"step {step}: loss {loss:.3f}"))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.atomic import write_text
 from pipeline.params import TEMPLATES, load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.proposals import ProposalSettings, collect_proposals
 from pipeline.stage import run_stage
@@ -21,8 +22,8 @@ def main(
     dataset: Path,
     segmenter: Path,
     clip: Path,
-    out: Path,
-    metrics: Path,
+    out: OutFolder,
+    metrics: OutFile,
     params: Path = Path("params.yaml"),
 ) -> None:
     chosen = load_params(params, "proposals").model_dump()

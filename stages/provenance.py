@@ -11,15 +11,16 @@ reruns.
 from pathlib import Path
 
 from pipeline.params import load_all
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.provenance import write_provenance
 from pipeline.stage import run_stage
 
 
 def main(
-    out: Path,
+    out: OutFolder,
     params: Path = Path("params.yaml"),
-    digests: Path = Path("data/digests.sqlite"),
+    digests: OutFile = Path("data/digests.sqlite"),
 ) -> None:
     written = write_provenance(out, load_all(params), digests)
     report(f"provenance: what {len(written)} stages depend on is in {out}")

@@ -22,6 +22,7 @@ from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.instances import TrueMasks, instances_file
 from pipeline.distributed import loader_workers, process_group, start_all
 from pipeline.params import TEMPLATES, from_scratch, load_params
+from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.records import Reject, write_parquet
 from pipeline.runtime import device
@@ -32,13 +33,14 @@ from pipeline.segmenter.measure import Measure, measure_recall
 from pipeline.segmenter.store import save_segmenter
 from pipeline.segmenter.train import Recipe, TrainingResult
 from pipeline.stage import run_stage
+from pipeline.views import SegmenterView
 
 
 def main(
     dataset: Path,
     clip: Path,
-    out: Path,
-    metrics: Path,
+    out: OutFolder,
+    metrics: OutFile,
     params: Path = Path("params.yaml"),
     pretrain: bool = False,
 ) -> None:
@@ -70,15 +72,22 @@ def main(
                 on,
                 loader_workers(on),
             )
+            measure = wanted.measure
+            segmenter.view = SegmenterView(
+                TEMPLATES[how["templates"]], measure.short_side, measure.long_side
+            )
         if not comm.is_main_process():
             return
         save_segmenter(out, segmenter)
-        write_parquet(out / "rejects.parquet", result.rejects, Reject)
-        counts: dict = {"losses": result.losses, "rejected": len(result.rejects)}
+        recall, rejects = {}, list(result.rejects)
         if (instances := instances_file(world.root)) is not None:
             val, truth = read_split(dataset, "val"), TrueMasks(instances)
             measure = Measure(**wanted.measure.model_dump())
-            counts |= measure_recall(segmenter, text, world.root, val, truth, names, measure)
+            recall = measure_recall(
+                segmenter, text, world.root, val, truth, names, measure, rejects
+            )
+        write_parquet(out / "rejects.parquet", rejects, Reject)
+        counts = {"losses": result.losses, "rejected": len(rejects)} | recall
         write_text(metrics, json.dumps(counts, indent=1) + "\n")
         discard_checkpoints(out)
         said = {k: f"{v:.3f}" if isinstance(v, float) else v for k, v in counts.items()}

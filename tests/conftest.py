@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 
 WORKING_PARAMS = str(Path(__file__).resolve().parents[1] / "params.yaml")
@@ -35,3 +36,12 @@ def keep_from_working_params(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(keep_from_working_params)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which goldens were compared: without the original's, their tests are skipped."""
+    from tests.goldens import at_hand  # it imports torch, which reads the variables above
+
+    reports = [r for kind in terminalreporter.stats.values() for r in kind]
+    if any("test_goldens" in getattr(report, "nodeid", "") for report in reports):
+        terminalreporter.write_line(f"goldens: {at_hand()}")

@@ -1,19 +1,24 @@
 """The web page: what its button does, and, where gradio is installed, the page itself."""
 
+import html
 import importlib.util
 import sys
 
 import numpy as np
 import pytest
+import requests
 from PIL import Image
 
-from pipeline.demo import MODES, answer, build_page
+from pipeline import demo
+from pipeline.demo import MODES, UNEXPECTED, answer, build_page
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 
 GRADIO = importlib.util.find_spec("gradio") is not None
 needs_gradio = pytest.mark.skipif(not GRADIO, reason="no gradio: pip install -e '.[demo]'")
+if GRADIO:
+    from gradio_client.exceptions import AppError
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
 
@@ -50,22 +55,107 @@ def test_without_gradio_the_message_says_how_to_get_it(monkeypatch):
         build_page(model())
 
 
-@needs_gradio
-def test_the_page_answers_over_http(tmp_path):
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    """Asks the page over HTTP, as a browser does."""
     from gradio_client import Client, handle_file
 
-    Image.fromarray(IMAGE).save(tmp_path / "picture.png")
     page = build_page(model())
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
-    try:
-        client = Client(url, verbose=False)
-        picture = handle_file(str(tmp_path / "picture.png"))
-        way = next(iter(MODES))
-        overlay, table = client.predict(
-            picture, "saturn V, blossom", way, 0.7, 0.5, api_name="/segment"
-        )
-        assert Image.open(overlay).width >= 320
-        expected = answer(model(), IMAGE, "saturn V, blossom", MODES[way], 0.7, 0.5)
-        assert [row[0] for row in table["data"]] == [row[0] for row in expected.rows]
-    finally:
-        page.close()
+    client = Client(url, verbose=False)
+    folder = tmp_path_factory.mktemp("uploads")
+    Image.fromarray(IMAGE).save(folder / "picture.png")
+
+    def question(names, picture=folder / "picture.png", way=WAY, weight=0.7, threshold=0.5):
+        upload = None if picture is None else handle_file(str(picture))
+        return client.predict(upload, names, way, weight, threshold, api_name="/segment")
+
+    question.url = url
+    yield question
+    page.close()
+
+
+WAY = next(iter(MODES))
+MARKUP = ["<img src=x onerror=alert(1)>", "<b>bold</b>", "a|b", "**x**", "$\\frac{1}{2}$"]
+
+
+@needs_gradio
+def test_the_page_answers_over_http(ask):
+    overlay, table = ask("saturn V, blossom")
+    assert Image.open(overlay).width >= 320
+    expected = answer(model(), IMAGE, "saturn V, blossom", MODES[WAY], 0.7, 0.5)
+    assert [row[0] for row in table["data"]] == [row[0] for row in expected.rows]
+
+
+@needs_gradio
+def test_names_with_markup_are_text_in_the_table(ask):
+    """The page draws cells of type str as they are, those of type html or markdown it does not."""
+    _, table = ask(", ".join(MARKUP), way="every pixel gets a name: CLIP alone")
+    assert {row[0] for row in table["data"]} <= set(MARKUP) and table["data"]
+    [frame] = [b for b in build_page(model()).blocks.values() if b.get_block_name() == "dataframe"]
+    assert frame.datatype == ["str", "str", "number"]
+
+
+@needs_gradio
+@pytest.mark.parametrize(
+    "question, said",
+    [
+        ({"names": "cat", "picture": None}, "no picture yet: drop one into the box"),
+        ({"names": " , "}, "class names"),
+        ({"names": "<b>, <b>"}, "class names given twice: &lt;b&gt;; name each class once"),
+        ({"names": "cat\n\x1b[31m, cat\n\x1b[31m"}, "given twice: cat [31m; name"),
+        ({"names": "cat " * 999 + "," + "cat " * 999}, " ..."),
+        ({"names": "cat", "weight": 7}, "7"),
+        ({"names": "cat", "threshold": None}, "no threshold: give a number"),
+        ({"names": "cat", "way": None}, "no way chosen"),
+        ({"names": None}, "class names"),
+        ({"names": "cat", "way": "<i>"}, "&lt;i&gt;"),
+        ({"names": "cat", "picture": __file__}, "test_demo.py: not a readable picture"),
+    ],
+    ids=range(11),
+)
+def test_a_mistake_is_a_sentence_on_the_page_and_a_line_in_the_log(
+    ask, caplog, capfd, question, said
+):
+    """Gradio takes the sentence for HTML and used to print a stack trace."""
+    with pytest.raises(AppError) as error:
+        ask(**question)
+    shown = str(error.value)
+    assert said in shown and "\n" not in shown and "<" not in shown
+    assert "/tmp" not in shown and len(shown) < 500
+    [line] = [record.getMessage() for record in caplog.records if record.name == "pipeline.demo"]
+    assert line == f"told a visitor: {html.unescape(shown)}"
+    out, err = capfd.readouterr()
+    assert "Traceback" not in out + err + caplog.text
+
+
+@needs_gradio
+def test_a_fault_of_ours_is_a_general_sentence_on_the_page_and_a_trace_in_the_log(
+    ask, monkeypatch, caplog, capfd
+):
+    monkeypatch.setattr(demo, "answer", lambda *_: int("secret"))
+    with pytest.raises(AppError) as error:
+        ask("cat")
+    assert str(error.value) == UNEXPECTED
+    [record] = [record for record in caplog.records if record.name == "pipeline.demo"]
+    assert record.exc_info[0] is ValueError and "invalid literal" in caplog.text
+    assert "Traceback" not in "".join(capfd.readouterr())  # not a second time
+
+
+@needs_gradio
+def test_a_file_that_was_not_uploaded_is_not_read(ask, tmp_path):
+    """The browser names the file by a path on this machine; gradio lets only uploads pass."""
+    file = tmp_path / "picture.png"
+    Image.fromarray(IMAGE).save(file)
+    api = f"{ask.url}gradio_api"
+
+    def answer_to(path: str) -> str:
+        picture = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        question = {"data": [picture, "cat", WAY, 0.7, 0.5]}
+        event = requests.post(f"{api}/call/segment", json=question).json()["event_id"]
+        return requests.get(f"{api}/call/segment/{event}").text
+
+    with open(file, "rb") as upload:
+        [uploaded] = requests.post(f"{api}/upload", files={"files": upload}).json()
+    assert answer_to(uploaded).startswith("event: complete")
+    assert answer_to(str(file)).startswith("event: error")

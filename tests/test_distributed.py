@@ -64,8 +64,7 @@ def test_a_batch_that_cannot_be_split_says_what_to_do(folder):
 def test_a_wrong_number_of_processes_is_one_line(folder):
     done = finetune(folder, "none", "none")
     assert done.returncode == 2
-    assert done.stderr.endswith("OVSEG_TRAINING_PROCESSES=none: expected a whole number of at "
-                                "least 1\n")  # fmt: skip
+    assert done.stderr.endswith("PROCESSES=none: expected a whole number, 1 to 1024\n")
 
 
 @pytest.mark.parametrize(("device", "number"), (("cuda", 3), ("cuda:2", 1), ("cpu", 1)))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline import fingerprint
+from pipeline.errors import MissingFileError
 from pipeline.fingerprint import code_of
 
 
@@ -56,18 +57,70 @@ def test_a_missing_file_is_named(tmp_path):
         fingerprint.of_files([tmp_path / "absent"])
 
 
-def test_many_files_count_by_name_and_size(tmp_path):
+def test_many_files_count_by_name_and_bytes(tmp_path):
     (tmp_path / "a.jpg").write_text("12")
-    both = fingerprint.of_sizes(tmp_path, ["a.jpg", None, "b.jpg"])
-    assert both == fingerprint.of_sizes(tmp_path, ["a.jpg", "b.jpg"])
+    both = fingerprint.of_contents(tmp_path, ["a.jpg", None, "b.jpg"])
+    assert both == fingerprint.of_contents(tmp_path, ["a.jpg", "b.jpg"])
     (tmp_path / "b.jpg").write_text("")
-    assert both != fingerprint.of_sizes(tmp_path, ["a.jpg", "b.jpg"])
+    assert both != fingerprint.of_contents(tmp_path, ["a.jpg", "b.jpg"])
+    (tmp_path / "b.jpg").unlink()
+    (tmp_path / "a.jpg").write_text("21")  # as many bytes
+    assert both != fingerprint.of_contents(tmp_path, ["a.jpg", "b.jpg"])
+
+
+def test_a_model_is_its_files_whatever_lies_beside_them(tmp_path):
+    with pytest.raises(MissingFileError, match="no model there"):
+        fingerprint.of_models(tmp_path)
+    for name in ("clip.json", "clip.safetensors"):
+        (tmp_path / name).write_text(name)
+    first = fingerprint.of_models(tmp_path)
+    (tmp_path / "curves.tsv").write_text("1")
+    assert fingerprint.of_models(tmp_path) == first
+    (tmp_path / "prompts.safetensors").write_text("1")
+    assert fingerprint.of_models(tmp_path) != first
 
 
 def test_code_is_a_file_and_all_it_builds_on():
     root = Path(fingerprint.__file__).parent
     found = {path.relative_to(root).as_posix() for path in code_of(root / "pairs/collect.py")}
     assert {"pairs/collect.py", "pairs/make.py", "truth.py", "data/images.py", "masks.py"} <= found
-    assert not found & {"shards.py", "records.py", "progress.py"}  # how, not what
+    assert {"records.py", "precision.py", "__init__.py"} <= found
+    assert not found & {"shards.py", "runtime.py", "progress.py"}  # how, not what
     assert "segmenter/train.py" not in found
     assert fingerprint.of_code(root / "masks.py") != fingerprint.of_code(root / "truth.py")
+
+
+def test_word_lists_are_code_and_shipped_weights_are_not():
+    root = Path(fingerprint.__file__).parent
+    hashes = fingerprint.code_hashes(code_of(root / "text/collect.py"))
+    assert "pipeline/text/lexicon/stop_list.txt" in hashes
+    every = fingerprint.code_hashes(code_of(*(root.parent / "stages").glob("*.py")))
+    assert not [name for name in every if "miniature" in name]
+    assert "pipeline/data/classes/ade150.tsv" in every
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    (
+        ('"""Other."""\n\n\ndef f(x):  # why\n    """Else."""\n    return (x + 1)\n', True),
+        ('"""Doc."""\ndef f(x):\n    return x + 1\n', True),
+        ('"""Doc."""\ndef f(x):\n    return x + 2\n', False),
+        ('"""Doc."""\ndef f(x):\n    """Doc."""\n    return x + 1\nf(2)\n', False),
+        ('"""Doc."""\nNAME = "Doc."\ndef f(x):\n    return x + 1\n', False),
+    ),
+)
+def test_comments_docstrings_and_layout_do_not_count(tmp_path, text, same):
+    first, second = tmp_path / "a.py", tmp_path / "b.py"
+    first.write_text('"""Doc."""\n\ndef f(x):\n    """Doc."""\n    return x + 1\n')
+    second.write_text(text)
+    assert (fingerprint._of_source(first) == fingerprint._of_source(second)) == same
+
+
+def test_releases_are_those_installed_whatever_the_machine(monkeypatch):
+    fingerprint._release.cache_clear()
+    try:
+        monkeypatch.setattr("importlib.metadata.version", lambda name: f"{len(name)}.0+cu130")
+        file = Path(fingerprint.__file__).parent / "masks.py"
+        assert fingerprint.libraries([file]) == {"numpy": "5.0", "pycocotools": "11.0"}
+    finally:
+        fingerprint._release.cache_clear()

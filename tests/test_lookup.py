@@ -2,9 +2,11 @@ import pickle
 
 import pytest
 
+from pipeline.errors import UserError
 from pipeline.lookup import lookup
 from pipeline.records import NounRecord, write_parquet
 from pipeline.shards import run_shards
+from tests.test_shards import flip
 
 
 def noun(image_id: int, word: str) -> NounRecord:
@@ -19,7 +21,7 @@ def make(items, folder):
 @pytest.fixture
 def folder(tmp_path):
     records = [noun(1, "dog"), noun(1, "cat"), noun(2, "sky"), noun(5, "boat"), noun(5, "sea")]
-    run_shards(tmp_path, records, 2, make, {}, "nouns")
+    run_shards(tmp_path, records, 2, make, {}, "nouns", names=["nouns.parquet"])
     return tmp_path
 
 
@@ -40,3 +42,13 @@ def test_no_pictures_and_no_shards(folder, tmp_path):
     assert lookup(folder, "other", NounRecord).of([1]) == {1: []}
     with pytest.raises(FileNotFoundError, match="no manifest folder"):
         lookup(tmp_path / "absent", "nouns", NounRecord)
+
+
+def test_a_damaged_shard_is_named_when_it_is_indexed_and_when_it_is_read(folder):
+    found = lookup(folder, "nouns", NounRecord)
+    path = folder / "nouns-00001.parquet"
+    flip(path, path.read_bytes(), 500)
+    with pytest.raises(UserError, match="nouns-00001.parquet: its content"):
+        found.of([2])
+    with pytest.raises(UserError, match="nouns-00001.parquet: its content"):
+        lookup(folder, "nouns", NounRecord)

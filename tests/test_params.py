@@ -1,11 +1,16 @@
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.errors import UserError, user_message
 from pipeline.params import load_all, load_params
 from tests.shipped import PARAMS
+
+ROOT = Path(__file__).parents[1]
 
 
 def changed(tmp_path: Path, place: str, value) -> Path:
@@ -41,11 +46,11 @@ WRONG = [
     ("pairs.captions_per_image", "two", "pairs.captions_per_image = two: allowed 1..5"),
     ("pairs.captions_per_image", True, "pairs.captions_per_image = true: allowed 1..5"),
     ("pairs.masks", "gt", "pairs.masks = gt: allowed proposals, ground_truth"),
-    ("pairs.top_k", 0, "pairs.top_k = 0: allowed a whole number from 1"),
+    ("pairs.top_k", 0, "pairs.top_k = 0: allowed 1..10000"),
     ("pairs.topk", 1, "pairs.topk: unknown parameter, allowed: split, captions_per_image, masks,"),
     ("pairs.fill", ..., "pairs.fill is missing: allowed mean, zero, preserve"),
     ("nouns.multiword", "yes", "nouns.multiword = yes: allowed true, false"),
-    ("proposals.short_side", 0, "proposals.short_side = 0: allowed a whole number from 1 or null"),
+    ("proposals.short_side", 0, "proposals.short_side = 0: allowed 1..16384 or null"),
     ("proposals.mask_threshold", 1, "proposals.mask_threshold = 1: allowed a number above 0 below"),
     ("finetune.second.train", None, "finetune.second.train = null: allowed weights, prompts, both"),
     ("finetune.first", 3, "finetune.first = 3: allowed the keys train, loss"),
@@ -54,7 +59,11 @@ WRONG = [
     ("segmenter.architecture.backbone.depth", 19, "backbone.depth = 19: allowed 18, 34, 50"),
     ("segmenter.architecture.backbone.kind", "vit", "backbone.kind = vit: allowed resnet, swin"),
     ("segmenter.architecture.backbone.res5_multi_grid", [1, 2, 4], "depth = 18 has basic blocks"),
-    ("segmenter.architecture.queries", "49", "architecture.queries = 49: allowed a whole number"),
+    (
+        "segmenter.architecture.queries",
+        "49",
+        "queries = '49' (text, take the quotes away): allowed 1..",
+    ),
     ("segmenter.training.least_short_side", 9999, "least_short_side = 9999 is above most_short"),
     ("finetune.first.epochs", float("inf"), "finetune.first.epochs = Infinity: allowed a number"),
     ("proposals.split", "val", "proposals.split = val, but pairs.split = train: pairs would find"),
@@ -62,9 +71,20 @@ WRONG = [
     ("base_clip.source", "open_clip", "base_clip: name = null: must be given when"),
     ("dataset.source", "own", "dataset: root = null: must be given when dataset.source is own"),
     ("dataset.sets", ["a", "b", "a"], "dataset: sets names a more than once"),
-    ("dataset.min_objects", 99, "dataset: min_objects = 99 is above max_objects"),
+    ("dataset.min_objects", 9, "dataset: min_objects = 9 is above max_objects"),
     ("dataset.max_objects", 500, "dataset.max_objects = 500: allowed 1..30"),
     ("segmenter.source", "checkpoint", "segmenter: checkpoint = null: must be given"),
+    ("segmenter.training.steps", 0, "segmenter.training.steps = 0: allowed 1..10000000"),
+    ("segmenter.training.crop", 100_000, "segmenter.training.crop = 100000: allowed 1..4096"),
+    ("pretrain_clip.batch", 10**8, "pretrain_clip.batch = 100000000: allowed 2..100000"),
+    ("pairs.shard_size", 10**21, "shard_size = 1000000000000000000000: allowed 1..1000000"),
+    ("finetune.first.epochs", 1e300, "epochs = 1e+300: allowed a number above 0 to 10000"),
+    ("finetune.first.learning_rate", 1e9, "learning_rate = 1000000000.0: allowed a number above 0"),
+    ("finetune.second.prompt_depth", 5, "finetune.second.prompt_depth = 5: allowed 1..4, the"),
+    ("segmenter.architecture.conv_dim", 100, "conv_dim = 100: allowed a multiple of 32 from 32 to"),
+    ("nouns.multiword", "true", "multiword = 'true' (text, take the quotes away): allowed true"),
+    ("pairs.top_k", 2.5, "pairs.top_k = 2.5: allowed 1..10000, whole numbers only"),
+    ("pairs.split", "", "pairs.split = '': allowed train, val"),
     ("pears", {}, "pears: unknown parameter, allowed: dataset, pretrain_clip, base"),
 ]
 
@@ -117,6 +137,82 @@ def test_an_unreadable_file_is_named(tmp_path):
     path.write_text("[]")
     with pytest.raises(ValueError, match="expected the sections dataset, pretrain_clip"):
         load_params(path, "pairs")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'pairs: !!python/object/apply:os.system ["touch harm"]',
+        b"pairs: !!python/name:os.system",
+        b"pairs: !harm x",
+        b"pairs: \xe9",
+        b"pairs: \0",
+        b"pairs: " + b"[" * 10_000,
+    ],
+)
+def test_what_is_no_plain_yaml_is_refused_in_one_line_and_not_run(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_bytes(content)
+    with pytest.raises(UserError, match="^params.yaml(:1)?: not YAML") as error:
+        load_params(Path("params.yaml"), "pairs")
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+UNREADABLE = {
+    "not UTF-8": (b"a: \xe9", "not YAML"),
+    "5000 digits": (b"a: " + b"9" * 5000, "not YAML that can be used"),
+    "no date": (b"a: 2020-13-45", "not YAML that can be used"),
+    "too deep": (b"[" * 5000, "not YAML that can be used"),
+    "its own entry": (b"dataset: &a [*a]", "dataset = [[...]]: allowed the keys"),
+    "code": (b"a: !!python/object/apply:os.abort []", "could not determine a constructor"),
+    "key twice": (b"a: 1\na: 2", "duplicate key"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_a_broken_file_is_one_line(tmp_path, kind):
+    content, message = UNREADABLE[kind]
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        load_all(path)
+    assert str(error.value).startswith(str(path)) and message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_reason():
+    with pytest.raises(OSError) as error:
+        load_all("/proc/self/mem")
+    assert user_message(error.value) == "/proc/self/mem: Input/output error"
+
+
+def test_the_depth_of_a_tower_is_known_without_torch():
+    """For the commands and stages that need no torch, and at once."""
+    code = (
+        "import sys; from pipeline.params import tower_blocks; "
+        "assert tower_blocks('shipped', None) == 4; "
+        "assert tower_blocks('open_clip', 'ViT-L-14') == 24; "
+        "assert tower_blocks('checkpoint', 'ViT-B/16') == 12; "
+        "assert tower_blocks('open_clip', 'RN50') is None; "
+        "assert tower_blocks('open_clip', 'no such') is None; "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("train, refused", [("weights", False), ("prompts", True), ("both", True)])
+def test_a_prompt_depth_is_checked_where_prompts_are_trained(tmp_path, train, refused):
+    path = tmp_path / "params.yaml"
+    content = YAML(typ="safe", pure=True).load(PARAMS)
+    content["finetune"]["first"] |= {"train": train, "prompt_depth": 13}
+    content["base_clip"] |= {"source": "open_clip", "name": "ViT-B-16", "pretrained": "openai"}
+    YAML(typ="safe", pure=True).dump(content, path)
+    if refused:
+        with pytest.raises(UserError, match="prompt_depth = 13: allowed 1..12, .* of ViT-B-16"):
+            load_all(path)
+    else:
+        load_all(path)
 
 
 def test_a_set_to_evaluate_must_be_prepared(tmp_path):

@@ -1,3 +1,8 @@
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -5,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import checksum
+from pipeline.errors import UserError
 from pipeline.records import (
     SCHEMAS,
     Caption,
@@ -17,7 +24,9 @@ from pipeline.records import (
     read_parquet,
     write_parquet,
 )
+from tests.test_shards import flip
 
+ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = {
     ImageRecord: [
         ImageRecord(1, "a.jpg", 4, 3, [Caption(7, "a dog"), Caption(8, "Hündin")], "l/a.png"),
@@ -86,14 +95,86 @@ def test_reading_another_type_names_the_column(tmp_path):
     write_parquet(path, EXAMPLES[NounRecord], NounRecord)
     with pytest.raises(ValueError, match="n.parquet: column query is missing"):
         read_parquet(path, ProposalRecord)
-    pq.write_table(pa.table({"stage": np.arange(2)}), path)
-    with pytest.raises(ValueError, match="column stage is .*int64.*Reject expects .*string"):
+    with pq.ParquetWriter(path, pa.schema({"stage": pa.int64()})) as writer:
+        writer.write_table(pa.table({"stage": np.arange(2)}))
+        writer.add_key_value_metadata(checksum.METADATA)
+    checksum.seal(path)
+    with pytest.raises(UserError, match="column stage is .*int64.*Reject expects .*string"):
         read_parquet(path, Reject)
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent.parquet: not found.*NounRecord"):
         read_parquet(tmp_path / "absent.parquet", NounRecord)
-    (tmp_path / "broken.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(ValueError, match="broken.parquet: not a readable Parquet file"):
+    for content in (b"", b"PAR1 no"):
+        (tmp_path / "broken.parquet").write_bytes(content)
+        with pytest.raises(UserError, match="broken.parquet: no checksum found, so it is damaged"):
+            read_parquet(tmp_path / "broken.parquet", NounRecord)
+    (tmp_path / "broken.parquet").write_bytes(b"no" + checksum.METADATA["checksum"].encode())
+    checksum.seal(tmp_path / "broken.parquet")
+    with pytest.raises(UserError, match="broken.parquet: not a readable Parquet file"):
         read_parquet(tmp_path / "broken.parquet", NounRecord)
+
+
+@pytest.mark.parametrize("record_type", SCHEMAS, ids=lambda t: t.__name__)
+def test_no_flipped_bit_reads_as_other_data(tmp_path, record_type):
+    """Of 150 flipped bits, 98 read as other data before there was a checksum."""
+    path = tmp_path / "part.parquet"
+    write_parquet(path, EXAMPLES[record_type] * 50, record_type)
+    whole = path.read_bytes()
+    for bit in np.random.default_rng(0).choice(8 * len(whole), 400):
+        flip(path, whole, bit)
+        with pytest.raises(UserError, match="part.parquet: (no checksum|its content does not)"):
+            list(iterate_parquet(path, record_type))
+    path.write_bytes(whole)
+    assert read_parquet(path, record_type) == EXAMPLES[record_type] * 50
+
+
+def test_a_file_that_is_cut_short_or_goes_on_is_named(tmp_path):
+    path = tmp_path / "part.parquet"
+    write_parquet(path, EXAMPLES[NounRecord], NounRecord)
+    whole = path.read_bytes()
+    for wrong in (*(whole[:size] for size in range(0, len(whole), 7)), whole + b"\0", whole * 2):
+        path.write_bytes(wrong)
+        with pytest.raises(UserError, match="part.parquet: (no checksum|its content does not)"):
+            read_parquet(path, NounRecord)
+
+
+def test_a_checksum_stands_where_another_reader_of_parquet_passes_it_over(tmp_path):
+    path = tmp_path / "part.parquet"
+    write_parquet(path, EXAMPLES[NounRecord], NounRecord)
+    table = pq.read_table(path)
+    assert table.to_pylist()[0]["noun"] == "dog"
+    found = pq.read_metadata(path).metadata[b"checksum"].decode().removeprefix("sha256:")
+    assert found == hashlib.sha256(path.read_bytes().replace(found.encode(), b"0" * 64)).hexdigest()
+
+
+def test_text_that_looks_like_a_checksum_is_only_text(tmp_path):
+    path = tmp_path / "part.parquet"
+    records = [NounRecord(i, 0, checksum.METADATA["checksum"], "x", 0) for i in range(5)]
+    write_parquet(path, records, NounRecord)
+    assert read_parquet(path, NounRecord) == records
+
+
+def test_a_long_file_is_checked_and_read_with_flat_memory(tmp_path):
+    """About 40 MB on disk; read in batches, in a process of its own, to measure its peak."""
+    path, rng = tmp_path / "part.parquet", np.random.default_rng(0)
+    masks = (
+        ProposalRecord(i, 0, 9, 9, rng.bytes(400), (0, 0, 2, 2), 4, 0.5, 1.0)
+        for i in range(100_000)
+    )
+    write_parquet(path, masks, ProposalRecord)
+    code = (
+        "import resource\n"
+        "from pipeline.records import ProposalRecord, iterate_parquet\n"
+        f"records = iterate_parquet({str(path)!r}, ProposalRecord)\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "for _ in range(20_000): next(records)\n"
+        "before = peak()\n"
+        "print(sum(1 for _ in records), peak() - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    rest, growth = done.stdout.split()
+    assert int(rest) == 80_000 and float(growth) < 15

@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from pydantic import BaseModel
 
-from pipeline import fingerprint
+from pipeline import fingerprint, shards
 from pipeline import proposals as proposing
 from pipeline.clip import finetune as finetuning
 from pipeline.clip.finetune import Recipe, finetune
@@ -38,7 +38,7 @@ from pipeline.data.labels import read_label
 from pipeline.data.sets import save_eval_set
 from pipeline.evaluation import count as counting
 from pipeline.evaluation.settings import EvaluationSettings
-from pipeline.fingerprint import of_value
+from pipeline.fingerprint import of_file, of_value
 from pipeline.pairs import collect as pairing
 from pipeline.pairs.make import PairSettings
 from pipeline.proposals import ProposalSettings
@@ -162,7 +162,8 @@ CASES = {
         (*INDEX, *PICTURES, *OBJECTS, *SEGMENTER, *CLIP),
     ),
     "nouns": Case(
-        noun_collecting, nouns, {"options": NounOptions(True, True, True), "shard_size": 2}, ("dataset/train.parquet",),
+        noun_collecting, nouns, {"options": NounOptions(True, True, True), "shard_size": 2},
+        ("dataset/train.parquet",),
     ),
     "pairs": Case(
         pairing, pairs,
@@ -201,8 +202,18 @@ def made(tmp_path_factory) -> Path:
     """What earlier stages leave, small."""
     folder = tmp_path_factory.mktemp("made")
     make_toy(folder / "dataset", pictures=6)
-    run_shards(folder / "proposals", list(range(1, 7)), 2, make_proposals, {}, "proposals")
-    run_shards(folder / "nouns", list(range(1, 7)), 4, make_nouns, {}, "nouns")
+    run_shards(
+        folder / "proposals",
+        list(range(1, 7)),
+        2,
+        make_proposals,
+        {},
+        "proposals",
+        names=["proposals.parquet"],
+    )
+    run_shards(
+        folder / "nouns", list(range(1, 7)), 4, make_nouns, {}, "nouns", names=["nouns.parquet"]
+    )
     save_clip(folder / "clip", tiny_clip(), "tiny")
     save_clip(folder / "prompted", tiny_clip(1, prompt_depth=1), "tiny")
     save_segmenter(folder / "segmenter", tiny_segmenter())
@@ -254,10 +265,21 @@ def changed_bytes(file: Path) -> Iterator[None]:
     try:
         CHANGES.get(file.name, recolour if file.suffix == ".tar" else flip_a_bit)(file)
         os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+        state_in_manifest(file)
         yield
     finally:
         file.write_bytes(content)
+        state_in_manifest(file)
         os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def state_in_manifest(file: Path) -> None:
+    """Let a shard's manifest, if the file has one, say what is in it: as if its stage had run."""
+    index = file.stem.rpartition("-")[2]
+    if (file.parent / "manifest" / f"{index}.json").is_file():
+        about = shards._read_manifest(file.parent, index)
+        about["files"][file.name] = {"sha256": of_file(file), "bytes": file.stat().st_size}
+        shards._write_manifest(file.parent, index, about)
 
 
 def flip_a_bit(file: Path) -> None:
@@ -490,6 +512,7 @@ def test_a_killed_fine_tuning_goes_on_only_with_the_same_inputs(tmp_path, monkey
     if change == "crops":  # same nouns, pictures, sizes: only what is seen differs
         for tar in folder.glob("*.tar"):
             recolour(tar)
+            state_in_manifest(tar)
     elif change == "frozen half":
         with torch.no_grad():
             clip.clip.ln_final.bias.add_(0.25)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pipeline import precision, runtime
+from pipeline.stage import run_stage
 
 
 def test_device_is_what_the_environment_says(monkeypatch):
@@ -26,7 +27,7 @@ def test_a_worker_does_not_inherit_the_locks_of_running_threads():
         assert pool.submit(lock_is_free).result(timeout=120)
 
 
-@pytest.mark.parametrize("wanted", ["tpu", "cuda:x", "gpu"])
+@pytest.mark.parametrize("wanted", ["tpu", "cuda:x", "gpu", "cuda:" + "9" * 30])
 def test_an_unknown_device_is_named(monkeypatch, wanted):
     monkeypatch.setenv("OVSEG_DEVICE", wanted)
     with pytest.raises(ValueError, match=f"OVSEG_DEVICE={wanted}.*allowed"):
@@ -44,7 +45,7 @@ def test_workers(monkeypatch):
     assert runtime.workers() >= 1
     monkeypatch.setenv("OVSEG_WORKERS", "3")
     assert runtime.workers() == 3
-    for wrong in ("0", "-1", "two", "1.5"):
+    for wrong in ("0", "-1", "two", "1.5", "1e3", "9" * 5000, "1025", "٣"):
         monkeypatch.setenv("OVSEG_WORKERS", wrong)
         with pytest.raises(ValueError, match="whole number"):
             runtime.workers()
@@ -111,3 +112,33 @@ def test_a_seed_repeats_all_generators():
         return random.random(), np.random.rand(), torch.rand(1).item()
 
     assert draw() == draw()
+
+
+@pytest.mark.parametrize(
+    "variable, value",
+    [
+        ("OVSEG_DEVICE", "tpu"),
+        ("OVSEG_DEVICE", "cuda:99"),
+        ("OVSEG_WORKERS", "0"),
+        ("OVSEG_TRAINING_PROCESSES", "1000000"),
+        ("OVSEG_ENGINE", "spark"),
+    ],
+)
+def test_a_wrong_variable_stops_every_stage_at_once(monkeypatch, capsys, variable, value):
+    """Also one that this stage does not read, but one hours later does."""
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr("sys.argv", ["stage"])
+    with pytest.raises(SystemExit) as stop:
+        run_stage(lambda: pytest.fail("the stage began"))
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.startswith(f"error: {variable}={value}: ")
+    assert said.count("\n") == 1
+
+
+def test_a_training_has_no_more_processes_than_gpus(monkeypatch):
+    monkeypatch.setattr(runtime, "gpus", lambda: 2)
+    monkeypatch.setenv("OVSEG_TRAINING_PROCESSES", "2")
+    assert runtime.training_processes() == 2
+    monkeypatch.setenv("OVSEG_TRAINING_PROCESSES", "3")
+    with pytest.raises(ValueError, match="PROCESSES=3: one GPU for each is needed, there are 2"):
+        runtime.training_processes()

@@ -1,13 +1,30 @@
+import io
 import json
 import os
+import re
+import shutil
+import tarfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pipeline import shards
+from pipeline.errors import MissingFileError, UserError
 from pipeline.records import NounRecord, Reject, read_parquet, write_parquet
-from pipeline.shards import collect_rejects, read_shards, run_shards, total_counts
+from pipeline.shards import (
+    collect_rejects,
+    read_shards,
+    run_shards,
+    shard_files,
+    total_counts,
+)
+
+NAMES = ["part.parquet", "rejects.parquet"]
 
 
 def make_nouns(items, folder):
@@ -32,7 +49,9 @@ class Counting:
 
 
 def run(out, items=range(10), make=make_nouns, stamp="a", **options):
-    return run_shards(out, list(items), 3, make, {"params": stamp}, "testing", **options)
+    return run_shards(
+        out, list(items), 3, make, {"params": stamp}, "testing", names=NAMES, **options
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -64,7 +83,7 @@ def test_a_second_run_makes_nothing_and_counts_the_same(tmp_path):
 def test_a_killed_run_resumes_to_the_bytes_of_an_uninterrupted_one(tmp_path):
     with pytest.raises(RuntimeError, match="killed"):
         run(tmp_path / "killed", make=Counting(fail_at=7))
-    assert not list((tmp_path / "killed").glob(".making-*"))
+    assert not list((tmp_path / "killed").glob(".*"))
     make = Counting()
     run(tmp_path / "killed", make=make)
     assert make.calls == [[6, 7, 8], [9]]
@@ -78,11 +97,129 @@ def test_what_a_power_cut_leaves_is_made_again(tmp_path):
     (tmp_path / "cut" / "manifest" / "00000.json").unlink()  # files are there, manifest is not
     (tmp_path / "cut" / "manifest" / "00001.json").write_text("{")
     (tmp_path / "cut" / "part-00002.parquet").write_bytes(b"short")
-    (tmp_path / "cut" / ".making-00003").mkdir()
+    (tmp_path / "cut" / ".making-00003.7-0a0a0a0a-0b0b0b0b.tmp").mkdir()
     make = Counting()
     run(tmp_path / "cut", make=make)
     assert make.calls == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+def altered(manifest: Path, change) -> None:
+    """Change a manifest as if it had been written so."""
+    about = json.loads(manifest.read_text())
+    change(about)
+    about.pop("sha256")
+    shards._write_manifest(manifest.parents[1], manifest.stem, about)
+
+
+def test_a_manifest_that_lacks_a_file_is_not_finished(tmp_path):
+    """What two writers left behind: the third run kept such a shard, and failed for good."""
+    run(tmp_path / "third")
+    altered(tmp_path / "third/manifest/00001.json", lambda a: a["files"].pop("part-00001.parquet"))
+    (tmp_path / "third/part-00001.parquet").unlink()
+    make = Counting()
+    run(tmp_path / "third", make=make)
+    assert make.calls == [[3, 4, 5]]
+    run(tmp_path / "whole")
+    assert contents(tmp_path / "third") == contents(tmp_path / "whole")
+
+
+def test_a_shard_that_lacks_a_file_is_a_fault_of_the_program(tmp_path):
+    def forgets(items, folder):
+        make_nouns(items, folder)
+        (folder / "part.parquet").unlink()
+        return {}
+
+    with pytest.raises(AssertionError, match=r"shard 0 lacks \['part.parquet'\]"):
+        run(tmp_path, make=forgets)
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest"]
+
+
+def test_two_tasks_for_one_shard_do_not_meet(tmp_path):
+    """Ray starts a task again that it believes lost, while the first goes on."""
+    together = threading.Barrier(2, timeout=30)
+
+    def make(items, folder):
+        (folder / "begun.txt").write_text(str(folder))
+        together.wait()
+        assert (folder / "begun.txt").read_text() == str(folder)
+        (folder / "begun.txt").unlink()
+        counts = make_nouns(items, folder)
+        together.wait()
+        return counts
+
+    def task(_):
+        return shards.make_shard(tmp_path / "out", make, "stamp", NAMES, 0, [0, 1, 2])
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(task, range(2))
+    assert first == second and first.counts == {"nouns": 2, "rejected": {"odd": 1}}
+    shards.make_shard(tmp_path / "alone", make_nouns, "stamp", NAMES, 0, [0, 1, 2])
+    assert contents(tmp_path / "out") == contents(tmp_path / "alone")
+
+
+def test_readers_see_only_what_a_manifest_names(tmp_path):
+    run(tmp_path)
+    for name in ("part-00004.parquet", "part-00000 (copy).parquet", "part-1.parquet"):
+        shutil.copy(tmp_path / "part-00000.parquet", tmp_path / name)
+    paths = shard_files(tmp_path, "part")
+    assert [path.name for path in paths] == [f"part-{i:05d}.parquet" for i in range(4)]
+
+
+def test_a_killed_stage_is_not_read_as_a_whole_one(tmp_path):
+    with pytest.raises(RuntimeError, match="killed"):
+        run(tmp_path, make=Counting(fail_at=7))
+    with pytest.raises(UserError, match="unfinished, not all shards are made; run its stage"):
+        shard_files(tmp_path, "part")
+
+
+def test_a_missing_or_exchanged_shard_is_named(tmp_path):
+    run(tmp_path)
+    (tmp_path / "part-00002.parquet").rename(tmp_path / "part-00001.parquet")
+    with pytest.raises(UserError, match="part-00001.parquet: its content is not what its"):
+        shard_files(tmp_path, "part")
+    (tmp_path / "part-00001.parquet").unlink()
+    with pytest.raises(MissingFileError, match="part-00001.parquet: not there, though its"):
+        shard_files(tmp_path, "part")
+    (tmp_path / "manifest/00000.json").unlink()
+    with pytest.raises(MissingFileError, match="manifest/00000.json: not there"):
+        shard_files(tmp_path, "part")
+
+
+def make_kinds(items, folder):
+    """A file of every kind that stages keep in shards."""
+    rng = np.random.default_rng(items)
+    make_nouns(items, folder)
+    np.savez_compressed(folder / "counts.npz", cell=np.arange(20), pixels=rng.integers(9, size=20))
+    with tarfile.open(folder / "pairs.tar", "w") as tar:
+        info = tarfile.TarInfo("a.txt")
+        info.size = 700
+        tar.addfile(info, io.BytesIO(rng.bytes(700)))
+    return {"bits": 17}
+
+
+KINDS = ["part.parquet", "counts.npz", "pairs.tar"]
+
+
+@pytest.mark.parametrize("name", [*KINDS, "manifest/00000.json", "manifest/whole.json"])
+def test_no_flipped_bit_goes_unseen(tmp_path, name):
+    run_shards(tmp_path, [0, 2], 1, make_kinds, {}, "testing", names=KINDS)
+    stem, _, suffix = (name if name in KINDS else "part.parquet").partition(".")
+    path = tmp_path / (f"{stem}-00001.{suffix}" if name in KINDS else name)
+    whole = path.read_bytes()
+    for bit in np.random.default_rng(0).choice(8 * len(whole), 300):
+        flip(path, whole, bit)
+        with pytest.raises(UserError, match=re.escape(str(path))):
+            shard_files(tmp_path, stem, suffix)
+    path.write_bytes(whole)
+    assert len(shard_files(tmp_path, stem, suffix)) == 2
+
+
+def flip(path: Path, whole: bytes, bit: int) -> None:
+    """Write `whole` to `path` with one bit flipped."""
+    data = bytearray(whole)
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
 
 
 def test_another_fingerprint_makes_everything_again(tmp_path):
@@ -98,7 +235,8 @@ def test_only_shards_with_other_items_are_made_again_and_extra_ones_go(tmp_path)
     run(tmp_path, items=[0, 1, 2, 3, 4, 6], make=make)
     assert make.calls == [[3, 4, 6]]
     assert len(list(tmp_path.glob("part-*.parquet"))) == 2
-    assert len(list((tmp_path / "manifest").iterdir())) == 2
+    manifests = sorted(path.stem for path in (tmp_path / "manifest").iterdir())
+    assert manifests == ["00000", "00001", "whole"]
 
 
 def test_other_files_in_the_folder_stay(tmp_path):
@@ -132,7 +270,7 @@ def test_rejects_are_joined_and_counted_by_reason(tmp_path):
 
 def test_user_errors(tmp_path):
     with pytest.raises(ValueError, match="shard_size = 0"):
-        run_shards(tmp_path, [1], 0, make_nouns, {}, "testing")
+        run_shards(tmp_path, [1], 0, make_nouns, {}, "testing", names=NAMES)
     with pytest.raises(FileNotFoundError, match="no manifest folder"):
         list(read_shards(tmp_path / "absent", "part", NounRecord))
 
@@ -155,10 +293,12 @@ def test_several_gpus_have_a_process_each(tmp_path, monkeypatch):
     both, one = tmp_path / "both", tmp_path / "one"
     both.mkdir()
     one.mkdir()
-    out = tmp_path / "out"
-    shards = run_shards(out, list(range(8)), 2, partial(device_of, both, 2), {}, "test")
+    out, names = tmp_path / "out", ["part.txt"]
+    work = partial(device_of, both, 2)
+    shards = run_shards(out, list(range(8)), 2, work, {}, "test", names=names)
     assert [shard.files[0].read_text() for shard in shards] == ["1", "5", "9", "13"]
     assert set(total_counts(shards)) == {"cuda:0", "cuda:1"}
     monkeypatch.setenv("OVSEG_DEVICE", "cuda:1")
-    shards = run_shards(out, list(range(9)), 3, partial(device_of, one, 1), {}, "test")
+    work = partial(device_of, one, 1)
+    shards = run_shards(out, list(range(9)), 3, work, {}, "test", names=names)
     assert total_counts(shards) == {"cuda:1": 3}

@@ -3,7 +3,7 @@ import json
 import pytest
 from rich.console import Console
 
-from pipeline.summary import collect, flat, print_summary
+from pipeline.summary import collect, flat, main, print_summary
 
 SCORES = {
     "miou_legacy": 12.345,
@@ -45,3 +45,24 @@ def test_flat_joins_keys_with_dots():
 def test_nothing_evaluated_yet_says_what_to_run(tmp_path):
     with pytest.raises(FileNotFoundError, match="dvc repro"):
         print_summary(tmp_path, Console())
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "\xff"])
+def test_metrics_that_cannot_be_read_are_one_line(tmp_path, monkeypatch, capsys, content):
+    path = tmp_path / "evaluate-world-open.json"
+    path.write_text(content, encoding="latin-1")
+    monkeypatch.setattr("sys.argv", ["summary", str(tmp_path)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.startswith(f"summary: {path}: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["absent", "file", "file/below"])
+def test_a_folder_that_is_none_is_one_line(tmp_path, monkeypatch, capsys, name):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("sys.argv", ["summary", str(tmp_path / name)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1

@@ -15,6 +15,8 @@ from pipeline.checkpoints.layout import CLASS_WEIGHTS, CLIP, COLOURS, pixel_colo
 from pipeline.clip.store import PROMPT_KEY, save_tensors
 from pipeline.clip.tower import MaskClip
 from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.segmenter.store import description
+from pipeline.views import VIEW, to_json
 from pipeline.weights.read import ABOUT
 
 CLIP_FILE, PROMPTS_FILE, MODEL_FILE = "clip.safetensors", "prompts.safetensors", "ovseg.pth"
@@ -53,11 +55,11 @@ def give_model(
     """Write segmenter and CLIP as one checkpoint in the original's layout; returns its tensors.
 
     classes: how many the segmenter was trained on; only sizes the loss's constant weights, which
-    the original's code wants to find. The architecture goes into an entry of its own beside
-    `model`, which detectron2 passes over and `ovseg import` reads.
+    the original's code wants to find. The architecture and how to use the models go into an entry
+    of its own beside `model`, which detectron2 passes over and `ovseg import` reads.
     """
     state = original_layout(segmenter, clip, classes)
-    about = {"segmenter": segmenter.config.model_dump(mode="json"), "clip": _about(clip)}
+    about = {"segmenter": description(segmenter), "clip": _about(clip)}
     with replacing(file) as temporary:
         torch.save({"model": state, ABOUT: about}, temporary)
     return state
@@ -103,4 +105,5 @@ def _about(clip: MaskClip) -> dict[str, Any]:
         "mean": clip.mean.tolist(),
         "std": clip.std.tolist(),
         "name": clip.name,
+        VIEW: to_json(clip.view),
     }

@@ -30,7 +30,9 @@ from pipeline.errors import UserError
 from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.original import segmenter_config
+from pipeline.segmenter.original import segmenter_config, segmenter_view
+from pipeline.segmenter.store import read_description
+from pipeline.views import ClipView, SegmenterView, from_json
 from pipeline.weights.fit import fill
 from pipeline.weights.read import TensorFile
 
@@ -135,7 +137,9 @@ def _segmenter(
 ) -> MaskFormer:
     if "segmenter" in file.about and original is not None:
         result.notes.append("the configuration is not used: the file describes itself")
-    segmenter = MaskFormer(_segmenter_config(parts, file, clip_dim, original, source))
+    config, view = _described(parts, file, clip_dim, original, source)
+    segmenter = MaskFormer(config)
+    segmenter.view = view
     reads = segmenter.config.clip_dim
     if parts.fixed_classes is None and clip_dim not in (None, reads):
         raise UserError(f"{source}: its segmenter is for a CLIP of width {reads}, not {clip_dim}")
@@ -152,25 +156,26 @@ def _segmenter(
     return segmenter.eval()
 
 
-def _segmenter_config(
+def _described(
     parts: Parts,
     file: TensorFile,
     clip_dim: int | None,
     original: Mapping[str, Any] | None,
     source: Path,
-) -> SegmenterConfig:
+) -> tuple[SegmenterConfig, SegmenterView]:
+    if "segmenter" in file.about:
+        return read_description(file.about["segmenter"], str(source))
     fixed = parts.fixed_classes is not None
     try:
-        if "segmenter" in file.about:
-            return SegmenterConfig.model_validate(file.about["segmenter"])
         if fixed and clip_dim is None:
             raise UserError(
                 "a plain MaskFormer: name the width of the CLIP it shall go with, --clip-dim 512 "
                 "for ViT-B/16, 768 for ViT-L/14"
             )
         if original is not None:
-            return _of_original(_with_class_head(original, clip_dim) if fixed else original)
-        return infer_config(parts.segmenter, clip_dim=clip_dim)
+            whole = _with_class_head(original, clip_dim) if fixed else original
+            return _of_original(whole), segmenter_view(original)
+        return infer_config(parts.segmenter, clip_dim=clip_dim), SegmenterView()
     except ValidationError as error:
         raise UserError(f"{source}: not a segmenter's architecture: {error}") from error
     except UserError as error:
@@ -237,6 +242,7 @@ def _clip(
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{source}: describes no CLIP that can be built ({error!r})") from error
     named = {key: prefix + key for key in weights}
+    clip.view = from_json(ClipView, about, str(source))
     unknown = fill(clip.clip, weights, f"{source}: CLIP", named=named, spare=True, most=None)
     for key in weights:
         result.note(prefix + key, NO_PLACE if key in unknown else None)

@@ -1,19 +1,22 @@
 """Random access to the stored mask-category pairs, for training.
 
-The `pairs` stage writes WebDataset shards: in each tar a pair is four members that share a key,
+The `pairs` stage writes WebDataset shards: in each tar that its manifests name (pipeline/shards.py;
+other tars do not count) a pair is four members that share a key,
 
     <key>.png       the raw crop, RGB        <key>.txt   the noun, UTF-8
      or .jpg
     <key>.mask.png  its mask, 0 or 255       <key>.json  at least {"image_id": int}
 
-One pass over the tar headers notes where each member lies. After that any pair is one read away,
-so an epoch is a true permutation of all pairs and a resumed run goes on at the very next one.
+One pass over the tars checks their contents and notes where each member lies. After that any pair
+is one read away, so an epoch is a true permutation of all pairs and a resumed run goes on at the
+very next one.
 """
 
 import io
 import json
 import os
 import tarfile
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,17 +24,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from pipeline import runtime
-from pipeline.errors import MissingFileError, UserError
+from pipeline.clip.decoded import DecodedPairs
+from pipeline.errors import UserError
 from pipeline.progress import counting
+from pipeline.shards import shard_files
 
 MEMBERS = ("png", "mask.png", "txt", "json")
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises on bytes that are no picture, or one too large to be one."""
 DECODED_BUDGET = 2 * 1024**3
-"""Bytes of decoded pairs that are kept in memory; pairs beyond it are read when needed."""
-DECODED_TOGETHER = 1024
-"""Pairs that are decoded before the memory they take is looked at."""
+"""Bytes of decoded pairs that a process keeps for itself and its loader's processes together; pairs
+beyond it are read when needed."""
+DECODED_TOGETHER = 64
+"""Pairs that are decoded side by side, beyond the budget."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +58,10 @@ class PairSet:
     """
 
     def __init__(self, folder: Path | str, decoded_budget: int = DECODED_BUDGET) -> None:
-        """MissingFileError without shards; UserError for a broken shard or no pairs at all."""
+        """MissingFileError where the stage `pairs` has not written; UserError where it has not
+        finished, for a broken shard or no pairs at all."""
         self.folder = Path(folder)
-        self._shards = sorted(self.folder.glob("*.tar"))
-        if not self._shards:
-            raise MissingFileError(
-                f"{self.folder}: no *.tar in it, expected the shards of the stage `pairs`"
-            )
+        self._shards = shard_files(self.folder, "pairs", "tar")
         entries = [
             (shard, *entry) for shard, path in enumerate(self._shards) for entry in _index(path)
         ]
@@ -72,12 +77,7 @@ class PairSet:
         self.nouns = sorted(set(nouns))
         row = {noun: i for i, noun in enumerate(self.nouns)}
         self.noun_ids = np.array([row[noun] for noun in nouns], np.int64)
-        self._decoded: dict[int, Pair] = {}
-        self._budget = decoded_budget
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For another process: it reads pairs itself, the decoded ones would be gigabytes."""
-        return self.__dict__ | {"_decoded": {}}
+        self._decoded = DecodedPairs(len(entries), decoded_budget)
 
     def __len__(self) -> int:
         return len(self._shard_of)
@@ -85,23 +85,21 @@ class PairSet:
     def __getitem__(self, index: int) -> Pair:
         """One pair. UserError, naming the shard, when its pictures cannot be read."""
         kept = self._decoded.get(index)
-        return self._read(index) if kept is None else kept
+        return self._read(index) if kept is None else Pair(*kept)
 
     def decode(self, advance: Callable[[int], None] = lambda pairs: None) -> int:
-        """Decode pairs ahead, from the first, until the budget is used up.
+        """Decode pairs ahead, from the first, as long as the budget allows; processes that are
+        spawned later have them too.
 
         advance: told how many more are done. Returns how many are kept.
         """
-        held = 0
         with ThreadPoolExecutor(runtime.workers()) as pool:
             for start in range(0, len(self), DECODED_TOGETHER):
                 chunk = range(start, min(start + DECODED_TOGETHER, len(self)))
                 for index, pair in zip(chunk, pool.map(self._read, chunk), strict=True):
-                    self._decoded[index] = pair
-                    held += pair.crop.nbytes + pair.mask.nbytes
+                    if not self._decoded.put(index, pair.crop, pair.mask):
+                        return len(self._decoded)
                 advance(len(chunk))
-                if held > self._budget:
-                    break
         return len(self._decoded)
 
     def _read(self, index: int) -> Pair:
@@ -117,8 +115,8 @@ class PairSet:
                 pixels = np.array(picture.convert("RGB"))
             with Image.open(io.BytesIO(mask)) as picture:
                 foreground = np.array(picture.convert("L")) > 0
-        except (OSError, UnidentifiedImageError) as error:
-            raise UserError(f"{path}: pair {index} cannot be read as PNG: {error}") from error
+        except UNREADABLE as error:
+            raise UserError(f"{path}: pair {index} cannot be read as a picture: {error}") from error
         if pixels.shape[:2] != foreground.shape:
             raise UserError(
                 f"{path}: pair {index} has a crop of {pixels.shape[:2]} and a mask of "
@@ -129,31 +127,67 @@ class PairSet:
 
 def _index(path: Path) -> list[tuple[tuple[int, int, int, int], str, int]]:
     """Per pair of one shard: the places of crop and mask, the noun, the image id."""
-    pairs: dict[str, dict[str, tarfile.TarInfo]] = {}
     entries = []
     try:
-        with tarfile.open(path) as tar:
-            for member in tar:
-                key, _, extension = member.name.partition(".")
-                pairs.setdefault(key, {})[extension] = member
-            for key, members in pairs.items():
+        with tarfile.open(path, "r:") as tar:  # not compressed: members are read by their place
+            for key, members in _members(tar).items():
                 members.setdefault("png", members.get("jpg"))  # either may hold the crop
                 missing = [name for name in MEMBERS if not members.get(name)]
                 if missing:
-                    raise UserError(
-                        f"{path}: pair {key} has no .{', .'.join(missing)}, expected the members "
-                        f".{', .'.join(MEMBERS)}; rerun the stage `pairs`"
-                    )
+                    raise _Odd(f"pair {key} has no .{', .'.join(missing)}")
                 crop, mask = members["png"], members["mask.png"]
                 noun = tar.extractfile(members["txt"]).read().decode("utf-8").strip()
-                image_id = json.loads(tar.extractfile(members["json"]).read())["image_id"]
+                if not noun:
+                    raise _Odd(f"pair {key} has an empty noun")
+                image_id = _image_id(key, tar.extractfile(members["json"]).read())
                 places = (crop.offset_data, crop.size, mask.offset_data, mask.size)
-                entries.append((places, noun, int(image_id)))
-    except (tarfile.TarError, json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
+                entries.append((places, noun, image_id))
+    except (tarfile.TarError, UnicodeDecodeError, _Odd) as error:
         raise UserError(
-            f"{path}: not a readable shard of pairs ({error!r}); rerun the stage `pairs`"
+            f"{path}: not a readable shard of pairs: {error}; expected the members "
+            f".{', .'.join(MEMBERS)} of every pair; rerun the stage `pairs`"
         ) from error
     return entries
+
+
+class _Odd(Exception):
+    """A member is not what the stage `pairs` writes; the text says which and why."""
+
+
+def _members(tar: tarfile.TarFile) -> dict[str, dict[str, tarfile.TarInfo]]:
+    """The members of each pair, by key and extension."""
+    pairs: dict[str, dict[str, tarfile.TarInfo]] = {}
+    for member in tar:
+        key, _, extension = member.name.partition(".")
+        if not member.isreg() or member.issparse():
+            raise _Odd(f"member {member.name!r} is not a plain file")
+        if extension in pairs.setdefault(key, {}):
+            raise _Odd(f"member {member.name!r} is there twice")
+        pairs[key][extension] = member
+    return pairs
+
+
+def _image_id(key: str, text: bytes) -> int:
+    try:
+        about = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        raise _Odd(f"pair {key}: its .json is not JSON ({error})") from error
+    image_id = about.get("image_id") if isinstance(about, dict) else None
+    if type(image_id) is not int or not 0 <= image_id < 2**63:
+        raise _Odd(
+            f"pair {key}: its .json is {text[:60]!r}, expected an object with image_id, a whole "
+            "number from 0"
+        )
+    return image_id
+
+
+def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError on a repeated key."""
+    found = dict(entries)
+    if len(found) < len(entries):
+        repeated = next(name for name, n in Counter(k for k, _ in entries).items() if n > 1)
+        raise ValueError(f"{repeated} is there twice")
+    return found
 
 
 def open_pairs(folder: Path | str, decoded_budget: int = DECODED_BUDGET) -> PairSet:

@@ -6,16 +6,14 @@ CLIP's square without regard to its shape. Inference cuts proposals out of a who
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.errors import UserError
-
-Fill = Literal["mean", "zero", "preserve"]
-FILLS = ("mean", "zero", "preserve")
+from pipeline.views import Fill
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def region_of_crop(
         colour = mean.view(3, 1, 1) * 255 if fill == "mean" else pixels.new_zeros(3, 1, 1)
         pixels = pixels * alpha + (1 - alpha) * colour
     elif fill != "preserve":
-        raise UserError(f"fill = {fill!r}: allowed: {', '.join(FILLS)}")
+        raise UserError(f"fill = {fill!r}: allowed: {', '.join(get_args(Fill))}")
     pixels = (pixels / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
     image = F.interpolate(pixels[None], (size, size), mode="bicubic", align_corners=False)[0]
     return image, F.interpolate(mask[None, None].float(), (size, size))[0, 0].to(mask.dtype)

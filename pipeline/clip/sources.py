@@ -12,6 +12,7 @@ from torch import Tensor
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config, load_clip
 from pipeline.clip.tower import MaskClip
 from pipeline.errors import MissingFileError, UserError
+from pipeline.views import ClipView, from_json
 from pipeline.weights.fit import fill
 from pipeline.weights.read import read_tensors
 
@@ -111,6 +112,7 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
         )
     kind = name or ("as exported" if described else "OpenAI architecture")
     clip = build_from_config(config, *colours, f"{path.name} ({kind})")
+    clip.view = from_json(ClipView, described, str(path))
     weights = convert_state_dict(clip.clip, weights)
     fill(clip.clip, weights, str(path))
     clip.set_prompts(prompts)

@@ -1,6 +1,7 @@
 """CLIP on disk: the folder that `base_clip` and both `finetune` stages write.
 
-clip.json            open_clip's model configuration, provenance, mean, std, prompt depth
+clip.json            open_clip's model configuration, provenance, mean, std, prompt depth, and how
+                     to use it (pipeline/views.py)
 clip.safetensors     open_clip's state dict: `open_clip.create_model(name, pretrained=FILE)`
                      loads it
 prompts.safetensors  only with mask prompts: visual.mask_embedding (depth, N patches, width)
@@ -15,12 +16,14 @@ from typing import Any
 import open_clip
 import torch
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from pipeline.atomic import replacing, write_text
 from pipeline.clip.tower import MaskClip
 from pipeline.errors import MissingFileError, UserError
+from pipeline.views import VIEW, ClipView, from_json, to_json
 from pipeline.weights.fit import fill
 
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
@@ -76,6 +79,7 @@ def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> No
         "mean": _as_written(clip.mean),
         "std": _as_written(clip.std),
         "prompt_depth": clip.prompt_depth,
+        VIEW: to_json(clip.view),
     }
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
@@ -95,20 +99,49 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         clip = build_from_config(config["model_cfg"], config["mean"], config["std"], config["name"])
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (
+        KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError,
+    ) as error:  # fmt: skip
         raise UserError(
             f"{folder / CONFIG}: not a CLIP configuration ({error!r}), expected the keys "
             "model_cfg, name, mean, std, prompt_depth"
         ) from error
-    fill(clip.clip, load_file(folder / WEIGHTS), str(folder / WEIGHTS))
+    clip.view = from_json(ClipView, config, str(folder / CONFIG))
+    fill(clip.clip, load_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
     if config["prompt_depth"]:
         if not (folder / PROMPTS).is_file():
             raise MissingFileError(
                 f"{folder / PROMPTS}: not there, though {CONFIG} says prompt_depth "
                 f"{config['prompt_depth']}"
             )
-        clip.set_prompts(load_file(folder / PROMPTS)[PROMPT_KEY])
+        _load_prompts(folder / PROMPTS, clip, config["prompt_depth"])
     return clip.to(device).eval()
+
+
+def _load_prompts(path: Path, clip: MaskClip, depth: int) -> None:
+    tensors = load_tensors(path)
+    if list(tensors) != [PROMPT_KEY]:
+        raise UserError(f"{path}: holds {sorted(tensors)}, expected {PROMPT_KEY} alone")
+    try:
+        clip.set_prompts(tensors[PROMPT_KEY])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    if clip.prompt_depth != depth:
+        raise UserError(
+            f"{path}: prompts of depth {clip.prompt_depth}, though {CONFIG} says prompt_depth "
+            f"{depth}"
+        )
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. UserError when it is damaged or cut short."""
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise UserError(
+            f"{path}: not a readable safetensors file ({error}), it may be cut short; run the "
+            "stage that writes it again (dvc repro --force --single-item STAGE)"
+        ) from error
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline.errors import UserError
+from pipeline.views import ClipView
 
 PROMPT_STD = 0.02
 
@@ -28,6 +29,7 @@ class MaskClip(nn.Module):
     mean, std: (3,) float32, RGB, of pixels in 0..1
     prompts: (depth, N, width) float32 or None; N = (image_size // patch_size)^2, row-major
     name: where the weights came from, for people
+    view: how it is to be used, see `ClipView`; the paper's until a training sets it
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class MaskClip(nn.Module):
         self.model_cfg = model_cfg
         self.tokenizer = tokenizer
         self.name = name
+        self.view = ClipView()
         self.image_size: int = visual.image_size[0]
         self.patch_size: int = visual.patch_size[0]
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))

@@ -1,6 +1,9 @@
 """`ovseg demo`: the model as a web page on this machine."""
 
+import socket
 from pathlib import Path
+
+from pipeline.errors import UserError
 
 
 def demo(
@@ -18,11 +21,27 @@ def demo(
         clip: which CLIP inside it: finetune/second, finetune/first or base_clip.
         host: address to listen on; 0.0.0.0 lets other machines in.
         port: of the page, http://HOST:PORT.
-        short_side: resize a picture's short side to this many pixels first; default: do not.
-        long_side: but keep the long side at or below this.
+        short_side: resize a picture's short side to this many pixels first; 0: do not; default:
+            as the segmenter's folder records.
+        long_side: but keep the long side at or below this; 0: any; default: as recorded.
     """
+    _check_address(host, port)
     from pipeline.demo import build_page
     from pipeline.ovseg import OVSeg
 
     loaded = OVSeg.load(model, clip, short_side=short_side, long_side=long_side)
     build_page(loaded).launch(server_name=host, server_port=port, quiet=False)
+
+
+def _check_address(host: str, port: int) -> None:
+    """UserError where nothing can listen, which gradio tells only after the model is loaded."""
+    if not 1 <= port <= 65535:
+        raise UserError(f"--port {port}: expected 1 to 65535")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        reason = str(error.strerror).split(" (")[0]  # it repeats the address
+        raise UserError(
+            f"--host {host} --port {port}: cannot listen there ({reason}); choose another"
+        ) from error

@@ -4,13 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.places import OutFolder
 
 DRAWN = ".drawn-by-ovseg"
 """The file in the folder that lists what was drawn there, to be removed when it is drawn anew."""
 
 
 def draw(
-    dataset: Path = Path("data/dataset"), out: Path = Path("labels"), pictures: int = 6
+    dataset: Path = Path("data/dataset"), out: OutFolder = Path("labels"), pictures: int = 6
 ) -> None:
     """Paint the label maps of every split and evaluation set over their pictures.
 
@@ -29,8 +30,6 @@ def draw(
 
     if pictures < 1:
         raise UserError(f"--pictures {pictures}: expected at least 1")
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out}: a file; --out expects a folder")
     if out.is_dir() and any(out.iterdir()) and not (out / DRAWN).is_file():
         raise UserError(f"{out}: holds what this command did not draw; name another --out")
     closed = read_dataset(dataset)

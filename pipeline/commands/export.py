@@ -5,9 +5,11 @@ from typing import Literal
 
 from tyro.conf import Positional
 
+from pipeline.places import OutFolder
+
 
 def export(
-    out: Positional[Path],
+    out: Positional[OutFolder],
     model: Path = Path("data"),
     clip: str = "finetune/second",
     what: Literal["all", "clip", "model"] = "all",

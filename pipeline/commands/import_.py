@@ -6,11 +6,12 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from pipeline.errors import MissingFileError, UserError
+from pipeline.places import OutFolder
 
 
 def import_(
     checkpoint: Positional[Path],
-    out: Path = Path("data"),
+    out: OutFolder = Path("data"),
     into: str = "finetune/second",
     clip_name: str | None = None,
     clip_dim: int | None = None,

@@ -5,7 +5,7 @@ from typing import Any
 
 from tyro.conf import Positional
 
-from pipeline.errors import MissingFileError, UserError
+from pipeline.errors import MissingFileError
 
 
 def preset(name: Positional[str | None] = None, params: Path = Path("params.yaml")) -> None:
@@ -27,11 +27,11 @@ def preset(name: Positional[str | None] = None, params: Path = Path("params.yaml
     from pipeline.atomic import write_text
     from pipeline.params import load_all
     from pipeline.params_file import read_yaml
+    from pipeline.places import check_file
     from pipeline.summary import flat
 
     text = params_of(name)
-    if params.is_dir():
-        raise UserError(f"{params}: a folder; --params expects a file")
+    check_file(params, "--params")
     try:
         content = read_yaml(params) if params.is_file() else {}
         before = flat(content) if isinstance(content, dict) else {}

@@ -5,19 +5,19 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from pipeline.errors import UserError
 from pipeline.modes import Mode, Precision
+from pipeline.places import OutFolder
 
 
 def segment(
     picture: Positional[Path],
     classes: str,
-    out: Path = Path("."),
+    out: OutFolder = Path("."),
     model: Path = Path("data"),
     clip: str = "finetune/second",
     mode: Mode = "free-text",
     weight: float = 0.7,
-    threshold: float = 0.4,
+    threshold: float | None = None,
     short_side: int | None = None,
     long_side: int | None = None,
     precision: Precision = "float32",
@@ -37,32 +37,32 @@ def segment(
         mode: free-text (each name takes its best mask, the rest of the picture stays unnamed),
             ensemble, clip or segmenter (every pixel gets one of the names).
         weight: of CLIP in the ensemble, 0 to 1.
-        threshold: probability above which a pixel belongs to a mask, 0 to 1.
-        short_side: resize the picture's short side to this many pixels first; default: do not.
-        long_side: but keep the long side at or below this; alone, only larger pictures shrink.
+        threshold: probability above which a pixel belongs to a mask, 0 to 1; default: as the
+            CLIP's folder records.
+        short_side: resize the picture's short side to this many pixels first; 0: do not; default:
+            as the segmenter's folder records.
+        long_side: but keep the long side at or below this; 0: any; default: as recorded. Alone,
+            only larger pictures shrink.
         precision: of both networks; bfloat16 and float16 are faster on some machines.
     """
     from pipeline.atomic import write_text
     from pipeline.data.images import read_image
     from pipeline.data.labels import write_label
     from pipeline.ovseg import OVSeg
-    from pipeline.ovseg.clip_branch import RegionStyle
     from pipeline.ovseg.panel import Column, save_sheet, sheet
     from pipeline.progress import report
 
-    if out.is_file():
-        raise UserError(f"{out}: a file; --out expects a folder")
     image = read_image(picture)
     loaded = OVSeg.load(
         model,
         clip,
         weight=weight,
-        style=RegionStyle(threshold=threshold),
+        threshold=threshold,
         short_side=short_side,
         long_side=long_side,
         precision=precision,
     )
-    result = loaded.segment(image, classes.split(","), mode)
+    result = loaded.segment(image, classes, mode)
 
     out.mkdir(parents=True, exist_ok=True)
     names = list(result.names)

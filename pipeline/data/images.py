@@ -42,18 +42,23 @@ def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
     path = Path(path)
     try:
         with Image.open(path) as image:
-            orientation = _orientation(image) if upright else 1
-            image.load()
-            rgb = _to_rgb(image)
-            if orientation in _TRANSPOSE:
-                rgb = rgb.transpose(_TRANSPOSE[orientation])
+            return _pixels(image, upright)
     except FileNotFoundError:
         raise MissingFileError(f"{path}: no such picture") from None
     except _DECODE_ERRORS as error:
         raise UserError(
             f"{path}: not a readable picture ({error}); put a whole one there"
         ) from error
-    return np.array(rgb, dtype=np.uint8)
+
+
+def opened_image(image: Image.Image) -> np.ndarray:
+    """A picture that Pillow has opened or made, as `read_image` gives it: upright, uint8
+    (H, W, 3). UserError where its file is closed or cut short."""
+    try:
+        return _pixels(image, upright=True)
+    except _DECODE_ERRORS as error:
+        name = getattr(image, "filename", "") or "the picture"
+        raise UserError(f"{name}: cannot be decoded ({error})") from error
 
 
 def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
@@ -85,6 +90,15 @@ def is_turned(path: str | Path) -> bool:
     image_size(path)
     with Image.open(path) as image:
         return _orientation(image) in _TRANSPOSE
+
+
+def _pixels(image: Image.Image, upright: bool) -> np.ndarray:
+    orientation = _orientation(image) if upright else 1
+    image.load()
+    rgb = _to_rgb(image)
+    if orientation in _TRANSPOSE:
+        rgb = rgb.transpose(_TRANSPOSE[orientation])
+    return np.array(rgb, dtype=np.uint8)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from pycocotools.coco import COCO
 
+from pipeline.errors import UserError
+
 ANNOTATIONS = ("annotations/instances_all_val2017.json", "annotations/instances_val2017.json")
 
 
@@ -27,9 +29,18 @@ class TrueMasks:
             self.coco = COCO(str(path))
 
     def of(self, image_id: int, hw: tuple[int, int]) -> dict[str, np.ndarray]:
-        """{category name: (H,W) bool}, names ascending; {} for a picture without objects."""
+        """{category name: (H,W) bool}, names ascending; {} for a picture without objects.
+
+        hw: of the picture. UserError where its objects are of another size.
+        """
         masks: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(hw, bool))
         for entry in self.coco.loadAnns(self.coco.getAnnIds([image_id], iscrowd=0)):
             name = self.coco.cats[entry["category_id"]]["name"]
-            masks[name] |= self.coco.annToMask(entry).astype(bool)
+            mask = self.coco.annToMask(entry).astype(bool)
+            if mask.shape != hw:
+                raise UserError(
+                    f"picture {image_id} is of {hw} pixels (height, width), its {name} in the "
+                    f"instances file of {mask.shape}"
+                )
+            masks[name] |= mask
         return {name: masks[name] for name in sorted(masks) if masks[name].any()}

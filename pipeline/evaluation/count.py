@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from pipeline.evaluation.variants import Variant, all_variants
 from pipeline.fingerprint import of_code, of_contents, of_files, of_models
 from pipeline.records import Reject, write_parquet
 from pipeline.segmenter.store import load_segmenter
-from pipeline.shards import read_shards, run_shards, shard_files
+from pipeline.shards import RERUN, read_shards, run_shards, shard_files
 
 SHARD_PICTURES = 8
 """Small, since with the published models a picture takes half a minute on a CPU."""
@@ -97,6 +98,7 @@ def count_set(
         work,
         {"inputs": stamp, "code": code, "settings": settings},
         f"evaluate {eval_set.name}",
+        names=("counts.npz", "rejects.parquet"),
     )
     result = Evaluation(
         confusions=sum_shards(out, work.variants, len(eval_set.classes)),
@@ -113,8 +115,11 @@ def sum_shards(folder: Path, variants: list[Variant], classes: int) -> dict[Vari
     """The confusion matrices of all shards in `folder`, added up."""
     sums = {variant: empty_confusion(classes) for variant in variants}
     for path in shard_files(folder, "counts", "npz"):
-        with np.load(path) as shard:
-            variant, cell, pixels = shard["variant"], shard["cell"], shard["pixels"]
+        try:
+            with np.load(path, allow_pickle=False) as shard:
+                variant, cell, pixels = shard["variant"], shard["cell"], shard["pixels"]
+        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+            raise UserError(f"{path}: not a readable shard of counts: {error}; {RERUN}") from error
         starts = np.searchsorted(variant, np.arange(len(variants) + 1))
         for i, matrix in enumerate(sums.values()):
             part = slice(starts[i], starts[i + 1])

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.data.classes import Synonyms
 from pipeline.errors import UserError
 from pipeline.ovseg.clip_branch import RegionStyle, region_style
+from pipeline.views import ClipView
+
+_PAPER = ClipView()
 
 
 @dataclass(frozen=True)
@@ -14,20 +16,20 @@ class EvaluationSettings:
 
     ensemble_weight: float = 0.7
     """CLIP's weight in the ensemble, 0..1."""
-    mask_threshold: float = 0.4
+    mask_threshold: float = _PAPER.threshold
     """Mask probability above which a pixel is shown to CLIP, 0..1."""
     sweep_weights: tuple[float, ...] = ()
     """Further ensemble weights to evaluate, 0..1 each."""
     sweep_thresholds: tuple[float, ...] = ()
     """Further thresholds; each costs another pass of every CLIP."""
     region: str = "crop_and_mask"
-    fill: str = "mean"
-    expand: float = 1.0
+    fill: str = _PAPER.fill
+    expand: float = _PAPER.expand
     """How masks are cut out, see `pipeline.ovseg.clip_branch.region_style`."""
     short_side: int | None = None
     long_side: int | None = None
     """Size pictures are resized to for the segmenter, pixels; None keeps their own."""
-    templates: tuple[str, ...] = VILD_TEMPLATES
+    templates: tuple[str, ...] = _PAPER.templates
     """Prompt templates around the class names, averaged."""
     synonyms: Synonyms = "joined"
     """How classes of several names are read, see `pipeline.data.classes`."""

@@ -1,6 +1,6 @@
 """The two-branch model: masks from a MaskFormer, names from a mask-adapted CLIP.
 
-Three lines use it, where `image` is uint8 RGB (height, width, 3):
+Three lines use it, where `image` is a Pillow image, a file, or uint8 RGB (height, width, 3):
 
     from pipeline.ovseg import OVSeg
     model = OVSeg.load("data")

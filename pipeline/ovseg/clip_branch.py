@@ -11,7 +11,9 @@ from pipeline.errors import UserError
 from pipeline.modes import Precision
 from pipeline.ovseg.ensemble import cosine_logits
 from pipeline.precision import in_precision
+from pipeline.views import ClipView
 
+_PAPER = ClipView()
 WHOLE_PICTURE = 1e6
 """A box expanded by this factor and clamped is the picture."""
 
@@ -20,11 +22,11 @@ WHOLE_PICTURE = 1e6
 class RegionStyle:
     """How a mask becomes a picture for CLIP."""
 
-    threshold: float = 0.4
+    threshold: float = _PAPER.threshold
     """A pixel belongs to the mask where its probability is above this, 0..1."""
-    fill: str = "mean"
+    fill: str = _PAPER.fill
     """Background: "mean" (CLIP's mean colour), "zero" (black) or "preserve" (as it is)."""
-    expand: float = 1.0
+    expand: float = _PAPER.expand
     """Factor on the sides of the tight box."""
     matting: bool = False
     """Blend by the mask's probability instead of cutting at the threshold."""

@@ -6,6 +6,8 @@ what no chosen mask covers stays unnamed. CLIP alone decides: the segmenter's cl
 full vocabulary to be compared with.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -16,7 +18,7 @@ OTHERS = ("others", "other things")
 takes no query of its own."""
 
 
-def checked_names(names: list[str]) -> list[str]:
+def checked_names(names: Sequence[str]) -> list[str]:
     """The names to score: stripped, a single one with "others" behind it to be compared with.
 
     Raises UserError for no name, an empty name, or a name given twice.

@@ -5,7 +5,7 @@ every way of combining the two needs: segmenter only, CLIP only, ensemble at any
 free-text demo.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from pipeline.clip.store import load_clip
-from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.clip.text_bank import TextBank
 from pipeline.clip.tower import MaskClip
 from pipeline.errors import UserError
@@ -22,6 +21,7 @@ from pipeline.modes import Mode, Precision
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
 from pipeline.ovseg.free_text import checked_names, free_text_evidence
+from pipeline.ovseg.inputs import Names, Picture, as_names, as_pixels
 from pipeline.ovseg.result import Segmentation
 from pipeline.ovseg.semantic import label_map, semantic_scores
 from pipeline.runtime import device as runtime_device
@@ -45,13 +45,17 @@ class Evidence:
 
 
 class OVSeg:
-    """A segmenter and a mask-adapted CLIP.
+    """A segmenter and a mask-adapted CLIP, used as their folders record (pipeline/views.py).
+
+    style, threshold, short_side, long_side and templates, where given, replace what is recorded.
 
     segmenter_clip: the CLIP whose text features the segmenter was trained with, where its text
     tower is another than `clip`'s.
-    weight: of CLIP in the ensemble, 0..1. style: how masks are cut out for CLIP.
-    short_side, long_side: size pictures are resized to first; None keeps their own. A long_side
-    alone makes larger pictures smaller.
+    weight: of CLIP in the ensemble, 0..1.
+    style: how masks are cut out for CLIP. threshold: this alone of it, between 0 and 1.
+    short_side, long_side: size in pixels that pictures are resized to first; 0 sets no such limit,
+    and both 0 keep pictures as they are. A long_side alone makes larger pictures smaller.
+    templates: sentences around class names, for both branches.
     prompts: use the mask prompts where `clip` has some. crop_batch: regions in one CLIP pass.
     precision: of both networks while they look at a picture; text is always float32.
     UserError for a number outside its range.
@@ -64,31 +68,37 @@ class OVSeg:
         segmenter_clip: MaskClip | None = None,
         *,
         weight: float = 0.7,
-        style: RegionStyle = RegionStyle(),  # noqa: B008 - frozen
+        style: RegionStyle | None = None,
+        threshold: float | None = None,
         short_side: int | None = None,
         long_side: int | None = None,
-        templates: tuple[str, ...] = VILD_TEMPLATES,
+        templates: tuple[str, ...] | None = None,
         prompts: bool = True,
         crop_batch: int = 32,
         precision: Precision = "float32",
     ) -> None:
+        seen, shown = clip.view, segmenter.view
+        style = style or RegionStyle(seen.threshold, seen.fill, seen.expand)
+        style = style if threshold is None else replace(style, threshold=threshold)
+        short_side = shown.short_side if short_side is None else short_side
+        long_side = shown.long_side if long_side is None else long_side
         _check("weight", weight, 0 <= weight <= 1, "0 to 1")
         _check("threshold", style.threshold, 0 < style.threshold < 1, "between 0 and 1")
         for name, side in (("short_side", short_side), ("long_side", long_side)):
-            _check(name, side, side is None or side >= 1, "1 or more pixels")
+            _check(name, side, side is None or side >= 0, "1 or more pixels, or 0")
         self.segmenter = segmenter.eval()
         self.clip = clip.eval()
         self.weight = weight
         self.style = style
-        self.short_side = short_side
-        self.long_side = long_side
+        self.short_side = short_side or None
+        self.long_side = long_side or None
         self.prompts = prompts
         self.crop_batch = crop_batch
         self.precision = precision
-        self._clip_text = TextBank(clip, templates)
-        self._segmenter_text = (
-            TextBank(segmenter_clip, templates) if segmenter_clip else self._clip_text
-        )
+        self._clip_text = TextBank(clip, templates or seen.templates)
+        self._segmenter_text = self._clip_text
+        if segmenter_clip is not None or (templates is None and seen.templates != shown.templates):
+            self._segmenter_text = TextBank(segmenter_clip or clip, templates or shown.templates)
 
     @classmethod
     def load(
@@ -101,7 +111,8 @@ class OVSeg:
         """The model that the pipeline left under `root`.
 
         clip: which CLIP, as a folder under `root`: "base_clip", "finetune/first",
-        "finetune/second". options: as for `OVSeg`.
+        "finetune/second". It is used as the folders record (pipeline/views.py), but for the
+        options, which are those of `OVSeg`.
         Raises MissingFileError naming the missing folder.
         """
         root = Path(root)
@@ -110,14 +121,15 @@ class OVSeg:
         return cls(segmenter, load_clip(root / clip, place), **options)
 
     @torch.inference_mode()
-    def look(self, image: np.ndarray, names: list[str]) -> Evidence:
-        """Run both branches on a uint8 RGB picture `(H, W, 3)`; any number of names from one.
+    def look(self, image: Picture, names: Names) -> Evidence:
+        """Run both branches on a picture; any number of names from one, used as they stand.
 
-        UserError for no name or a picture that is none.
+        image, names: see `pipeline.ovseg.inputs`, also for the errors; UserError for no name.
         """
+        names = as_names(names)
         if not names:
             raise UserError("no class names; expected at least one")
-        picture = at_test_size(checked_image(image), self.short_side, self.long_side)
+        picture = at_test_size(as_pixels(image), self.short_side, self.long_side)
         text = self._segmenter_text(names)
         [proposals] = propose(self.segmenter, [picture], text, self.precision)
         regions = cut_regions(self.clip, picture, proposals.masks, self.style)
@@ -156,47 +168,39 @@ class OVSeg:
     @torch.inference_mode()
     def scores(
         self,
-        image: np.ndarray,
-        names: list[str],
+        image: Picture,
+        names: Names,
         mode: Mode = "ensemble",
         output_hw: tuple[int, int] | None = None,
     ) -> Tensor:
-        """The semantic map: float32 `(K, H, W)`, at the picture's size unless told otherwise."""
-        named, names = len(names), checked_names(names)
-        evidence = self.look(image, names)
-        classes, masks = self.combine(evidence, mode, named)
-        return semantic_scores(classes, masks, output_hw or image.shape[:2])
+        """The semantic map: float32 `(K, H, W)`, at the picture's size unless told otherwise.
+        Arguments as for `segment`."""
+        pixels, given = as_pixels(image), as_names(names)
+        evidence = self.look(pixels, checked_names(given))
+        classes, masks = self.combine(evidence, mode, len(given))
+        return semantic_scores(classes, masks, output_hw or pixels.shape[:2])
 
     @torch.inference_mode()
-    def segment(
-        self, image: np.ndarray, names: list[str], mode: Mode = "free-text"
-    ) -> Segmentation:
-        """Find `names` in a uint8 RGB picture `(H, W, 3)`.
+    def segment(self, image: Picture, names: Names, mode: Mode = "free-text") -> Segmentation:
+        """Find `names` in a picture.
 
+        image: uint8 RGB `(H, W, 3)`, RGBA or gray; a Pillow image; or a file. Pictures of the
+        latter two are put upright first (EXIF), and the labels are those of the upright one.
+        names: strings, or a single one with commas between the names.
         Mode "free-text" gives each name its best mask and leaves the rest unnamed; the others
         give every pixel one of the names. A single name is compared with "others". Raises
         UserError for a picture or names that are not as said.
         """
-        named, names = len(names), checked_names(names)
-        evidence = self.look(image, names)
-        classes, masks = self.combine(evidence, mode, named)
-        labels = label_map(classes, masks, image.shape[:2])
+        pixels, given = as_pixels(image), as_names(names)
+        scored = checked_names(given)
+        evidence = self.look(pixels, scored)
+        classes, masks = self.combine(evidence, mode, len(given))
+        labels = label_map(classes, masks, pixels.shape[:2])
         return Segmentation(
-            names=tuple(names),
+            names=tuple(scored),
             labels=labels.cpu().numpy().astype(np.int32),
             scores=classes.amax(dim=0).cpu().numpy(),
         )
-
-
-def checked_image(image: np.ndarray) -> np.ndarray:
-    """`image` as it is, if uint8 `(H, W, 3)` with at least one pixel; else UserError."""
-    array = np.asarray(image)
-    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or array.size == 0:
-        raise UserError(
-            f"picture is {array.dtype} {array.shape}; expected uint8 RGB (height, width, 3), "
-            "for example numpy.array(PIL.Image.open(path).convert('RGB'))"
-        )
-    return array
 
 
 def _check(name: str, value: float | None, right: bool, allowed: str) -> None:

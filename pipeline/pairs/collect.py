@@ -11,10 +11,10 @@ from pipeline.atomic import write_text
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.errors import UserError
 from pipeline.fingerprint import of_code, of_contents, of_files, of_models
-from pipeline.pairs.make import MakePairs, PairSettings
+from pipeline.pairs.make import FILES, MakePairs, PairSettings
 from pipeline.pairs.measure import PairStatistics
 from pipeline.records import PairRecord, iterate_parquet, write_parquet
-from pipeline.shards import ShardInfo, collect_rejects, run_shards, total_counts
+from pipeline.shards import ShardInfo, collect_rejects, of_shards, run_shards, total_counts
 from pipeline.truth import Truth, objects_file
 
 
@@ -41,13 +41,13 @@ def collect_pairs(
         of_files([dataset / "dataset.json"]),
         of_models(clip),
         of_contents(about.root, [*files, objects_file(split)]),
-        of_files([proposals], "proposals-*.parquet") if settings.masks == "proposals" else "",
-        of_files([nouns], "nouns-*.parquet") if settings.names == "captions" else "",
+        of_shards(proposals, "proposals") if settings.masks == "proposals" else "",
+        of_shards(nouns, "nouns") if settings.names == "captions" else "",
     ]
     make = MakePairs(dataset, proposals, nouns, clip, split, templates, settings, "".join(inputs))
     code = of_code(__file__)
     fingerprint = {"inputs": inputs, "code": code, "settings": settings, "templates": templates}
-    shards = run_shards(out, records, shard_size, make, fingerprint, "pairs")
+    shards = run_shards(out, records, shard_size, make, fingerprint, "pairs", names=FILES)
     statistics = PairStatistics(Truth(about, split).groups)
     write_parquet(out / "index.parquet", _index(shards, statistics), PairRecord)
     for name, rows, columns in (

@@ -41,6 +41,8 @@ from pipeline.records import (
 from pipeline.truth import Truth, closed_of, read_truth
 
 STAGE = "pairs"
+FILES = (TAR, "index.parquet", "rejects.parquet")
+"""Of a shard."""
 READ_TOGETHER = 32
 """Pictures that are read at once, by threads."""
 

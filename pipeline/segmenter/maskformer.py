@@ -16,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.segmenter.backbones import build_backbone
 from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.predictor import Head
+from pipeline.views import SegmenterView
 
 TEMPERATURE = 100.0  # fixed; CLIP's own logit_scale is unused
 
@@ -59,11 +60,15 @@ class TextClassifier(nn.Module):
 
 
 class MaskFormer(nn.Module):
-    """The segmenter: class-agnostic masks, named by comparison with text features."""
+    """The segmenter: class-agnostic masks, named by comparison with text features.
+
+    view: how it is to be used, see `SegmenterView`; the paper's until a training sets it.
+    """
 
     def __init__(self, config: SegmenterConfig) -> None:
         super().__init__()
         self.config = config
+        self.view = SegmenterView()
         self.backbone = build_backbone(config.backbone)
         self.sem_seg_head = Head(config, self.backbone.output_shape())
         self.clip_adapter = TextClassifier(config.clip_dim)

@@ -4,7 +4,6 @@ One ground-truth mask is everything of one category in a picture, since the segm
 mask per class (paper section 3.1).
 """
 
-import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.data.images import read_image
 from pipeline.data.instances import TrueMasks
+from pipeline.data.pictures import read_pictures
 from pipeline.errors import UserError
 from pipeline.progress import track
-from pipeline.records import ImageRecord
+from pipeline.records import ImageRecord, Reject
 from pipeline.segmenter.config import MasksOf
+from pipeline.segmenter.data import STAGE
 from pipeline.segmenter.inference import MaskChoice
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import at_test_size, propose
@@ -48,22 +48,26 @@ def measure_recall(
     truth: TrueMasks,
     closed: Collection[str],
     how: Measure,
+    rejects: list[Reject],
 ) -> dict[str, float | int | None]:
     """Recall of everything in `truth` by the proposed masks, see `recall`.
 
-    Compared at the size the segmenter sees. Pictures that cannot be read are left out. closed:
-    names of the trained classes.
+    Compared at the size the segmenter sees. closed: names of the trained classes. Pictures that
+    cannot be read, or that their truth does not fit, are appended to `rejects` and left out.
     """
     overlaps: list[float] = []
     inside: list[bool] = []
     choice = MaskChoice(how.masks_of, how.most_masks)
     for start in track(range(0, len(records), BATCH), -(-len(records) // BATCH), "mask recall"):
         images, wanted = [], []
-        for record in records[start : start + BATCH]:
-            with contextlib.suppress(UserError):
-                image = read_image(root / record.path)
-                images.append(at_test_size(image, how.short_side, how.long_side))
-                wanted.append(truth.of(record.image_id, image.shape[:2]))
+        for record, image in read_pictures(root, records[start : start + BATCH], STAGE, rejects):
+            try:
+                masks = truth.of(record.image_id, image.shape[:2])
+            except UserError as error:
+                rejects.append(Reject(STAGE, record.path, "unusable instances", str(error)))
+                continue
+            images.append(at_test_size(image, how.short_side, how.long_side))
+            wanted.append(masks)
         proposed = propose(segmenter, images, text_features, choice=choice)
         for found, masks in zip(proposed, wanted, strict=True):
             proposals = (found.masks > how.mask_threshold).cpu().numpy()

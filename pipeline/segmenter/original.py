@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.segmenter.config import FEATURES, ResNetConfig, SegmenterConfig, SwinConfig
+from pipeline.views import SegmenterView
 
 RESNETS = {"build_resnet_backbone": False, "build_resnet_deeplab_backbone": True}
 SWINS = {"D2SwinTransformer"}
@@ -51,6 +52,14 @@ def segmenter_config(original: Mapping[str, Any], clip_dim: int | None = None) -
         pixel_mean=model["PIXEL_MEAN"],
         pixel_std=model["PIXEL_STD"],
     )
+
+
+def segmenter_view(original: Mapping[str, Any]) -> SegmenterView:
+    """The test size that the configuration names under `INPUT`; without one, the default."""
+    sizes = original.get("INPUT") or {}
+    if not (short_side := sizes.get("MIN_SIZE_TEST")):  # detectron2's 0: pictures keep their size
+        return SegmenterView()
+    return SegmenterView(short_side=short_side, long_side=sizes.get("MAX_SIZE_TEST") or None)
 
 
 def _backbone(model: Mapping[str, Any]) -> ResNetConfig | SwinConfig:

@@ -1,20 +1,24 @@
-"""The segmenter as files: `segmenter.json` (architecture) and `segmenter.safetensors` (weights).
+"""The segmenter as files: `segmenter.json` (architecture, and under "view" how to use it, see
+pipeline/views.py) and `segmenter.safetensors` (weights).
 
 The state-dict keys are those of the released checkpoints without their CLIP.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from pipeline.atomic import replacing, write_text
 from pipeline.errors import MissingFileError, UserError
 from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.views import VIEW, SegmenterView, from_json, to_json
 from pipeline.weights.fit import fill
 
 CONFIG = "segmenter.json"
@@ -32,9 +36,8 @@ def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
     with replacing(folder / WEIGHTS) as temporary:
-        save_file(state, temporary)
-    document = model.config.model_dump(mode="json")
-    write_text(folder / CONFIG, json.dumps(document, indent=1) + "\n")
+        temporary.write_bytes(save(state))  # save_file would not say which error the disk had
+    write_text(folder / CONFIG, json.dumps(description(model), indent=1) + "\n")
 
 
 def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> MaskFormer:
@@ -50,14 +53,39 @@ def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> Ma
                 f"{folder / name}: not found, expected a segmenter; run the stage `segmenter` or "
                 "`ovseg import`"
             )
-    try:
-        config = SegmenterConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValidationError as error:
-        raise UserError(f"{folder / CONFIG}: not a segmenter's architecture: {error}") from error
+    config, view = read_description(_json(folder / CONFIG), str(folder / CONFIG))
     try:
         state = load_file(folder / WEIGHTS)
     except SafetensorError as error:
         raise UserError(f"{folder / WEIGHTS}: not a readable safetensors file: {error}") from error
     model = MaskFormer(config)
+    model.view = view
     fill(model, state, str(folder / WEIGHTS))
     return model.to(device).eval()
+
+
+def description(model: MaskFormer) -> dict[str, Any]:
+    """What `segmenter.json` holds, and exported checkpoints beside the weights."""
+    return model.config.model_dump(mode="json") | {VIEW: to_json(model.view)}
+
+
+def read_description(
+    content: Mapping[str, Any], where: str
+) -> tuple[SegmenterConfig, SegmenterView]:
+    """Architecture and view out of a `description`; `where` names it in a UserError."""
+    architecture = {key: value for key, value in content.items() if key != VIEW}
+    try:
+        config = SegmenterConfig.model_validate(architecture)
+    except ValidationError as error:
+        raise UserError(f"{where}: not a segmenter's architecture: {error}") from error
+    return config, from_json(SegmenterView, content, where)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a segmenter's architecture: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not a segmenter's architecture: expected an object")
+    return content

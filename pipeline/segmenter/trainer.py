@@ -29,14 +29,14 @@ class LossModel(nn.Module):
         self.segmenter = segmenter
         self.register_buffer("text_features", text_features, persistent=False)
         self.weights = weights
-        self.bfloat16 = bfloat16
+        self.mixed_precision = bfloat16  # nn.Module has a method bfloat16
 
     def forward(self, samples: Sequence[TrainingSample]) -> dict[str, Tensor]:
         """Losses of one batch, as `pipeline.segmenter.criterion.losses` names them."""
         device = self.text_features.device
         images = [sample.image.to(device, non_blocking=True) for sample in samples]
         targets = [_on(sample.target, device) for sample in samples]
-        with autocast(device, self.bfloat16):
+        with autocast(device, self.mixed_precision):
             output = self.segmenter(images, self.text_features)
         return weighted(losses(output, targets, self.weights), self.weights)
 

@@ -24,6 +24,8 @@ from pipeline.text.tagger import load_tagger, weights_stamp
 
 STAGE = "nouns"
 RARE = "rarer than min_count"
+FILES = ("nouns.parquet", "drops.parquet", "rejects.parquet")
+"""Of a shard, in both passes."""
 _COMMONEST = 40
 
 
@@ -43,14 +45,17 @@ def collect_nouns(
     make = partial(make_candidates, options)
     fingerprint = {"code": code, "options": options}
     many = len(pictures) > 4 * shard_size  # starting a process costs what 10,000 captions do
-    first = run_shards(folder, pictures, shard_size, make, fingerprint, STAGE, processes=many)
+    first = run_shards(
+        folder, pictures, shard_size, make, fingerprint, STAGE, names=FILES, processes=many
+    )
     counts = count_captions(folder)
     rare = frozenset(noun for noun, n in counts.items() if n < min_count)
     files = [(info.index, *map(of_file, info.files)) for info in first]
     fingerprint = {"code": code, "rare": sorted(rare)}
     shards = run_shards(
-        out, files, 1, partial(drop_rare, folder, rare), fingerprint, "shards without rare nouns"
-    )
+        out, files, 1, partial(drop_rare, folder, rare), fingerprint, "shards without rare nouns",
+        names=FILES,
+    )  # fmt: skip
     kept = Counter({noun: n for noun, n in counts.items() if noun not in rare})
     write_text(out / "vocabulary.csv", vocabulary(kept))
     write_text(out / "plots" / "commonest_nouns.csv", vocabulary(kept, _COMMONEST))

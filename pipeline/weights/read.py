@@ -78,6 +78,8 @@ def read_tensors(path: Path | str) -> TensorFile:
     if not tensors:
         raise UserError(f"{path}: holds no tensors, expected a state dict")
     about = about if about is not None else outer.get(ABOUT) or {}
+    if not isinstance(about, dict) or not all(isinstance(part, dict) for part in about.values()):
+        raise UserError(f"{path}: its entry {ABOUT!r} describes no model, but is {about!r:.80}")
     wrapped = any(str(key).startswith(WRAPPER) for key in inner)
     return TensorFile(tensors, others, about, wrapped)
 

@@ -1,5 +1,5 @@
-"""The original's own tiny models, as checkpoint files: imported, they are what the golden tests
-compare with the original's tensors."""
+"""The tiny models of the goldens, the original's and our own reference's, as checkpoint files:
+imported, they are what the golden tests compare."""
 
 import pytest
 import torch
@@ -14,16 +14,20 @@ from pipeline.weights.read import ABOUT, read_tensors
 from tests.checkpoints.released import plain_maskformer
 from tests.clip.tiny import tiny_clip
 from tests.golden_checks.original import load_original
-from tests.goldens import FOLDER, Golden, index
+from tests.goldens import FOLDER, OWN, Golden, index
 
-WHOLE = [name for name, about in index(FOLDER).items() if "MODEL" in about.get("config", {})]
+WHOLE = [
+    pytest.param(folder, name, id=name)
+    for folder in (FOLDER, OWN)
+    for name, about in index(folder).items()
+    if "MODEL" in about.get("config", {})
+]
 
 
-@pytest.mark.skipif(not WHOLE, reason=f"no goldens at {FOLDER}: set OVSEG_GOLDENS")
-@pytest.mark.parametrize("name", WHOLE)
-def test_imported_with_its_yaml(tmp_path, name):
-    golden = Golden(name, FOLDER)
-    segmenter, clip = load_original(FOLDER, name)
+@pytest.mark.parametrize("folder, name", WHOLE)
+def test_imported_with_its_yaml(tmp_path, folder, name):
+    golden = Golden(name, folder)
+    segmenter, clip = load_original(folder, name)
     about = {"clip": {"model_cfg": clip.model_cfg}}  # its heads are no published CLIP's
     state = {key: golden.tensor(key) for key in golden}
     torch.save({"model": state, ABOUT: about}, tmp_path / "model.pth")
@@ -40,11 +44,10 @@ def test_imported_with_its_yaml(tmp_path, name):
     assert named.model_cfg == clip.model_cfg and same(named, clip)
 
 
-@pytest.mark.skipif(not WHOLE, reason=f"no goldens at {FOLDER}: set OVSEG_GOLDENS")
-@pytest.mark.parametrize("name", WHOLE)
-def test_a_plain_maskformer_with_its_yaml(tmp_path, name):
-    golden = Golden(name, FOLDER)
-    segmenter, clip = load_original(FOLDER, name)
+@pytest.mark.parametrize("folder, name", WHOLE)
+def test_a_plain_maskformer_with_its_yaml(tmp_path, folder, name):
+    golden = Golden(name, folder)
+    segmenter, clip = load_original(folder, name)
     plain = plain_maskformer({key: golden.tensor(key) for key in golden})
     torch.save({"model": plain}, tmp_path / "plain.pth")
     model = golden.about["config"]["MODEL"]

@@ -1,13 +1,41 @@
 import io
+import os
+import pickle
+import shutil
 import tarfile
+import tempfile
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from pipeline.clip import pair_set
+from pipeline.clip.augment import Batch, RegionSet, stack
 from pipeline.clip.pair_set import PairSet, open_pairs
+from pipeline.draws import Draws, loader
+from pipeline.errors import MissingFileError, UserError
+from pipeline.shards import run_shards
 from tests.clip.tiny import COLOURS, wedge, write_pairs
+
+
+def _png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _tar(path, members):
+    with tarfile.open(path, "w") as tar:
+        for name, data in members.items() if isinstance(members, dict) else members:
+            if isinstance(data, tarfile.TarInfo):
+                tar.addfile(data)
+                continue
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
 
 
 def test_pairs_are_read_as_written(tmp_path):
@@ -31,51 +59,190 @@ def test_decoding_ahead_changes_nothing(tmp_path, budget):
         assert np.array_equal(plain[i].crop, ahead[i].crop)
 
 
-def test_decoding_ahead_stops_at_the_budget(tmp_path, monkeypatch):
-    monkeypatch.setattr(pair_set, "DECODED_TOGETHER", 4)
-    pairs = PairSet(write_pairs(tmp_path, 11), decoded_budget=1)
-    assert pairs.decode() == 4
-    assert pairs[10].mask.any()
+def test_decoded_pairs_never_pass_the_budget(tmp_path):
+    plain = PairSet(write_pairs(tmp_path, 11))
+    four = sum(plain[i].crop.nbytes + plain[i].mask.nbytes for i in range(4))
+    for budget, kept in ((four, 4), (four - 1, 3), (0, 0)):
+        assert PairSet(tmp_path, budget).decode() == kept
+    pairs = PairSet(tmp_path, four)
+    pairs.decode()
+    for i in range(11):
+        assert np.array_equal(pairs[i].crop, plain[i].crop)
+        assert np.array_equal(pairs[i].mask, plain[i].mask)
 
 
-def test_faults_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="expected the shards of the stage `pairs`"):
-        PairSet(tmp_path)
-    with tarfile.open(tmp_path / "pairs-00000.tar", "w"):
-        pass
-    with pytest.raises(ValueError, match="its 1 shards hold no pairs"):
-        PairSet(tmp_path)
-    _tar(tmp_path / "pairs-00000.tar", {"a.png": b"x", "a.txt": b"dog", "a.json": b"{}"})
-    with pytest.raises(ValueError, match=r"pair a has no .mask.png, expected the members .png"):
-        PairSet(tmp_path)
-    members = {"a.png": b"x", "a.mask.png": b"x", "a.txt": b"dog", "a.json": b'{"image_id": 3}'}
-    _tar(tmp_path / "pairs-00000.tar", members)
-    with pytest.raises(ValueError, match="pair 0 cannot be read as PNG"):
-        PairSet(tmp_path)[0]
-    _tar(tmp_path / "pairs-00000.tar", members | {"a.json": b"{}"})
-    with pytest.raises(ValueError, match="not a readable shard"):
-        PairSet(tmp_path)
-    sizes = {
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_what_is_decoded_reaches_the_processes_of_the_loader(tmp_path, workers):
+    """The shards are gone by then: nobody can read a pair again."""
+
+    def batches(pairs: PairSet, workers: int) -> list[Batch]:
+        regions = RegionSet(pairs, 24, torch.zeros(3), torch.ones(3), "mean", 0.9, seed=0)
+        return list(loader(regions, Draws(13, 4, 0, 0, 5, 0, 1), stack, workers))
+
+    expected = batches(PairSet(write_pairs(tmp_path, 13)), 0)
+    pairs = open_pairs(tmp_path)
+    for shard in tmp_path.glob("*.tar"):
+        shard.unlink()
+    found = batches(pairs, workers)
+    assert len(found) == len(expected) == 5
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one.images, other.images) and torch.equal(one.masks, other.masks)
+        assert torch.equal(one.noun_ids, other.noun_ids)
+
+
+def test_pairs_for_another_machine_are_read_there(tmp_path):
+    pairs = open_pairs(write_pairs(tmp_path, 5))
+    data = pickle.dumps(pairs)
+    assert len(data) < 10_000
+    there = pickle.loads(data)
+    assert all(np.array_equal(there[i].crop, pairs[i].crop) for i in range(5))
+
+
+def test_decoded_pairs_have_no_file_that_could_be_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    shared = Path("/dev/shm")
+    before = {*shared.iterdir()} if shared.is_dir() else set()
+    for memory in (True, False):
+        if not memory:  # as on macOS
+            monkeypatch.delattr(os, "memfd_create", raising=False)
+        pairs = open_pairs(write_pairs(tmp_path / "pairs", 5))
+        assert pairs[0].mask.any() and not list((tmp_path / "temporary").iterdir())
+        if shared.is_dir():
+            assert not [f for f in {*shared.iterdir()} - before if "ovseg" in f.name]
+
+
+GOOD = {"a.txt": b"dog", "a.json": b'{"image_id": 3}'}
+
+
+def stored(folder, members) -> Path:
+    """A folder whose one shard has these members: bytes, or a TarInfo for what is no file."""
+
+    def make(items, made):
+        _tar(made / "pairs.tar", members)
+        return {}
+
+    run_shards(folder, [0], 1, make, {"members": repr(members)}, "", names=["pairs.tar"])
+    return folder
+
+
+def pictures(height=3, width=4):
+    return {
         "a.png": _png(np.zeros((3, 4, 3), np.uint8)),
-        "a.mask.png": _png(np.zeros((4, 3), "B")),
+        "a.mask.png": _png(np.full((height, width), 255, "B")),
     }
-    _tar(tmp_path / "pairs-00000.tar", members | sizes)
-    with pytest.raises(ValueError, match=r"crop of \(3, 4\) and a mask of \(4, 3\)"):
-        PairSet(tmp_path)[0]
-    (tmp_path / "pairs-00000.tar").write_bytes(b"cut short" * 100)
-    with pytest.raises(ValueError, match="not a readable shard of pairs"):
+
+
+def test_a_folder_without_shards_names_the_stage(tmp_path):
+    with pytest.raises(MissingFileError, match="no manifest folder, expected shards pairs"):
         PairSet(tmp_path)
+    with pytest.raises(UserError, match="its 1 shards hold no pairs"):
+        PairSet(stored(tmp_path, {}))
 
 
-def _png(pixels):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+def test_only_what_a_manifest_names_is_trained_on(tmp_path):
+    """A copy of a shard used to be trained on as well."""
+    write_pairs(tmp_path, 7, per_shard=3)
+    for name in ("pairs-00003.tar", "pairs-00000 (copy).tar", "other.tar"):
+        shutil.copy(tmp_path / "pairs-00000.tar", tmp_path / name)
+    assert len(PairSet(tmp_path)) == 7
 
 
-def _tar(path, members):
-    with tarfile.open(path, "w") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+def link(kind) -> tarfile.TarInfo:
+    info = tarfile.TarInfo("a.txt")
+    info.type, info.linkname = kind, "/etc/passwd"
+    return info
+
+
+WRONG = {
+    "no mask": ({"a.png": b"x"}, "pair a has no .mask.png; expected the members .png"),
+    "id missing": ({"a.json": b"{}"}, "pair a: its .json is b'{}', expected an object"),
+    "list": ({"a.json": b"[3]"}, "expected an object with image_id"),
+    "text id": ({"a.json": b'{"image_id": "3"}'}, "image_id, a whole number"),
+    "true id": ({"a.json": b'{"image_id": true}'}, "image_id, a whole number"),
+    "NaN": ({"a.json": b'{"image_id": NaN}'}, "image_id, a whole number"),
+    "fraction": ({"a.json": b'{"image_id": 3.5}'}, "image_id, a whole number"),
+    "huge id": ({"a.json": b'{"image_id": %d}' % 10**30}, "image_id, a whole number"),
+    "digits": ({"a.json": b'{"image_id": %s}' % (b"9" * 5000)}, "its .json is not JSON"),
+    "deep": ({"a.json": b"[" * 100_000}, "its .json is not JSON"),
+    "repeated": ({"a.json": b'{"image_id": 3, "image_id": 4}'}, "image_id is there twice"),
+    "not JSON": ({"a.json": b"image 3"}, "its .json is not JSON"),
+    "bytes": ({"a.json": b"\xff\xfe"}, "its .json is not JSON"),
+    "no UTF-8": ({"a.txt": b"\xff"}, "not a readable shard of pairs: .*utf-8"),
+    "no noun": ({"a.txt": b" \n"}, "pair a has an empty noun"),
+    "folder": ({"a.txt": link(tarfile.DIRTYPE)}, "member 'a.txt' is not a plain file"),
+    "symbolic link": ({"a.txt": link(tarfile.SYMTYPE)}, "member 'a.txt' is not a plain file"),
+    "hard link": ({"a.txt": link(tarfile.LNKTYPE)}, "member 'a.txt' is not a plain file"),
+    "device": ({"a.txt": link(tarfile.CHRTYPE)}, "member 'a.txt' is not a plain file"),
+    "pipe": ({"a.txt": link(tarfile.FIFOTYPE)}, "member 'a.txt' is not a plain file"),
+    "sparse": ({"a.txt": link(tarfile.GNUTYPE_SPARSE)}, "not a readable shard|not a plain file"),
+    "outside": ({"../b.png": b"x"}, "pair  has no"),
+    "absolute": ({"/etc/b.png": b"x"}, "pair /etc/b has no"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_an_odd_member_is_named_and_nothing_is_unpacked(tmp_path, kind):
+    members, message = WRONG[kind]
+    base = GOOD if kind == "no mask" else pictures() | GOOD
+    with pytest.raises(UserError, match=message) as error:
+        PairSet(stored(tmp_path, base | members))
+    assert "pairs-00000.tar: " in str(error.value)
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest", "pairs-00000.tar"}
+
+
+def test_a_member_that_is_there_twice_is_named(tmp_path):
+    members = [*(pictures() | GOOD).items(), ("a.txt", b"cat")]
+    with pytest.raises(UserError, match="member 'a.txt' is there twice"):
+        PairSet(stored(tmp_path, members))
+    compressed = io.BytesIO()
+    with tarfile.open(fileobj=compressed, mode="w:gz"):
+        pass
+    (tmp_path / "pairs-00000.tar").write_bytes(compressed.getvalue())
+    with pytest.raises(UserError, match="pairs-00000.tar: its content is not what its manifest"):
+        PairSet(tmp_path)
+    with pytest.raises(UserError, match="pairs-00000.tar: not a readable shard of pairs"):
+        pair_set._index(tmp_path / "pairs-00000.tar")
+
+
+def bomb(side: int) -> bytes:
+    """A PNG of a few bytes whose header promises side x side pixels."""
+    data = bytearray(_png(np.zeros((1, 1), "B")))
+    data[16:24] = side.to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"a.png": b"x"}, "pair 0 cannot be read as a picture: cannot identify"),
+        ({"a.png": bomb(30_000)}, "pair 0 cannot be read as a picture: .*decompression bomb"),
+        ({"a.mask.png": bomb(30_000)}, "pair 0 cannot be read as a picture: .*decompression bomb"),
+        (pictures(4, 3), r"crop of \(3, 4\) and a mask of \(4, 3\)"),
+    ],
+)
+def test_a_crop_that_is_no_picture_is_named(tmp_path, wrong, message):
+    with pytest.raises(UserError, match=message) as error:
+        PairSet(stored(tmp_path, pictures() | GOOD | wrong))[0]
+    assert "pairs-00000.tar: " in str(error.value)
+
+
+def test_no_bytes_of_a_picture_end_in_a_trace(tmp_path):
+    """Whatever Pillow raises on foreign bytes; their checksum is right here."""
+    rng = np.random.default_rng(0)
+    whole = _png(rng.integers(0, 255, (9, 9, 3), dtype=np.uint8))
+    for number in range(150):
+        data = bytearray(whole)
+        for place in rng.integers(8, len(data), rng.integers(1, 4)):
+            data[place] = rng.integers(256)
+        chunk = 8
+        while chunk + 12 <= len(data):  # so that Pillow looks at the content
+            end = chunk + 8 + int.from_bytes(data[chunk : chunk + 4], "big")
+            data[end : end + 4] = zlib.crc32(data[chunk + 4 : end]).to_bytes(4, "big")
+            chunk = end + 4
+        pairs = PairSet(stored(tmp_path / str(number), pictures() | GOOD | {"a.png": bytes(data)}))
+        try:
+            pairs[0]
+        except UserError:
+            pass

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipeline.clip.store import PROMPT_KEY, build_from_config, load_clip, save_clip
+from pipeline.errors import UserError
 from tests.clip.tiny import CONFIG, tiny_clip
 
 
@@ -83,6 +84,40 @@ def test_missing_and_broken_files_are_named(tmp_path):
         load_clip(tmp_path)
     (tmp_path / "clip.json").write_text("{}")
     with pytest.raises(ValueError, match="not a CLIP configuration"):
+        load_clip(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["clip.safetensors", "prompts.safetensors"])
+def test_weights_cut_short_are_named(tmp_path, name):
+    save_clip(tmp_path, tiny_clip(depth=1), "a test")
+    whole = (tmp_path / name).read_bytes()
+    for size in (0, 5, 8, 100, len(whole) // 2, len(whole) - 1):
+        (tmp_path / name).write_bytes(whole[:size])
+        with pytest.raises(UserError, match=f"{name}: not a readable safetensors file .*cut short"):
+            load_clip(tmp_path)
+
+
+def test_prompts_that_are_others_are_named(tmp_path):
+    save_clip(tmp_path, tiny_clip(depth=1), "a test")
+    path = tmp_path / "prompts.safetensors"
+    for tensors, message in (
+        ({"odd": torch.zeros(1, 9, 32)}, r"holds \['odd'\], expected visual.mask_embedding alone"),
+        ({PROMPT_KEY: torch.zeros(1, 4, 32)}, r"mask prompts of shape \(1, 4, 32\) do not fit"),
+        ({PROMPT_KEY: torch.full((1, 9, 32), torch.nan)}, "mask prompts hold NaN"),
+        ({PROMPT_KEY: torch.zeros(2, 9, 32)}, "prompts of depth 2, though clip.json says .* 1"),
+    ):
+        save_file(tensors, path)
+        with pytest.raises(UserError, match=f"prompts.safetensors: {message}"):
+            load_clip(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"[1]", b"7", b'{"model_cfg": [], "name": 1}', b"{", b"\xff", b'{"model_cfg": 3}']
+)
+def test_an_odd_configuration_is_named(tmp_path, content):
+    save_clip(tmp_path, tiny_clip(), "a test")
+    (tmp_path / "clip.json").write_bytes(content)
+    with pytest.raises(UserError, match="clip.json: not a CLIP configuration"):
         load_clip(tmp_path)
 
 

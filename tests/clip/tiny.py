@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.clip.store import build_from_config
 from pipeline.clip.tower import MaskClip
+from pipeline.shards import run_shards
 
 CONFIG = {
     "embed_dim": 16,
@@ -39,16 +40,19 @@ def write_pairs(folder: Path, count: int, per_shard: int = 100, seed: int = 0) -
     """Shards as the stage `pairs` writes them: wedges, whose colour is told by their noun,
     on noise. Image ids are 0, 0, 1, 1, 2 ...: two pairs a picture."""
     rng = np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    for first in range(0, count, per_shard):
-        with tarfile.open(folder / f"pairs-{first // per_shard:05d}.tar", "w") as tar:
-            for i in range(first, min(first + per_shard, count)):
+
+    def make(numbers: list[int], folder: Path) -> dict:
+        with tarfile.open(folder / "pairs.tar", "w") as tar:
+            for i in numbers:
                 noun = list(COLOURS)[rng.integers(len(COLOURS))]
                 crop, mask = wedge(COLOURS[noun], rng)
                 _add(tar, f"{i:06d}.png", _png(crop))
                 _add(tar, f"{i:06d}.mask.png", _png(mask.astype(np.uint8) * 255))
                 _add(tar, f"{i:06d}.txt", noun.encode())
                 _add(tar, f"{i:06d}.json", json.dumps({"image_id": i // 2}).encode())
+        return {}
+
+    run_shards(folder, range(count), per_shard, make, {"seed": seed}, "pairs", names=["pairs.tar"])
     return folder
 
 

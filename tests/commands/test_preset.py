@@ -7,10 +7,10 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.commands.preset import preset
-from pipeline.params import load_params
+from pipeline.errors import MissingFileError
 from pipeline.presets import params_of, preset_names
 from stages.dataset import main as dataset_stage
-from stages.watch import main as watch_stage
+from stages.provenance import main as provenance_stage
 from tests.data.test_own import make_own
 
 ROOT = Path(__file__).parents[2]
@@ -55,10 +55,11 @@ def test_your_own_folder_goes_through_without_another_change(tmp_path, capsys, m
     make_own(tmp_path / "mydata")
     preset("own")
     assert "mydata" not in capsys.readouterr().out
-    with pytest.raises(FileNotFoundError, match=r"data/watch/own.json: not there; .*stages.watch"):
-        dataset_stage(tmp_path / "out", tmp_path / "metrics.json")
-    watch_stage("own", Path("data/watch/own.json"))
-    dataset_stage(tmp_path / "out", tmp_path / "metrics.json")
+    found = Path("data/provenance/dataset.json")
+    with pytest.raises(MissingFileError, match=r"dataset.json: not there; .*stages.provenance"):
+        dataset_stage(tmp_path / "out", tmp_path / "metrics.json", watched=found)
+    provenance_stage(Path("data/provenance"))
+    dataset_stage(tmp_path / "out", tmp_path / "metrics.json", watched=found)
     assert list(json.loads((tmp_path / "out/watched.json").read_text())) == ["own"]
     counts = json.loads((tmp_path / "metrics.json").read_text())
     assert (counts["train"]["pictures"], counts["sets"]) == (2, {"own": 1})
@@ -80,22 +81,14 @@ def test_an_unknown_name_is_one_line(tmp_path, capsys):
     assert not (tmp_path / "params.yaml").exists()
 
 
-def watch(folder: Path) -> None:
-    """Run the stages `watch` that params.yaml in `folder` asks for."""
-    params = folder / "params.yaml"
-    for name in load_params(params, "dataset").watch:
-        watch_stage(name, folder / f"watch/{name}.json", params)
-
-
 @pytest.mark.parametrize("name", PAPER)
 def test_a_run_without_the_data_ends_in_one_message(name, tmp_path, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "absent"))
     (tmp_path / "params.yaml").write_text(params_of(name))
-    watch(tmp_path)
-    with pytest.raises(FileNotFoundError) as error:
-        dataset_stage(
-            tmp_path / "out", tmp_path / "m.json", tmp_path / "params.yaml", tmp_path / "watch"
-        )
+    params, found = tmp_path / "params.yaml", tmp_path / "provenance"
+    provenance_stage(found, params, tmp_path / "digests.sqlite")
+    with pytest.raises(MissingFileError) as error:
+        dataset_stage(tmp_path / "out", tmp_path / "m.json", params, found / "dataset.json")
     message = str(error.value)
     assert message.startswith(f"under {tmp_path}/absent there is not all that is needed")
     for users in ("coco train2017", "ade150", "ade847", "pc59, pc459", "voc20"):
@@ -108,8 +101,12 @@ def test_a_run_without_the_data_ends_in_one_message(name, tmp_path, monkeypatch)
 def test_the_stage_itself_shows_no_stack_trace(tmp_path, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "absent"))
     (tmp_path / "params.yaml").write_text(params_of(PAPER[0]))
-    watch(tmp_path)
-    flags = {"out": "out", "metrics": "metrics.json", "params": "params.yaml", "watched": "watch"}
+    params = tmp_path / "params.yaml"
+    provenance_stage(tmp_path / "provenance", params, tmp_path / "digests.sqlite")
+    flags = {
+        "out": "out", "metrics": "metrics.json", "params": "params.yaml",
+        "watched": "provenance/dataset.json",
+    }  # fmt: skip
     arguments = [word for key, value in flags.items() for word in (f"--{key}", tmp_path / value)]
     command = [sys.executable, "-W", "ignore", "-m", "stages.dataset", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -2,14 +2,17 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import yaml
 
 from pipeline.clip.store import save_clip
 from pipeline.data.sets import save_eval_set
+from pipeline.errors import UserError
 from pipeline.evaluation import count
 from pipeline.evaluation.run import evaluate
 from pipeline.segmenter.store import save_segmenter
+from pipeline.shards import run_shards
 from stages.evaluate import main
 from tests import shipped
 from tests.evaluation.small_set import small_set
@@ -89,3 +92,20 @@ def test_a_set_whose_pictures_are_gone_is_an_error(flags, tmp_path):
     (tmp_path / "gone").mkdir()
     with pytest.raises(ValueError, match="no picture could be evaluated.*gone"):
         main(set="small", **flags)
+
+
+def test_counts_that_are_pickles_are_refused_and_not_run(tmp_path):
+    """numpy's own format can hold pickles; the shard's checksum is right here."""
+
+    class Harm:
+        def __reduce__(self):
+            return open, (str(tmp_path / "harm"), "w")
+
+    def make(items, folder):
+        np.savez(folder / "counts.npz", variant=np.array([Harm()], object))
+        return {}
+
+    run_shards(tmp_path / "shards", [0], 1, make, {}, "", names=["counts.npz"])
+    with pytest.raises(UserError, match="counts-00000.npz: not a readable shard of counts.*pickle"):
+        count.sum_shards(tmp_path / "shards", [], 3)
+    assert not (tmp_path / "harm").exists()

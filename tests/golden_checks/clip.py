@@ -43,12 +43,13 @@ def check_tower(golden: Golden) -> None:
         prompts = clip.prompts.detach().clone()
         keep = patch_mask(masks, clip.patch_size)
         assert np.array_equal(keep.float().numpy(), golden[f"{prefix}mask_grid"])
-        assert_close(clip.encode_image(images), golden.tensor(key))
-        assert_close(clip.encode_image(images, masks), golden.tensor(f"{prefix}feat_with_mask"))
+        assert_close(clip.encode_image(images), golden.tensor(key), key)
+        masked = f"{prefix}feat_with_mask"
+        assert_close(clip.encode_image(images, masks), golden.tensor(masked), masked)
         for other in golden:
             if depth := re.fullmatch(rf"{prefix}feat_with_mask_depth(\d+)", other):
                 clip.set_prompts(prompts[: int(depth[1])])
-                assert_close(clip.encode_image(images, masks), golden.tensor(other))
+                assert_close(clip.encode_image(images, masks), golden.tensor(other), other)
 
 
 def _prefix_of(weights: str) -> str:
@@ -70,7 +71,7 @@ def check_training_side(golden: Golden) -> None:
         shown = masks[:, 0] if kind[3] else masks  # both forms of a batch of masks are taken
         count = len(expected)
         given = shown[:count] if kind[1] == "with" else None
-        assert_close(clips[kind[2]].encode_image(images[:count], given), expected)
+        assert_close(clips[kind[2]].encode_image(images[:count], given), expected, key)
 
     fill, crop = tuple(golden.about["mask_rule"]["fill_rgb"]), golden["crop_rgb_hwc_u8"]
     assert np.array_equal(recovered_mask(crop, fill), golden["mask_before_resize"])
@@ -78,7 +79,8 @@ def check_training_side(golden: Golden) -> None:
     view, mask = original_view(crop, size, MEAN, STD, fill)
     assert np.array_equal(mask.numpy(), golden["val.mask"])
     first, step = map(int, re.search(r":, (\d+)::(\d+)", golden.about["notes"]).groups())
-    assert_close(view[:, first::step, first::step], golden.tensor("val.image_sub"))
+    shown = view[:, first::step, first::step]
+    assert_close(shown, golden.tensor("val.image_sub"), "val.image_sub")
     mean, std = (np.array(c, np.float32).reshape(3, 1, 1) for c in (MEAN, STD))
     pixels = (view.numpy() * std + mean) * 255
     assert np.array_equal(pixels.round().transpose(1, 2, 0), golden["val.resized_u8_hwc"])
@@ -96,5 +98,6 @@ def check_text(golden: Golden) -> None:
     for i, template in enumerate(templates):
         tokens = clip.tokenize([template.format(name) for name in names])
         assert np.array_equal(tokens.numpy(), golden["tokens"][i])
-        assert_close(clip.encode_text(tokens), per_template[i])
-    assert_close(class_features(clip, names, templates), golden.tensor("class_features"))
+        assert_close(clip.encode_text(tokens), per_template[i], template)
+    features = class_features(clip, names, templates)
+    assert_close(features, golden.tensor("class_features"), "class_features")

@@ -64,7 +64,7 @@ def check_maps(golden: Golden) -> None:
         ours = model_of(golden, ways).scores(
             picture(golden, case), golden.about["class_names"], ways.branch, size
         )
-        assert_close(ours, golden.tensor(key))
+        assert_close(ours, golden.tensor(key), key)
 
 
 def check_clip_logits(golden: Golden) -> None:
@@ -79,7 +79,7 @@ def check_clip_logits(golden: Golden) -> None:
         for key, prompts in (("clip_logits", True), ("clip_logits_noprompt", False)):
             if f"{case}.{key}" in golden:
                 [logits] = region_logits(model.clip, [regions], text, prompts=prompts)
-                assert_close(logits, golden.tensor(f"{case}.{key}"))
+                assert_close(logits, golden.tensor(f"{case}.{key}"), f"{case}.{key}")
 
 
 def check_demo(golden: Golden) -> None:
@@ -94,4 +94,4 @@ def check_demo(golden: Golden) -> None:
             names = about["notes"][f"{kind}.caller_list_after_call"][:1]
         assert len(names) == int(count)
         ours = model_of(whole).scores(picture(whole, case), names, "free-text")
-        assert_close(ours, golden.tensor(key))
+        assert_close(ours, golden.tensor(key), key)

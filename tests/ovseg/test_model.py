@@ -5,7 +5,6 @@ import torch
 from pipeline.clip.store import save_clip
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
-from pipeline.ovseg.model import checked_image
 from pipeline.ovseg.semantic import label_map
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import at_test_size
@@ -152,20 +151,6 @@ def test_a_resized_look_gives_labels_at_the_pictures_own_size(model, image):
     small = OVSeg(model.segmenter, model.clip, short_side=32, long_side=40)
     assert small.look(image, NAMES).masks.shape[1:] == (29, 40)
     assert small.segment(image, NAMES, "ensemble").labels.shape == (50, 70)
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        np.zeros((4, 4), np.uint8),
-        np.zeros((4, 4, 4), np.uint8),
-        np.zeros((4, 4, 3), np.float32),
-        np.zeros((0, 4, 3), np.uint8),
-    ],
-)
-def test_what_is_no_picture_is_refused(bad):
-    with pytest.raises(ValueError, match="uint8 RGB"):
-        checked_image(bad)
 
 
 def test_an_unknown_mode_is_refused(model, image):

@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from pipeline.data.dataset import read_dataset, read_split
 from pipeline.masks import encode_masks
 from pipeline.pairs.collect import collect_pairs
 from pipeline.pairs.make import PairSettings
-from pipeline.pairs.read import read_pairs
 from pipeline.records import (
     NounRecord,
     PairRecord,
@@ -22,6 +22,7 @@ from pipeline.records import (
 )
 from pipeline.shards import run_shards
 from tests.ovseg.tiny import tiny_clip
+from tests.pairs.samples import samples
 from tests.toy import make_toy, shapes
 
 SETTINGS = PairSettings(
@@ -65,8 +66,9 @@ def make_nouns(image_ids, folder):
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("inputs")
     make_toy(root / "dataset", pictures=6)
-    run_shards(root / "proposals", list(range(1, 7)), 2, make_proposals, {}, "proposals")
-    run_shards(root / "nouns", list(range(1, 7)), 4, make_nouns, {}, "nouns")
+    ids = list(range(1, 7))
+    for stage, size, make in (("proposals", 2, make_proposals), ("nouns", 4, make_nouns)):
+        run_shards(root / stage, ids, size, make, {}, stage, names=[f"{stage}.parquet"])
     save_clip(root / "clip", tiny_clip(), "tiny")
     return root
 
@@ -111,27 +113,29 @@ def test_covers_says_whether_the_chosen_mask_is_the_true_one(folders, tmp_path):
 def test_shards_hold_the_crops_that_the_index_lists(folders, tmp_path):
     collect(folders, tmp_path)
     index = read_parquet(tmp_path / "index.parquet", PairRecord)
-    pairs = list(read_pairs(tmp_path))
-    assert [p.key for p in pairs] == [p.key for p in index]
-    for pair, record in zip(pairs, index, strict=True):
+    stored, training = samples(tmp_path), PairSet(tmp_path)
+    assert [s["__key__"] for s in stored] == [p.key for p in index]
+    for number, (sample, record) in enumerate(zip(stored, index, strict=True)):
         x1, y1, x2, y2 = record.box_xyxy
+        pair = training[number]
         assert pair.crop.shape == (y2 - y1, x2 - x1, 3) and pair.mask.sum() == record.area
         assert pair.mask.any(axis=0).all() or pair.mask.any(axis=1).all()
-        assert pair.about["similarity"] == pytest.approx(record.similarity, abs=1e-6)
-    training = PairSet(tmp_path)
+        about = json.loads(sample["json"])
+        assert about["similarity"] == pytest.approx(record.similarity, abs=1e-6)
     assert len(training) == 9 and training.nouns == ["disc", "joy", "red square"]
 
 
 def test_crops_as_jpeg_are_nearly_the_same_and_train_as_well(folders, tmp_path):
     collect(folders, tmp_path / "png")
     collect(folders, tmp_path / "jpg", crop_format="jpg")
-    pairs = zip(read_pairs(tmp_path / "png"), read_pairs(tmp_path / "jpg"), strict=True)
-    for exact, close in pairs:
-        assert (exact.key, exact.noun, exact.about) == (close.key, close.noun, close.about)
-        assert np.array_equal(exact.mask, close.mask)
-        assert abs(exact.crop.astype(int) - close.crop).mean() < 4
-    training = PairSet(tmp_path / "jpg")
-    assert len(training) == 9 and training[0].crop.shape[2] == 3
+    for exact, close in zip(samples(tmp_path / "png"), samples(tmp_path / "jpg"), strict=True):
+        same = ("__key__", "txt", "json", "mask.png")
+        assert [exact[name] for name in same] == [close[name] for name in same]
+    exact, close = PairSet(tmp_path / "png"), PairSet(tmp_path / "jpg")
+    assert len(exact) == len(close) == 9
+    for i in range(9):
+        assert np.array_equal(exact[i].mask, close[i].mask)
+        assert abs(exact[i].crop.astype(int) - close[i].crop).mean() < 4
 
 
 def test_shard_size_and_a_kill_change_no_pair(folders, tmp_path):
@@ -188,7 +192,7 @@ def test_a_threshold_nothing_reaches_leaves_readable_empty_files(folders, tmp_pa
     reasons = [reject.reason for reject in read_parquet(tmp_path / "rejects.parquet", Reject)]
     assert reasons.count("below min_similarity") == 9
     assert read_parquet(tmp_path / "index.parquet", PairRecord) == []
-    assert list(read_pairs(tmp_path)) == []
+    assert samples(tmp_path) == []
 
 
 def test_plots_are_tables_with_a_heading(folders, tmp_path):

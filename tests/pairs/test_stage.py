@@ -32,7 +32,8 @@ def test_proposals_then_pairs(tmp_path, params, capsys):
     make_toy(dataset)
     save_segmenter(segmenter, tiny_segmenter())
     save_clip(clip, tiny_clip(), "tiny")
-    run_shards(tmp_path / "nouns", [1, 2, 3, 4, 5], 5, make_nouns, {}, "nouns")
+    names = ["nouns.parquet"]
+    run_shards(tmp_path / "nouns", [1, 2, 3, 4, 5], 5, make_nouns, {}, "nouns", names=names)
 
     counted = tmp_path / "metrics" / "proposals.json"
     proposals.main(dataset, segmenter, clip, tmp_path / "proposals", counted, params)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.pairs.read import read_pairs
+from pipeline.clip.pair_set import PairSet
 from pipeline.pairs.write import PairWriter, pair_key
 from pipeline.records import ImageRecord, PairRecord
 from pipeline.shards import run_shards
+from tests.pairs.samples import samples
 
 PICTURE = ImageRecord(7, "7.jpg", 12, 9, [], None)
 
@@ -38,7 +39,7 @@ def make(numbers, folder):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pairs")
-    run_shards(folder, list(range(20)), 3, make, {}, "pairs")
+    run_shards(folder, list(range(20)), 3, make, {}, "pairs", names=["pairs.tar"])
     return folder
 
 
@@ -59,40 +60,20 @@ def test_members_of_a_pair(folder):
 
 
 def test_pairs_come_back_whole_and_in_order(folder):
-    pairs = list(read_pairs(folder))
-    assert [pair.key for pair in pairs] == [pair_key(7, n) for n in range(20)]
-    for number, pair in enumerate(pairs):
+    pairs = PairSet(folder)
+    stored = samples(folder)
+    assert [sample["__key__"] for sample in stored] == [pair_key(7, n) for n in range(20)]
+    for number, sample in enumerate(stored):
         record, image, mask = example(number)
         x1, y1, x2, y2 = record.box_xyxy
-        assert np.array_equal(pair.crop, image[y1:y2, x1:x2])
-        assert np.array_equal(pair.mask, mask[y1:y2, x1:x2])
-        assert pair.noun == f"noun {number}" and pair.about["box_xyxy"] == [x1, y1, x2, y2]
-
-
-def test_a_seed_shuffles_the_same_way_every_time(folder):
-    def order(seed):
-        return [pair.key for pair in read_pairs(folder, seed)]
-
-    assert order(1) == order(1) != order(2)
-    assert sorted(order(1)) == [pair.key for pair in read_pairs(folder)] != order(1)
-
-
-@pytest.mark.parametrize("seed", [None, 5])
-def test_readers_share_the_pairs(folder, seed):
-    parts = [[p.key for p in read_pairs(folder, seed, rank, 3)] for rank in range(3)]
-    assert all(parts)
-    assert sorted(sum(parts, [])) == [pair_key(7, n) for n in range(20)]
-    assert list(read_pairs(folder, seed, 99, 100)) == []
+        assert np.array_equal(pairs[number].crop, image[y1:y2, x1:x2])
+        assert np.array_equal(pairs[number].mask, mask[y1:y2, x1:x2])
+        noun = f"noun {number}"
+        assert sample["txt"].decode() == pairs.nouns[pairs.noun_ids[number]] == noun
+        assert json.loads(sample["json"])["box_xyxy"] == [x1, y1, x2, y2]
 
 
 def test_the_same_pairs_make_the_same_bytes(folder, tmp_path):
-    run_shards(tmp_path, list(range(20)), 3, make, {}, "pairs")
+    run_shards(tmp_path, list(range(20)), 3, make, {}, "pairs", names=["pairs.tar"])
     for path in folder.glob("*.tar"):
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
-
-
-def test_faults_are_named(tmp_path, folder):
-    with pytest.raises(FileNotFoundError, match="expected shards pairs"):
-        next(read_pairs(tmp_path))
-    with pytest.raises(ValueError, match="rank = 2"):
-        next(read_pairs(folder, rank=2, world_size=2))

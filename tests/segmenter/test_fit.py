@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pycocotools import mask as coco_mask
 from safetensors.torch import load_file
 
@@ -198,13 +199,14 @@ def write_instances(path: Path) -> None:
 
     path.parent.mkdir(parents=True)
     content = {
-        "images": [{"id": i, "height": 70, "width": 90} for i in range(2)],
+        "images": [{"id": i, "height": 70, "width": 90} for i in range(5)],
         "categories": [{"id": 3, "name": "zebra"}, {"id": 5, "name": "red"}],
         "annotations": [
             entry(1, 3, (0, 0, 10, 10)),
             entry(2, 3, (20, 0, 30, 10)),
             entry(3, 3, (60, 0, 70, 90), crowd=1),
             entry(4, 5, (0, 50, 35, 90)),
+            entry(5, 5, (0, 50, 35, 90)) | {"image_id": 4},
         ],
     }
     path.write_text(json.dumps(content))
@@ -221,17 +223,31 @@ def test_true_masks_are_one_per_category(tmp_path):
 
 @pytest.mark.parametrize("short_side", (None, 35))
 def test_recall_is_measured_on_every_readable_picture(tmp_path, short_side):
-    dataset, records = world(tmp_path, 3)
+    """Left out: a broken file, one that was resized after indexing, one whose objects are of
+    another size."""
+    dataset, records = world(tmp_path, 5)
     write_instances(tmp_path / "annotations/instances_all_val2017.json")
     (tmp_path / "2.png").write_bytes(b"broken")
+    for number in (3, 4):
+        with Image.open(tmp_path / f"{number}.png") as picture:
+            picture.resize((45, 35)).save(tmp_path / f"{number}.png")
+    records[4] = replace(records[4], width=45, height=35)
     truth = TrueMasks(instances_file(tmp_path))
     torch.manual_seed(0)
     model = MaskFormer(config()).eval()
     how = Measure(
         "last_layer", 100, short_side, None, mask_threshold=1e-9, overlap=1 / 9
     )  # every pixel: all of it
-    result = measure_recall(model, text(), dataset.root, records, truth, dataset.classes, how)
+    rejects = []
+    result = measure_recall(
+        model, text(), dataset.root, records, truth, dataset.classes, how, rejects
+    )
     assert (result["objects_closed"], result["objects_never_labelled"]) == (1, 1)
     assert result["recall_closed"] == 1  # 1400 of 6300 pixels, 2/9
     assert result["recall_never_labelled"] == 0  # 200 of 6300
     assert result["overlap_closed"] == pytest.approx(2 / 9, rel=0.1)
+    assert [(reject.item, reject.reason) for reject in rejects] == [
+        ("2.png", "unreadable picture"),
+        ("3.png", "size changed since indexing"),
+        ("4.png", "unusable instances"),
+    ]

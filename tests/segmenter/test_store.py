@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pipeline.errors import UserError
 from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import load_segmenter, save_segmenter
@@ -73,6 +74,19 @@ def test_weights_that_fit_nowhere_are_refused(tmp_path):
     save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(ValueError, match="none of its 1 tensors fits"):
         warm_start(MaskFormer(config()), read_tensors(tmp_path / "x.safetensors").tensors, "x")
+
+
+def test_a_damaged_segmenter_is_named(tmp_path):
+    save_segmenter(tmp_path, MaskFormer(config()))
+    whole = (tmp_path / "segmenter.safetensors").read_bytes()
+    for size in (0, 5, 8, 100, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "segmenter.safetensors").write_bytes(whole[:size])
+        with pytest.raises(UserError, match="segmenter.safetensors: not a readable safetensors"):
+            load_segmenter(tmp_path)
+    for content in (b"[]", b"{", b"\xff"):
+        (tmp_path / "segmenter.json").write_bytes(content)
+        with pytest.raises(UserError, match="segmenter.json: not a segmenter's architecture"):
+            load_segmenter(tmp_path)
 
 
 BACKBONES = {

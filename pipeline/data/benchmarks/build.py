@@ -1,7 +1,6 @@
 """From a downloaded benchmark to its evaluation set, or to the reason why it cannot be had."""
 
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from pipeline.data.index import read_headers
 from pipeline.data.root import data_root, written_root
 from pipeline.data.sets import EvalImage, EvalSet, save_eval_set
 from pipeline.errors import UserError
-from pipeline.records import Reject, read_parquet
+from pipeline.records import Reject
+from pipeline.shards import read_shards
 
 STAGE = "dataset"
 
@@ -44,7 +44,7 @@ def build_benchmark(name: str, configured_root: str | None, out: Path) -> list[R
     if benchmark.conversion is not None:
         label_root = out / "labels" / benchmark.conversion.folder
         converted = convert(root, label_root, listing, benchmark.conversion)
-        rejects += _shard_rejects(label_root)
+        rejects += read_shards(label_root, "rejects", Reject)
         triples = [(c.name, _image_of(c, listing), c.label.name) for c in converted]
         relative = os.path.relpath(label_root, out / "sets")
         if benchmark.conversion.short_side is None:
@@ -111,8 +111,3 @@ def _one_sided(benchmark: Benchmark, listing: Listing) -> list[Reject]:
     return rejects(listing.images, listing.labels, "no label map") + rejects(
         listing.labels, listing.images, "picture missing"
     )
-
-
-def _shard_rejects(folder: Path) -> list[Reject]:
-    paths = sorted(p for p in folder.iterdir() if re.fullmatch(r"rejects-\d+\.parquet", p.name))
-    return [reject for path in paths for reject in read_parquet(path, Reject)]

@@ -77,6 +77,7 @@ def convert(root: Path, out: Path, listing: Listing, conversion: Conversion) -> 
         partial(_convert_shard, root, conversion),
         {"code": code, "folder": conversion.folder, "short_side": conversion.short_side},
         f"converting labels of {conversion.folder}",
+        names=("rejects.parquet",),
         processes=True,
     )
     files = [path for shard in shards for path in shard.files]

@@ -1,0 +1,81 @@
+"""How trained models are to be used: what their folders record beside the weights.
+
+A CLIP that was adapted to crops on black expects crops on black, and a segmenter expects class
+names in the sentences it was trained with. Whoever loads a model uses it as recorded, unless told
+otherwise.
+
+The defaults are the paper's. They hold for folders and files that record nothing: those of others,
+and our own of before there were records. To record more, add a field with a default.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from pipeline.clip.templates import VILD_TEMPLATES
+from pipeline.errors import UserError
+
+VIEW = "view"
+"""Key of the record in clip.json and segmenter.json, and in exported checkpoints."""
+Fill = Literal["mean", "zero", "preserve"]
+Template = Annotated[str, Field(pattern=r"\{\}")]
+Templates = Annotated[tuple[Template, ...], Field(min_length=1, strict=False)]  # JSON has lists
+Pixels = Annotated[int, Field(ge=1)]
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ClipView:
+    """How a CLIP is shown a mask and asked for its name.
+
+    Mask prompts are no part of this: a CLIP that has some was trained to be used with them.
+    """
+
+    fill: Fill = "mean"
+    """Background of a region: CLIP's mean colour, black, or as it is in the picture."""
+    expand: Annotated[float, Field(ge=1)] = 1.0
+    """Factor on the sides of a mask's tight box."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.4
+    """A pixel belongs to a mask where its probability is above this."""
+    templates: Templates = VILD_TEMPLATES
+    """Sentences around a class name, with {} in its place; their features are averaged.
+    Not those around the nouns in training: the paper adapts with bare nouns and asks with these."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SegmenterView:
+    """How a segmenter is shown a picture and told the class names."""
+
+    templates: Templates = VILD_TEMPLATES
+    """As in `ClipView`; those of the text features it was trained with."""
+    short_side: Pixels | None = None
+    """Pictures are resized to this short side, pixels; None: they keep their size."""
+    long_side: Pixels | None = None
+    """Longest side allowed by that, pixels; None: any."""
+
+
+View = TypeVar("View", ClipView, SegmenterView)
+
+
+def to_json(view: ClipView | SegmenterView) -> dict[str, Any]:
+    """The view as JSON-able values, which `from_json` reads back."""
+    return asdict(view) | {"templates": list(view.templates)}
+
+
+def from_json(kind: type[View], record: Mapping[str, Any], where: str) -> View:
+    """The view under the key "view" of a model's description; the default where there is none.
+
+    where: the file, for messages. UserError names the field that is wrong or unknown.
+    """
+    what = f"{where}: says wrongly how the model is to be used"
+    found = record.get(VIEW, {})
+    if not isinstance(found, dict):
+        raise UserError(f"{what}: {VIEW}: {found!r} instead of names and values")
+    try:
+        return kind(**{str(name): value for name, value in found.items()})
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, (VIEW, *f['loc'])))}: {f['msg']}" for f in error.errors())
+        raise UserError(f"{what}: {'; '.join(faults)}") from error
