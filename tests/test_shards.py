@@ -293,14 +293,12 @@ def test_several_gpus_have_a_process_each(tmp_path, monkeypatch):
     both, one = tmp_path / "both", tmp_path / "one"
     both.mkdir()
     one.mkdir()
-    out = tmp_path / "out"
-    shards = run_shards(
-        out, list(range(8)), 2, partial(device_of, both, 2), {}, "test", names=["part.txt"]
-    )
+    out, names = tmp_path / "out", ["part.txt"]
+    work = partial(device_of, both, 2)
+    shards = run_shards(out, list(range(8)), 2, work, {}, "test", names=names)
     assert [shard.files[0].read_text() for shard in shards] == ["1", "5", "9", "13"]
     assert set(total_counts(shards)) == {"cuda:0", "cuda:1"}
     monkeypatch.setenv("OVSEG_DEVICE", "cuda:1")
-    shards = run_shards(
-        out, list(range(9)), 3, partial(device_of, one, 1), {}, "test", names=["part.txt"]
-    )
+    work = partial(device_of, one, 1)
+    shards = run_shards(out, list(range(9)), 3, work, {}, "test", names=names)
     assert total_counts(shards) == {"cuda:1": 3}

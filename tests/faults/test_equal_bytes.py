@@ -63,7 +63,7 @@ def stage(name: str, data: Path, out: Path, params: Path) -> None:
     clips = {"base": MINIATURE, "first": MINIATURE, "second": MINIATURE}
     made = {key: data / key for key in ("dataset", "segmenter", "proposals", "nouns")}
     run: dict[str, Callable[..., None]] = {
-        "dataset": lambda **to: dataset.main(**to, provenance=watched(out)),
+        "dataset": lambda **to: dataset.main(**to, watched=watched(out)),
         "nouns": lambda **to: nouns.main(made["dataset"], **to),
         "proposals": lambda **to: proposals.main(
             made["dataset"], made["segmenter"], MINIATURE, **to
