@@ -20,8 +20,9 @@ pytestmark = [
 ROOT = Path(__file__).resolve().parents[2]
 FEW, MANY = 1_000, 10_000
 BOUND_KIB = 5
-"""Greatest growth a picture: its entry in the list of pictures, with path, size and captions.
-One decoded mask of a 640 x 480 picture would be 300."""
+"""Greatest growth a picture: its entry in the list of pictures, with paths, size and captions, and
+where its records are. Measured: 2.0 for nouns and proposals, 3.8 for pairs, above 1.0 GiB of
+libraries and models. One decoded mask of a 640 x 480 picture would be 300."""
 
 
 def peak(stage: str, folder: Path) -> int:
