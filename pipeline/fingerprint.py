@@ -63,7 +63,17 @@ LIBRARIES = {
 """Packages that decide results, by the name they are imported by, with what they calculate with
 in turn. Everything else in the lock file only runs, shows, downloads or stores."""
 
-NEUTRAL_LIBRARIES = {"gradio", "psutil", "pydantic", "ray", "rich", "ruamel", "tyro", "yaml"}
+NEUTRAL_LIBRARIES = {
+    "gradio",
+    "psutil",
+    "pydantic",
+    "pydantic_core",
+    "ray",
+    "rich",
+    "ruamel",
+    "tyro",
+    "yaml",
+}
 
 MODEL_FILES = ("segmenter.*", "clip.*", "prompts.*")
 
