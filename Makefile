@@ -20,11 +20,6 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements.lock pyproject.toml Makefile .ci/install_detectron2.py | cksum | cut -d' ' -f1)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# dvc.lock holds the hashes of a run, which differ between processors. The one in git is empty, and
-# yours stays out of `git status` until you commit it (git update-index --no-skip-worktree dvc.lock).
-KEEP_LOCK_LOCAL = if git show HEAD:dvc.lock 2>/dev/null | grep -qx 'stages: {}'; then \
-	git update-index --skip-worktree dvc.lock; fi
-
 # One thread a test process: the tests run side by side.
 TEST_PROCESSES ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -39,12 +34,12 @@ $(STAMP):
 	$(PIP) install -r requirements.lock
 	$(BIN)/python .ci/install_detectron2.py
 	$(PIP) install --no-deps --no-build-isolation --editable .
-	@$(KEEP_LOCK_LOCAL)
+	@.ci/keep_lock_local.sh
 	rm -f $(VENV)/.installed-*
 	touch $(STAMP)
 
 repro: $(STAMP)
-	@$(KEEP_LOCK_LOCAL)
+	@.ci/keep_lock_local.sh
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 	@$(BIN)/python -m pipeline.summary
 

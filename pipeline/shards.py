@@ -21,7 +21,6 @@ import hashlib
 import json
 import re
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from pipeline.errors import MissingFileError, UserError
 from pipeline.fingerprint import of_file, of_value
 from pipeline.lock import only_writer
 from pipeline.progress import counting
-from pipeline.records import Reject, iterate_parquet, write_parquet
+from pipeline.records import iterate_parquet
 
 T = TypeVar("T")
 Make = Callable[[list[T], Path], dict[str, Any]]
@@ -133,21 +132,6 @@ def make_shard(
     about = {"fingerprint": stamp, "items": of_value(items), "counts": counts, "files": files}
     counts = _write_manifest(out, f"{index:05d}", about)["counts"]
     return ShardInfo(index, tuple(out / name for name in files), counts, False)
-
-
-def total_counts(shards: Sequence[ShardInfo]) -> dict[str, Any]:
-    """Counts summed over shards; nested counts (by reason, say) key by key."""
-    total: dict[str, Any] = {}
-    for shard in shards:
-        _add(total, shard.counts)
-    return total
-
-
-def collect_rejects(shards: Path | str, target: Path | str) -> dict[str, int]:
-    """Join `rejects-*.parquet` of a folder of shards into one file; counts by reason, sorted."""
-    rejects = list(read_shards(shards, "rejects", Reject))
-    write_parquet(target, rejects, Reject)
-    return dict(sorted(Counter(reject.reason for reject in rejects).items()))
 
 
 def shard_files(folder: Path | str, stem: str, suffix: str = "parquet") -> list[Path]:
@@ -296,11 +280,3 @@ def _delete_stale(out: Path, kept: dict[int, ShardInfo]) -> None:
     for path in out.iterdir():
         if SHARD_FILE.fullmatch(path.name) and path not in wanted:
             path.unlink()
-
-
-def _add(total: dict[str, Any], counts: dict[str, Any]) -> None:
-    for key, value in counts.items():
-        if isinstance(value, dict):
-            _add(total.setdefault(key, {}), value)
-        else:
-            total[key] = total.get(key, 0) + value

@@ -19,8 +19,9 @@ from pipeline.atomic import write_text
 from pipeline.clip.finetune import Recipe, finetune
 from pipeline.clip.pair_set import open_pairs
 from pipeline.clip.store import load_clip, save_clip
+from pipeline.clip.templates import TEMPLATES
 from pipeline.distributed import loader_workers, process_group, start_all
-from pipeline.params import TEMPLATES, load_params
+from pipeline.params import load_params
 from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.runtime import device
@@ -46,7 +47,7 @@ def main(
         if dist.is_initialized() and dist.get_rank() != 0:
             return
     if recipe.train != "nothing":
-        expand = load_params(params, "pairs").expand  # the crops were cut with it
+        expand = load_params(params, "pairs.expand")  # the crops were cut with it
         model.view = replace(model.view, fill=recipe.fill, expand=expand)
     save_clip(out, model, f"{model.name}; {step} step: {recipe.train}")
     write_text(metrics, json.dumps(counts, indent=1) + "\n")

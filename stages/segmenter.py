@@ -17,11 +17,12 @@ from detectron2.utils import comm
 from pipeline.atomic import write_text
 from pipeline.checkpoints.take import take_segmenter
 from pipeline.clip.store import load_clip
+from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.text import class_features
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.instances import TrueMasks, instances_file
 from pipeline.distributed import loader_workers, process_group, start_all
-from pipeline.params import TEMPLATES, from_scratch, load_params
+from pipeline.params import from_scratch, load_params
 from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.records import Reject, write_parquet

@@ -16,13 +16,8 @@ import pytest
 from pipeline import shards
 from pipeline.errors import MissingFileError, UserError
 from pipeline.records import NounRecord, Reject, read_parquet, write_parquet
-from pipeline.shards import (
-    collect_rejects,
-    read_shards,
-    run_shards,
-    shard_files,
-    total_counts,
-)
+from pipeline.shards import read_shards, run_shards, shard_files
+from pipeline.totals import collect_rejects, total_counts
 
 NAMES = ["part.parquet", "rejects.parquet"]
 

@@ -110,7 +110,7 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
             "model_cfg, name, mean, std, prompt_depth"
         ) from error
     clip.view = from_json(ClipView, config, str(folder / CONFIG))
-    verify(folder, CONFIG, config.get(KEY))
+    verify(folder, CONFIG, config.get(KEY), (WEIGHTS, PROMPTS))
     fill(clip.clip, load_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
     if config["prompt_depth"]:
         if not (folder / PROMPTS).is_file():

@@ -59,7 +59,7 @@ def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> Ma
     document = _json(folder / CONFIG)
     expected = document.pop(KEY, None)
     config, view = read_description(document, str(folder / CONFIG))
-    verify(folder, CONFIG, expected)
+    verify(folder, CONFIG, expected, (WEIGHTS,))
     try:
         state = load_file(folder / WEIGHTS)
     except SafetensorError as error:

@@ -6,8 +6,9 @@ two models.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -35,13 +36,21 @@ def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return {name: of_file(folder / name) for name in names}
 
 
-def verify(folder: Path, config: str, expected: Mapping[str, str] | None) -> None:
+def verify(folder: Path, config: str, expected: Any, names: Iterable[str]) -> None:
     """UserError when a file is not the one that the JSON file `config` was written with.
 
     expected: what the JSON file has under KEY, None for one that has none: written by an earlier
-    version.
+    version. names: the files that it may speak of.
     """
-    for name, digest in (expected or {}).items():
+    if expected is None:
+        return
+    right = isinstance(expected, dict) and all(isinstance(v, str) for v in expected.values())
+    if not right or not set(expected) <= set(names):
+        raise UserError(
+            f"{folder / config}: {KEY} is {expected!r:.80}, expected the hash of each of "
+            f"{', '.join(names)}; run the stage that writes it again"
+        )
+    for name, digest in expected.items():
         if (folder / name).is_file() and of_file(folder / name) != digest:
             raise UserError(
                 f"{folder / name}: not the file that {config} was written with, by its sha256: "

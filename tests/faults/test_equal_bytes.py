@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -106,9 +106,9 @@ def test_two_processes_leave_the_bytes_of_one(tmp_path, monkeypatch, alone, para
     monkeypatch.setenv("OVSEG_ENGINE", engine)
     started = []
 
-    def pool(most: int):
+    def pool(most: int, names: Sequence[str] = ()):
         started.append(most)
-        return processes(most)
+        return processes(most, names)
 
     processes = runtime.process_pool
     for kind in ("process_pool", "gpu_pool"):  # stages with models use one process a GPU: as if

@@ -65,7 +65,9 @@ def world(tmp_path_factory) -> Path:
     save_segmenter(folder / "segmenter", tiny_segmenter())
     save_clip(folder / "clip", tiny_clip(), "tiny")
     write_pairs(folder / "wedges", 40)
-    run_shards(folder / "nouns", [1, 2, 3, 4, 5], 5, make_nouns, {}, "nouns")
+    run_shards(
+        folder / "nouns", [1, 2, 3, 4, 5], 5, make_nouns, {}, "nouns", names=["nouns.parquet"]
+    )
     made = folder / "proposals"
     inputs = (folder / "dataset", folder / "segmenter", folder / "clip")
     proposals.main(*inputs, made, folder / "proposals.json", folder / "params.yaml")

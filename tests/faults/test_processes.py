@@ -35,7 +35,9 @@ def main(kind: str) -> None:
             next(iter(loader(Slow(), Draws(8, 1, 0, 0, 8, 0, 1), list, 2)))
     else:
         torch.cuda.device_count = lambda: 2
-        run_shards(Path("out"), range(8), 2, slow, {}, "slow", processes=kind == "shards")
+        run_shards(
+            Path("out"), range(8), 2, slow, {}, "slow", names=[], processes=kind == "shards"
+        )
 
 if __name__ == "__main__":
     run_stage(main)
