@@ -2,6 +2,7 @@
 # make test    install everything into .venv, run the tests
 # make test-faults   the slow ones: kills, two writers, 10,000 pictures, one and two processes
 # make gpu-check  does all of it work on this machine's GPU? (docs/gpu.md); PARTS=all also measures
+# make show-lock   let git see the dvc.lock of your run, to commit it or to change branches
 # make lint    check style;  make clean   remove .venv and caches (data/ and DVC's cache stay)
 #
 # PYTHON=python3.12 make repro   chooses the interpreter, 3.11 or newer.
@@ -9,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install repro test test-faults gpu-check lint clean
+.PHONY: help install repro show-lock test test-faults gpu-check lint clean
 
 # The interpreter: python3 if it is new enough, else the newest one that runs.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -54,6 +55,9 @@ gpu-check:
 
 test-faults: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) tests/faults
+
+show-lock:
+	git update-index --no-skip-worktree dvc.lock
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

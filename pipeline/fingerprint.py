@@ -231,7 +231,27 @@ def _of_source(file: Path) -> str:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [child for child in body if not _is_text(child)] or [ast.Pass()]
-    return of_value(ast.unparse(tree))
+    return of_value(_statements(tree))
+
+
+_ASIDE = ("ctx", "kind", "type_comment", "type_ignores")
+
+
+def _statements(node: Any) -> Any:
+    """A syntax tree as nested lists that are the same in every version of Python: parts that are
+    empty, or that only newer versions have, are left out."""
+    if isinstance(node, ast.AST):
+        parts = [
+            [name, _statements(value)]
+            for name, value in ast.iter_fields(node)
+            if name not in _ASIDE and value not in (None, [])
+        ]
+        if isinstance(node, ast.Constant):  # None is a value here
+            parts = [[type(node.value).__name__, repr(node.value)]]
+        return [type(node).__name__, parts]
+    if isinstance(node, list):
+        return [_statements(part) for part in node]
+    return repr(node)
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -10,7 +10,8 @@ full, it is what the result can be had from again. The next other run of the sta
 
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from pipeline.atomic import replacing, write_text
 from pipeline.fingerprint import of_file
+from pipeline.lock import only_writer
 from pipeline.progress import report
 
 LAST = "last.json"
@@ -105,6 +107,17 @@ class Checkpoints:
                     path.unlink()
             if ours and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep the checkpoints of a stage for one training at a time: another, with another `--out`,
+    would remove them. UserError where one is running. Of several processes the first locks."""
+    if _first():
+        with only_writer(folder):
+            yield
+    else:
+        yield
 
 
 def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:

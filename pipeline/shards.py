@@ -37,7 +37,6 @@ from pipeline.records import iterate_parquet
 
 T = TypeVar("T")
 Make = Callable[[list[T], Path], dict[str, Any]]
-SHARD_FILE = re.compile(r".+-(\d{5,})\.[^-]+")
 WHOLE = "whole"
 """Name of the manifest that says that every shard is there."""
 RERUN = "run the stage that writes it again (dvc repro --force --single-item STAGE)"
@@ -93,7 +92,7 @@ def run_shards(
             for index, part in work.items()
             if (info := _finished(out, index, stamp, part, names))
         }
-        _delete_stale(out, kept)
+        _delete_stale(out, kept, names)
         missing = {index: part for index, part in work.items() if index not in kept}
         if kept:
             description += f" ({len(kept)} of {len(work)} shards kept)"
@@ -270,13 +269,30 @@ def _finished(
     return ShardInfo(index, tuple(out / name for name in files), manifest["counts"], True)
 
 
-def _delete_stale(out: Path, kept: dict[int, ShardInfo]) -> None:
-    """Manifests first: a shard without one counts as missing, whatever files lie there."""
+def _delete_stale(out: Path, kept: dict[int, ShardInfo], names: Sequence[str]) -> None:
+    """Delete shards that are not kept: what a manifest names, and what has a name that `make` gives
+    to every shard. Other files are not ours.
+
+    Manifests first: a shard without one counts as missing, whatever files lie there.
+    """
     wanted = {path for info in kept.values() for path in info.files}
     wanted |= {_manifest(out, f"{index:05d}") for index in kept}
-    for path in (out / "manifest").iterdir():
+    ours = {re.sub(r"^([^.]*)", r"\1-00000", name) for name in names}
+    named: set[Path] = set()
+    for path in (out / "manifest").glob("*.json"):
         if path not in wanted:
+            named |= _named_by(path, out)
             path.unlink()
     for path in out.iterdir():
-        if SHARD_FILE.fullmatch(path.name) and path not in wanted:
-            path.unlink()
+        is_ours = re.sub(r"-\d{5}\.", "-00000.", path.name, count=1) in ours
+        if (is_ours or path in named) and path not in wanted:
+            path.unlink(missing_ok=True)
+
+
+def _named_by(manifest: Path, out: Path) -> set[Path]:
+    """The files of a shard that a manifest names, also one of an earlier layout."""
+    try:
+        files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+        return {out / Path(name).name for name in files}
+    except (ValueError, KeyError, TypeError):
+        return set()

@@ -27,6 +27,7 @@ from pipeline.errors import UserError
 LAUNCHER = "OVSEG_LAUNCHER"
 """Environment variable of training processes: the process that started them."""
 LOOK_SECONDS = 0.5
+SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 MEMORY = "most likely the machine ran out of memory"
 KEPT = "What is finished is kept: a rerun goes on from there"
 
@@ -53,7 +54,7 @@ def end_with_dvc() -> None:
     if "DVC_STAGE" not in os.environ:
         return
     above = psutil.Process().parents()
-    dvc = next((process for process in above if process.cmdline()[-2:-1] != ["-c"]), None)
+    dvc = next((process for process in above if process.name() not in SHELLS), None)
     if dvc is not None:
         _end_unless(lambda: _runs(dvc))
 

@@ -24,6 +24,7 @@ from pipeline.distributed import loader_workers, process_group, start_all
 from pipeline.params import load_params
 from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
+from pipeline.resume import alone
 from pipeline.runtime import device
 from pipeline.stage import run_stage
 
@@ -40,9 +41,9 @@ def main(
     """Adapt CLIP to masked crops."""
     chosen = load_params(params, f"finetune.{step}").model_dump()
     recipe = Recipe(**chosen | {"templates": TEMPLATES[chosen["templates"]]})
-    with process_group(device()) as on:
-        model = load_clip(clip, on)
-        saved, curves, readers = checkpoints / "finetune" / step, out / "curves", loader_workers(on)
+    saved, curves = checkpoints / "finetune" / step, out / "curves"
+    with process_group(device()) as on, alone(saved):
+        model, readers = load_clip(clip, on), loader_workers(on)
         counts = finetune(model, open_pairs(pairs), recipe, saved, curves, readers)
         if dist.is_initialized() and dist.get_rank() != 0:
             return
@@ -51,8 +52,7 @@ def main(
         model.view = replace(model.view, fill=recipe.fill, expand=expand)
     save_clip(out, model, f"{model.name}; {step} step: {recipe.train}")
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
-    for earlier in out.glob("*checkpoint.pt*"):  # where they lay in earlier versions
-        earlier.unlink()
+    (out / "checkpoint.pt").unlink(missing_ok=True)  # where it lay in earlier versions
     shares = ", ".join(f"{k} {v:.3f}" for k, v in counts.items() if isinstance(v, float))
     report(f"finetune {step}: {recipe.train}, {counts['pairs']} pairs, {shares}")
 

@@ -26,6 +26,7 @@ from pipeline.params import from_scratch, load_params
 from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.records import Reject, write_parquet
+from pipeline.resume import alone
 from pipeline.runtime import device
 from pipeline.segmenter.data import Augmentation
 from pipeline.segmenter.fit import ClosedSet, fit, trained_classes
@@ -53,7 +54,8 @@ def main(
     how = wanted.training.model_dump()
     world = read_dataset(dataset)
     ids, names = trained_classes(world, how["classes"])
-    with process_group(device()) as on:
+    saved = checkpoints / ("pretrain_segmenter" if pretrain else "segmenter")
+    with process_group(device()) as on, alone(saved):
         text = class_features(load_clip(clip, on), names, TEMPLATES[how["templates"]])
         if wanted.source == "checkpoint":
             segmenter = take_segmenter(wanted.checkpoint, on, text.shape[1])
@@ -70,7 +72,7 @@ def main(
                 how["count_ignored"],
                 Recipe(**{f.name: how[f.name] for f in fields(Recipe) if f.name in how}),
                 wanted.warm_start and Path(wanted.warm_start),
-                checkpoints / ("pretrain_segmenter" if pretrain else "segmenter"),
+                saved,
                 out / "curves",
                 on,
                 loader_workers(on),

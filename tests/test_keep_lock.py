@@ -31,6 +31,25 @@ def test_only_a_lock_that_is_nobodys_is_hidden(tmp_path, committed, shown):
     assert git(tmp_path, "status", "--short") == " M dvc.lock\n"
 
 
+def test_whoever_has_a_branch_with_a_lock_sees_it_everywhere(tmp_path):
+    """Hidden changes would keep git from going to that branch, without saying why."""
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    (tmp_path / "dvc.lock").write_text(EMPTY)
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "empty")
+    subprocess.run([SCRIPT], cwd=tmp_path, check=True)
+    git(tmp_path, "checkout", "--quiet", "-b", "mine")
+    git(tmp_path, "update-index", "--no-skip-worktree", "dvc.lock")
+    (tmp_path / "dvc.lock").write_text(FULL)
+    git(tmp_path, "commit", "--quiet", "--all", "--message", "my run")
+    git(tmp_path, "checkout", "--quiet", "main")
+    subprocess.run([SCRIPT], cwd=tmp_path, check=True)
+    (tmp_path / "dvc.lock").write_text(FULL + "    desc: run\n")
+    assert git(tmp_path, "status", "--short") == " M dvc.lock\n"
+    git(tmp_path, "checkout", "--", "dvc.lock")
+    git(tmp_path, "checkout", "--quiet", "mine")
+
+
 def test_without_git_nothing_happens(tmp_path):
     subprocess.run(
         [SCRIPT],

@@ -101,9 +101,13 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
             )
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        depth = config["prompt_depth"]
         clip = build_from_config(config["model_cfg"], config["mean"], config["std"], config["name"])
+    except UserError as error:
+        raise UserError(f"{folder / CONFIG}: {error}") from error
     except (
-        KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError,
+        KeyError, TypeError, AttributeError, ValueError, RuntimeError, ZeroDivisionError,
+        AssertionError,
     ) as error:  # fmt: skip
         raise UserError(
             f"{folder / CONFIG}: not a CLIP configuration ({error!r}), expected the keys "
@@ -112,13 +116,12 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
     clip.view = from_json(ClipView, config, str(folder / CONFIG))
     verify(folder, CONFIG, config.get(KEY), (WEIGHTS, PROMPTS))
     fill(clip.clip, load_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
-    if config["prompt_depth"]:
+    if depth:
         if not (folder / PROMPTS).is_file():
             raise MissingFileError(
-                f"{folder / PROMPTS}: not there, though {CONFIG} says prompt_depth "
-                f"{config['prompt_depth']}"
+                f"{folder / PROMPTS}: not there, though {CONFIG} says prompt_depth {depth}"
             )
-        _load_prompts(folder / PROMPTS, clip, config["prompt_depth"])
+        _load_prompts(folder / PROMPTS, clip, depth)
     return clip.to(device).eval()
 
 
