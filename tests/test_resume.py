@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import torch
 
 from pipeline.errors import user_message
 from pipeline.fingerprint import of_file
-from pipeline.resume import Checkpoints
+from pipeline.resume import Checkpoints, alone
+
+ROOT = Path(__file__).resolve().parents[1]
 
 WEIGHTS = {"a": torch.arange(4.0), "b": torch.ones(2, 3)}
 
@@ -119,3 +123,17 @@ def test_a_full_disk_is_an_error_of_the_users(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space") as raised:
         Checkpoints(tmp_path, "run").save(1, {"a": torch.ones(1_000_000)}, {})
     assert user_message(raised.value) == "No space left on device"
+
+
+def test_the_checkpoints_of_a_stage_are_for_one_training_at_a_time(tmp_path):
+    """Another process, with another --out, would remove them."""
+    script = (
+        "import sys; from pathlib import Path; from pipeline.resume import alone\n"
+        "with alone(Path(sys.argv[1])): print('alone')"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "segmenter")]
+    with alone(tmp_path / "segmenter"):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert "locked by process" in done.stderr and "alone\n" not in done.stdout
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "alone\n"

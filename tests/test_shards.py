@@ -297,3 +297,28 @@ def test_several_gpus_have_a_process_each(tmp_path, monkeypatch):
     work = partial(device_of, one, 1)
     shards = run_shards(out, list(range(9)), 3, work, {}, "test", names=names)
     assert total_counts(shards) == {"cuda:1": 3}
+
+
+def test_what_is_not_ours_stays_whatever_its_name(tmp_path):
+    """Only names of shards' files, or what a manifest names, are ours to delete."""
+    run(tmp_path)
+    mine = [
+        "notes-20241128.md", "IMG-12345.jpg", "run-00001.log", ".draft.mine.tmp", "other-00001.tar",
+    ]  # fmt: skip
+    for name in mine:
+        (tmp_path / name).write_text("precious")
+    run(tmp_path, items=range(4), stamp="b")
+    assert all((tmp_path / name).read_text() == "precious" for name in mine)
+    assert len(list(tmp_path.glob("part-*.parquet"))) == 2
+
+
+def test_a_shards_extra_files_go_with_it(tmp_path):
+    def with_extra(items, folder):
+        (folder / f"picture{items[0]}.png").write_bytes(b"x")
+        return make_nouns(items, folder)
+
+    run(tmp_path, make=with_extra)
+    assert (tmp_path / "picture9-00003.png").is_file()
+    run(tmp_path, items=range(4), make=with_extra)
+    assert not (tmp_path / "picture9-00003.png").exists()
+    assert (tmp_path / "picture0-00000.png").is_file()
