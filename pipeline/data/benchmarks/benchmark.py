@@ -11,6 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.records import Reject
+
+STAGE = "dataset"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -30,12 +34,14 @@ class Part:
 class Listing:
     """The files of a set that are there, by picture name; paths are relative to the data root.
 
-    `extra` gives what else decoding a label file needs, JSON-able, by picture name.
+    `extra` gives what else decoding a label file needs, JSON-able, by picture name; `rejects` are
+    entries of lists that were left out.
     """
 
     images: dict[str, str]
     labels: dict[str, str]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    rejects: tuple[Reject, ...] = ()
 
     @property
     def complete(self) -> list[str]:

@@ -35,7 +35,7 @@ def build_benchmark(name: str, configured_root: str | None, out: Path) -> list[R
     """
     benchmark, root = BENCHMARKS[name], data_root(configured_root)
     listing = benchmark.list_pictures(root)
-    rejects = _one_sided(benchmark, listing)
+    rejects = [*listing.rejects, *_one_sided(benchmark, listing)]
     out = Path(out)
     stated = {"root": written_root(configured_root)}
     folder = root
