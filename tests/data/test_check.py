@@ -35,13 +35,20 @@ def test_a_root_that_is_none_is_told_as_such(tmp_path):
             require(["voc20"], root)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"annotations": [{"file_name": "1.png"}]}'])
-def test_a_broken_list_of_segments_is_no_stack_trace(tmp_path, text):
+@pytest.mark.parametrize(
+    "text, fault",
+    [
+        ("{", "not JSON"),
+        ("[]", "not COCO panoptic annotations"),
+        ('{"annotations": [{"file_name": "1.png"}]}', "not COCO panoptic annotations"),
+    ],
+)
+def test_a_broken_list_of_segments_is_no_stack_trace(tmp_path, text, fault):
     make_panoptic(tmp_path)
     (tmp_path / "coco/annotations/panoptic_val2017.json").write_text(text)
     row = by_name(check_root(tmp_path))["cocopanoptic"]
-    assert not row.ready and "not COCO panoptic annotations" in row.note
-    with pytest.raises(FileNotFoundError, match="cocopanoptic: .*panoptic_val2017.json: not COCO"):
+    assert not row.ready and fault in row.note
+    with pytest.raises(FileNotFoundError, match=f"cocopanoptic: .*panoptic_val2017.json: {fault}"):
         require(["cocopanoptic"], tmp_path)
 
 

@@ -164,7 +164,8 @@ def test_every_wrong_entry_of_coco_captions_is_named(tmp_path):
         for key, index in (("images", 1), ("images", 2), ("annotations", 1), ("annotations", 2))
     ]
     assert found['captions.json "images"[2]'] == (
-        'wrong entry; found "c.jpg"; expected file_name, id (ids and sizes are whole numbers)'
+        'wrong entry; found "c.jpg"; expected file_name, id (ids and sizes are whole numbers from '
+        "0 to 2^63 - 1)"
     )
 
 

@@ -66,7 +66,7 @@ def list_panoptic(root: Path) -> Listing:
             rejects.append(Reject(STAGE, f'{path.name} "annotations"[{index}]', *fault))
     if rejects and not extra:
         raise UserError(
-            f"{path.parent / rejects[0].item}: not COCO panoptic annotations ({rejects[0].reason}; "
+            f"{path}: not COCO panoptic annotations ({rejects[0].item}: {rejects[0].reason}; "
             f"{rejects[0].detail}; and no other entry is right); unpack it again"
         )
     found: dict[str, str] = {}
