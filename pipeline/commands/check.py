@@ -20,10 +20,9 @@ def check(root: Positional[Path | None] = None, own: Path | None = None) -> None
     if own is None:
         _show_root(root)
         return
-    from pipeline.data.own import broken_pictures, read_own
+    from pipeline.data.own import read_own
 
     data = read_own(own)
-    data.rejects += broken_pictures(data)
     for reject in data.rejects:
         print(
             f"{own}/{reject.item}: {reject.reason}" + (f"; {reject.detail}" * bool(reject.detail))

@@ -33,6 +33,17 @@ def root_fault(root: Path) -> str:
     )
 
 
+def deeper(root: Path, path: str) -> str | None:
+    """Where a folder lies that was unpacked one folder too deep, say coco/val2017/val2017; as
+    `path`, relative to `root`. None where it is in none such place."""
+    parts = path.split("/")
+    for place in range(len(parts)):
+        found = [*parts[: place + 1], *parts[place:]]
+        if root.joinpath(*found).exists():
+            return "/".join(found)
+    return None
+
+
 def check_pictures(root: Path, stated_in: Path) -> None:
     """MissingFileError when the pictures' folder is gone, or the variable points elsewhere.
 

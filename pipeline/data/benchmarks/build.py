@@ -9,7 +9,7 @@ from pipeline.data.benchmarks.benchmark import Benchmark, Listing
 from pipeline.data.benchmarks.convert import Converted, convert
 from pipeline.data.classes import load_class_list
 from pipeline.data.images import image_size
-from pipeline.data.index import read_headers
+from pipeline.data.index import read_all
 from pipeline.data.root import data_root, written_root
 from pipeline.data.sets import EvalImage, EvalSet, save_eval_set
 from pipeline.errors import UserError
@@ -90,7 +90,7 @@ def _measured(
             return error
 
     images = []
-    for (name, image, label), found in read_headers(triples, sizes, f"reading {benchmark.name}"):
+    for (name, image, label), found in read_all(triples, sizes, f"reading {benchmark.name}"):
         if isinstance(found, Exception):
             rejects.append(Reject(STAGE, image, "unreadable picture or label map", str(found)))
         elif found[0] != found[1]:
