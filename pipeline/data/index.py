@@ -42,7 +42,7 @@ def index_picture(
         refused_maps: reason and detail why label maps cannot be used, by `label_path`.
     """
     try:
-        height, width = _decoded_size(root / path) if decode else image_size(root / path)
+        height, width = decoded_size(root / path) if decode else image_size(root / path)
     except UserError as error:
         return None, [Reject(stage, path, "unreadable picture", str(error))]
     if annotated_size is not None and annotated_size != (height, width):
@@ -71,8 +71,9 @@ def read_all(items: Sequence[T], read: Callable[[T], R], description: str) -> It
         yield from track(results, len(items), description)
 
 
-def _decoded_size(path: Path) -> tuple[int, int]:
-    """Height and width of the upright picture. Raises as `read_image` does."""
+def decoded_size(path: Path) -> tuple[int, int]:
+    """Height and width of the upright picture, once it is known that it can be decoded. Raises as
+    `read_image` does."""
     height, width = image_size(path)
     if height * width <= _LARGE:
         read_image(path)

@@ -12,16 +12,18 @@ checked here, once, when the file is read.
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from pipeline.data.coco import CAPTIONS_SOURCE
 from pipeline.data.coco_json import Fault, crowd, is_text, numbers, read_document, wrong_entry
 from pipeline.errors import UserError
 from pipeline.masks import run_lengths
-from pipeline.records import Reject
+from pipeline.records import ImageRecord, Reject
 
 ANNOTATIONS = ("annotations/instances_all_val2017.json", "annotations/instances_val2017.json")
 _MOST_SIDE = 2**15
@@ -33,6 +35,21 @@ def instances_file(root: Path) -> Path | None:
     return next((root / name for name in ANNOTATIONS if (root / name).is_file()), None)
 
 
+def object_faults(
+    path: Path, records: Sequence[ImageRecord], stage: str = "dataset"
+) -> list[Reject]:
+    """What is wrong in an instances file: its entries, and sizes that are not those of `records`.
+
+    Raises as `TrueMasks` does.
+    """
+    truth = TrueMasks(path, stage)
+    rejects = list(truth.rejects)
+    for record in records:
+        if fault := truth.size_fault(record.image_id, (record.height, record.width)):
+            rejects.append(Reject(stage, record.path, "unusable instances", fault))
+    return rejects
+
+
 class TrueMasks:
     """Category names and masks of the pictures in a COCO instances file.
 
@@ -41,7 +58,9 @@ class TrueMasks:
     """
 
     def __init__(self, path: Path, stage: str = "segmenter") -> None:
-        document = read_document(path, "instances", ("images", "categories", "annotations"))
+        document = read_document(
+            path, "instances", ("images", "categories", "annotations"), source=CAPTIONS_SOURCE
+        )
         self.names: dict[int, str] = {}
         self.rejects: list[Reject] = []
         self._sizes: dict[int, tuple[int, int]] = {}
@@ -68,20 +87,27 @@ class TrueMasks:
                 found[self.names[category]] += 1
         return found
 
+    def size_fault(self, image_id: int, hw: tuple[int, int]) -> str | None:
+        """That the objects of a picture of `hw` pixels are of another size; None where they fit,
+        or it has none."""
+        size = self._sizes.get(image_id)
+        if image_id not in self._entries or size == hw:
+            return None
+        return (
+            f"picture {image_id} is of {hw} pixels (height, width), its objects in the instances "
+            f"file of {size}"
+        )
+
     def of(self, image_id: int, hw: tuple[int, int]) -> dict[str, np.ndarray]:
         """{category name: (H,W) bool}, names ascending; {} for a picture without objects.
 
         hw: of the picture. UserError where its objects are of another size.
         """
+        if fault := self.size_fault(image_id, hw):
+            raise UserError(fault)
         masks: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(hw, bool))
         for category, segmentation in self._entries.get(image_id, ()):
-            name, size = self.names[category], self._sizes[image_id]
-            if size != hw:
-                raise UserError(
-                    f"picture {image_id} is of {hw} pixels (height, width), its {name} in the "
-                    f"instances file of {size}"
-                )
-            masks[name] |= _mask(segmentation, hw)
+            masks[self.names[category]] |= _mask(segmentation, hw)
         return {name: masks[name] for name in sorted(masks) if masks[name].any()}
 
     def _add_category(self, entry: Any) -> Fault | None:

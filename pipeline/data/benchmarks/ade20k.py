@@ -40,6 +40,8 @@ def list_full(root: Path) -> Listing:
         subfolders[:] = [s for s in subfolders if not s.startswith("ADE_")]
         relative = Path(folder).relative_to(root).as_posix()
         for name in names:
+            if name.startswith("."):  # "._x.jpg" of macOS
+                continue
             if name.endswith("_seg.png"):
                 labels[name.removesuffix("_seg.png")] = f"{relative}/{name}"
             elif name.endswith(".jpg"):
@@ -65,6 +67,7 @@ ADE150 = Benchmark(
     parts=_CHALLENGE_PARTS,
     list_pictures=list_challenge,
     class_list="ade150",
+    unlabelled=frozenset({0}),
 )
 
 ADE150_SYNONYMS = Benchmark(
@@ -74,6 +77,7 @@ ADE150_SYNONYMS = Benchmark(
     parts=_CHALLENGE_PARTS,
     list_pictures=list_challenge,
     class_list="ade150-synonyms",
+    unlabelled=frozenset({0}),
 )
 
 ADE847 = Benchmark(

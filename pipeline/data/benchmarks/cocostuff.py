@@ -128,6 +128,7 @@ STUFF171 = Benchmark(
     parts=_STUFF_PARTS,
     list_pictures=list_stuff,
     class_list="cocostuff",
+    unlabelled=frozenset({255}),
 )
 
 STUFF156 = Benchmark(
@@ -137,6 +138,7 @@ STUFF156 = Benchmark(
     parts=_STUFF_PARTS,
     list_pictures=list_stuff,
     class_list="cocostuff",
+    unlabelled=frozenset({255}),
     has_split=True,
 )
 

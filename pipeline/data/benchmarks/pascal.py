@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 import scipy.io
 
-from pipeline.data.benchmarks.benchmark import Benchmark, Conversion, Listing, Part, files_by_stem
+from pipeline.data.benchmarks.benchmark import (
+    Benchmark,
+    Conversion,
+    Listing,
+    Part,
+    files_by_stem,
+    read_list,
+)  # fmt: skip
 from pipeline.data.classes import FOLDER
 from pipeline.errors import UserError
 
@@ -32,7 +39,7 @@ def list_voc(root: Path) -> Listing:
     if not (root / VOC_LIST).is_file():
         return Listing({}, {})
     return _listed(
-        (root / VOC_LIST).read_text().split(),
+        read_list(root / VOC_LIST),
         files_by_stem(root, f"{VOC12}/JPEGImages", ".jpg"),
         files_by_stem(root, f"{VOC12}/SegmentationClass", ".png"),
     )
@@ -41,7 +48,7 @@ def list_voc(root: Path) -> Listing:
 def list_context(root: Path) -> Listing:
     """The 5,104 pictures of the validation list."""
     own = root / VOC10 / "pascalcontext_val.txt"
-    names = (own if own.is_file() else FOLDER / "context-val.txt").read_text().split()
+    names = read_list(own if own.is_file() else FOLDER / "context-val.txt")
     return _listed(
         names,
         files_by_stem(root, f"{VOC10}/JPEGImages", ".jpg"),
@@ -88,6 +95,7 @@ VOC20 = Benchmark(
     ),
     list_pictures=list_voc,
     class_list="voc20",
+    unlabelled=frozenset({0, 255}),
 )
 
 _CONTEXT_PARTS = (
