@@ -5,6 +5,7 @@ what they were when it was read last. The memory of that is one SQLite file, whi
 any time.
 """
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -47,7 +48,7 @@ class Digests:
 
     def of(self, path: Path) -> str:
         """sha256 of the file's bytes, in hex. OSError when it cannot be read."""
-        name, state = str(path.absolute()), path.stat()
+        name, state = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace"), path.stat()
         signature = (state.st_size, state.st_mtime_ns, state.st_ino)
         known = self._new.get(name) or self._known.get(name)
         if known is not None and known[:3] == signature:

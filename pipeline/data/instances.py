@@ -35,14 +35,8 @@ def instances_file(root: Path) -> Path | None:
     return next((root / name for name in ANNOTATIONS if (root / name).is_file()), None)
 
 
-def object_faults(
-    path: Path, records: Sequence[ImageRecord], stage: str = "dataset"
-) -> list[Reject]:
-    """What is wrong in an instances file: its entries, and sizes that are not those of `records`.
-
-    Raises as `TrueMasks` does.
-    """
-    truth = TrueMasks(path, stage)
+def object_faults(truth: "TrueMasks", records: Sequence[ImageRecord], stage: str) -> list[Reject]:
+    """What is wrong in an instances file: entries, and sizes that are not those of `records`."""
     rejects = list(truth.rejects)
     for record in records:
         if fault := truth.size_fault(record.image_id, (record.height, record.width)):
