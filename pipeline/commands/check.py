@@ -37,7 +37,7 @@ def check(
 
 def _show(kinds: Iterable["Checked"]) -> None:
     """Print what was read; exit code 1 where something is wrong."""
-    from pipeline.data.overview import fault_lines, faults, gap_line
+    from pipeline.data.overview import counted, fault_lines, faults, gap_line
 
     wrong = False
     for kind in kinds:
@@ -49,7 +49,7 @@ def _show(kinds: Iterable["Checked"]) -> None:
         found = faults(kind.rejects)
         for line in fault_lines(str(kind.place), found):
             print(line)
-        print(kind.error or f"{kind.place}: {kind.name}: {len(found)} faults")
+        print(kind.error or f"{kind.name}: {counted(len(found), 'fault')} in {kind.place}")
         wrong = wrong or kind.wrong
     if wrong:
         raise SystemExit(1)

@@ -93,7 +93,7 @@ def read_coco(
         maps = [f"{below}/{labels[i]}" for i in sorted(set(labels) & set(files))]
         values, refused_maps = read_values(root, maps, f"reading {below}")
         expected = f"COCO-Stuff's category ids less 1, 0..{max(label_map)}, or {IGNORE}"
-        refused_maps |= value_faults(values, set(label_map), {IGNORE}, expected)
+        refused_maps |= value_faults(values, label_map.keys(), {IGNORE}, expected)
 
     def index(image_id: int) -> tuple[ImageRecord | None, list[Reject]]:
         return index_picture(

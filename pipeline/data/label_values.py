@@ -29,16 +29,12 @@ class Occurrences:
 
     maps: Counter = field(default_factory=Counter)
     pixels: Counter = field(default_factory=Counter)
-    labelled: int = 0  # maps that were counted
 
-    def add(self, values: Values, label_map: LabelMap | None) -> None:
-        """Count a map. label_map: stored value -> class id; None: stored values are class ids."""
-        self.labelled += 1
-        for value, pixels in values.items():
-            class_id = value if label_map is None else label_map.get(value)
-            if class_id is not None:
-                self.maps[class_id] += 1
-                self.pixels[class_id] += pixels
+    def add(self, values: Values, label_map: LabelMap) -> None:
+        """Count a map. label_map: stored value -> class id; other values do not count."""
+        for value in values.keys() & label_map.keys():
+            self.maps[label_map[value]] += 1
+            self.pixels[label_map[value]] += values[value]
 
 
 def read_values(

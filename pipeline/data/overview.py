@@ -23,15 +23,15 @@ def pictures_line(records: Sequence[ImageRecord] | Sequence[EvalImage]) -> str:
     sizes = f"{smallest.width} x {smallest.height}"
     if largest is not smallest:
         sizes += f" to {largest.width} x {largest.height}"
-    line = f"{_count(len(records), 'picture')} of {sizes} pixels"
+    line = f"{counted(len(records), 'picture')} of {sizes} pixels"
     if isinstance(records[0], EvalImage):
         return line
     captioned = [record for record in records if record.captions]
     captions = sum(len(record.captions) for record in captioned)
     maps = sum(record.label_path is not None for record in records)
     return (
-        f"{line}, {_count(captions, 'caption')} of {_count(len(captioned), 'picture')}, "
-        f"{_count(maps, 'label map')}"
+        f"{line}, {counted(captions, 'caption')} of {counted(len(captioned), 'picture')}, "
+        f"{counted(maps, 'label map')}"
     )
 
 
@@ -48,7 +48,7 @@ def class_lines(classes: Sequence[str], occurrences: Occurrences) -> list[str]:
         for i in present
     ]
     lines = _wrapped(
-        f"{len(present)} of {_count(len(classes), 'class')} occur; label maps that hold them and "
+        f"{len(present)} of {counted(len(classes), 'class')} occur; label maps that hold them and "
         f"share of labelled pixels: {', '.join(shares) or 'none'}"
     )
     return lines + (_wrapped(f"in no label map: {', '.join(absent)}") if absent else [])
@@ -59,7 +59,7 @@ def object_lines(counts: Counter | dict[str, int]) -> list[str]:
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     named = ", ".join(f"{name} {number:,}" for name, number in ordered)
     return _wrapped(
-        f"instances: {_count(sum(counts.values()), 'usable object')}: {named or 'none'}"
+        f"instances: {counted(sum(counts.values()), 'usable object')}: {named or 'none'}"
     )
 
 
@@ -90,7 +90,8 @@ def gap_line(rejects: Iterable[Reject]) -> str:
     return ", ".join(f"{reason}: {number:,}" for reason, number in sorted(counts.items()))
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """ "1 fault", "2 faults", "3 classes"."""
     plural = what + ("es" if what.endswith("s") else "s")
     return f"{number:,} {what if number == 1 else plural}"
 

@@ -78,11 +78,12 @@ def read_own(root: str | Path) -> OwnData:
     held_out = read_names(root / "val.txt", names, rejects)
     if held_out == set(files):
         raise UserError(f"{root / 'val.txt'}: lists every picture, so none is left to learn from")
+    ids = {class_id: class_id for class_id in range(len(classes))}
     values, refused_masks = read_values(
         root, list(masks.values()), f"reading label maps of {root.name}"
     )
     expected = f"0..{len(classes) - 1} (classes.txt) or {IGNORE}"
-    refused_masks |= value_faults(values, set(range(len(classes))), {IGNORE}, expected)
+    refused_masks |= value_faults(values, ids.keys(), {IGNORE}, expected)
 
     def read(item: tuple[int, str]) -> tuple[ImageRecord | None, list[Reject]]:
         number, name = item
@@ -117,7 +118,7 @@ def read_own(root: str | Path) -> OwnData:
         if record is not None:
             (data.val if name in held_out else data.train).append(record)
             if record.label_path is not None:
-                data.occurrences.add(values[record.label_path], None)
+                data.occurrences.add(values[record.label_path], ids)
     data.rejects = rejects
     return data
 

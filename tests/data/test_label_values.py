@@ -69,7 +69,7 @@ def test_values_are_counted_and_what_cannot_be_read_is_named(tmp_path):
         "c.png": "unreadable label map", "d.png": "unreadable label map"
     }  # fmt: skip
     occurrences = Occurrences()
-    occurrences.add(values["a.png"], None)
+    occurrences.add(values["a.png"], {0: 0, 2: 2})
     occurrences.add({1: 5, 9: 1}, {1: 0})
-    assert occurrences.maps == {0: 2, 2: 1, 255: 1}
-    assert occurrences.pixels == {0: 7, 2: 3, 255: 1}
+    assert occurrences.maps == {0: 2, 2: 1}
+    assert occurrences.pixels == {0: 7, 2: 3}

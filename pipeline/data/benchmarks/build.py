@@ -127,7 +127,7 @@ def _valued(
     if benchmark.unlabelled is not None:
         expected = f"classes {min(label_map)}..{max(label_map)} of {benchmark.title}, or not "
         expected += f"labelled, {' or '.join(map(str, sorted(benchmark.unlabelled)))}"
-        faults |= value_faults(values, set(label_map), benchmark.unlabelled, expected)
+        faults |= value_faults(values, label_map.keys(), benchmark.unlabelled, expected)
     rejects += [Reject(STAGE, path, *fault) for path, fault in faults.items()]
     if occurrences is not None:
         for path in set(values) - set(faults):
