@@ -214,7 +214,7 @@ def test_the_stage_leaves_out_of_a_data_root_what_check_named_and_nothing_else(t
         "wrong entry",
     }  # fmt: skip
     assert "instances: 2 usable objects: dog 2" in printed
-    assert "not all there: no caption: 1, no label map: 1, picture missing: 1" in printed
+    assert "not all there: no caption: 2, no label map: 1, picture missing: 1" in printed
 
 
 def test_of_each_kind_of_fault_the_first_ten_are_shown(tmp_path, capsys):
