@@ -82,7 +82,6 @@ def main(
         recall, rejects = {}, list(result.rejects)
         if (instances := instances_file(world.root)) is not None:
             val, truth = read_split(dataset, "val"), TrueMasks(instances)
-            rejects += truth.rejects
             measure = Measure(**wanted.measure.model_dump())
             recall = measure_recall(
                 segmenter, text, world.root, val, truth, names, measure, rejects

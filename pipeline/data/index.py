@@ -14,7 +14,7 @@ from pipeline.records import Caption, ImageRecord, Reject
 T = TypeVar("T")
 R = TypeVar("R")
 _READERS = 8  # threads reading files; of headers they wait for the disk, not the processor
-_LARGE = 2**25  # pixels; larger pictures are decoded one at a time, so that memory stays bounded
+_LARGE = 2**24  # pixels; larger pictures are decoded one at a time, so that memory stays bounded
 _one_at_a_time = Lock()
 
 

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from pipeline.data.coco import CAPTIONS_SOURCE
 from pipeline.data.coco_json import Fault, crowd, is_text, numbers, read_document, wrong_entry
 from pipeline.errors import UserError
 from pipeline.masks import run_lengths
@@ -52,9 +51,7 @@ class TrueMasks:
     """
 
     def __init__(self, path: Path, stage: str = "segmenter") -> None:
-        document = read_document(
-            path, "instances", ("images", "categories", "annotations"), source=CAPTIONS_SOURCE
-        )
+        document = read_document(path, "instances", ("images", "categories", "annotations"))
         self.names: dict[int, str] = {}
         self.rejects: list[Reject] = []
         self._sizes: dict[int, tuple[int, int]] = {}
