@@ -20,6 +20,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.data.dataset import Dataset
 from pipeline.data.images import read_image
 from pipeline.data.index import index_picture, read_headers
@@ -124,10 +126,10 @@ def broken_pictures(data: OwnData) -> list[Reject]:
 def mask_fault(path: Path, classes: int) -> tuple[str, str] | None:
     """Reason and detail why a label map cannot be used, None when it can."""
     try:
-        values = set(read_label(path).reshape(-1).tolist())
+        values = np.unique(read_label(path)).tolist()
     except UserError as error:
         return "unreadable label map", str(error)
-    wrong = sorted(v for v in values if not 0 <= v < classes and v != IGNORE)
+    wrong = [v for v in values if not 0 <= v < classes and v != IGNORE]
     if wrong:
         more = f" and {len(wrong) - _SHOWN_VALUES} more" * (len(wrong) > _SHOWN_VALUES)
         found = ", ".join(map(str, wrong[:_SHOWN_VALUES])) + more
