@@ -12,6 +12,6 @@ Precision = Literal["float32", "bfloat16", "float16"]
 """Of the arithmetic inside the two networks; float32 is the reference."""
 
 LOOK_PIXELS = 2**21
-"""Pixels of a picture that the networks look at, unless told otherwise: 1,448 x 1,448, and every
+"""Pixels of a picture that the networks look at, unless told otherwise: 1,440 x 1,440, and every
 size that the published models are tested at (at most 640 x 2,560). Larger pictures are made
 smaller for them, since memory grows with the look: some 500 bytes a pixel with 49 masks."""

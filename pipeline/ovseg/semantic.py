@@ -37,6 +37,9 @@ def semantic_scores(
 def label_map(class_probabilities: Tensor, masks: Tensor, output_hw: tuple[int, int]) -> Tensor:
     """The best class of each pixel: int32 `(H, W)` on the CPU, -1 where no class has a score
     above 0."""
+    counts = class_probabilities.amax(dim=1) > 0  # in mode free-text, few of the queries
+    if not counts.all():
+        class_probabilities, masks = class_probabilities[counts], masks[counts]
     contest = Contest.between(class_probabilities)
     labels = torch.empty(output_hw, dtype=torch.int32)
     for part, resized in mask_parts(masks, output_hw, class_probabilities.shape[1]):
