@@ -4,6 +4,7 @@ Also the words for what is missing: each part with its expected path and officia
 can run without it.
 """
 
+import glob
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -48,8 +49,24 @@ def missing_parts(rows: Iterable[CheckRow], root: Path) -> list[str]:
             users.setdefault(part.path, []).append(row.name)
     return [
         f"{root / path} ({part.holds}) for {', '.join(users[path])}; from {part.source}"
+        + too_deep(root, path)
         for path, part in sorted(parts.items())
     ]
+
+
+def too_deep(root: Path, path: str) -> str:
+    """Where `path`, missing or without files, stands one folder too deep under `root`, as after
+    unpacking an archive into a folder of its own name; as words to end a message with, or ""."""
+    names = Path(path).parts
+    for i in range(len(names)):
+        above, below = root.joinpath(*names[:i]), "/".join(names[i:])
+        for found in sorted(above.glob(f"*/{glob.escape(below)}")):
+            place = found.relative_to(root)
+            return f"; {place} is there: move it to {path}"
+    folder = root / path
+    for inside in sorted(p for p in folder.glob("*") if p.is_dir()):
+        return f"; {path} holds the folder {inside.name}: move what is in it up to {path}"
+    return ""
 
 
 def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
@@ -101,6 +118,7 @@ def _check_coco(root: Path, split: str) -> CheckRow:
     note = _note(missing, len(images), COCO_PICTURES[split], none_found)
     if ready and len(maps) < len(images):
         note += f"; label maps of {len(maps):,} in {labels.path}, from {labels.source}"
+        note += "" if maps else too_deep(root, labels.path)
         if split == "train2017" and not maps:
             note += ": without them no segmenter can be trained"
     return CheckRow(f"coco {split}", len(images), len(maps), ready, note, missing)
@@ -113,7 +131,9 @@ def _check_benchmark(benchmark: Benchmark, root: Path) -> CheckRow:
     except (UserError, OSError) as error:
         return CheckRow(benchmark.name, 0, 0, False, str(error), missing)
     both = len(listing.complete)
-    places = " or ".join(f"{part.path}, from {part.source}" for part in benchmark.parts)
+    places = " or ".join(
+        f"{part.path}, from {part.source}{too_deep(root, part.path)}" for part in benchmark.parts
+    )
     note = _note(missing, both, benchmark.official, f"no picture with its label map in {places}")
     return CheckRow(
         benchmark.name,

@@ -152,6 +152,8 @@ def _masks(root: Path, files: list[str], rejects: list[Reject]) -> dict[str, str
             rejects.append(Reject(STAGE, item, "mask is no PNG", detail))
         elif not owners:
             detail = f"expected images/{stem}.jpg or another picture so named"
+            if (above := stem.partition("/")[2]) in pictures:
+                detail += f"; or is it one folder too deep? Then move it to masks/{above}.png"
             rejects.append(Reject(STAGE, item, "mask without picture", detail))
         elif len(owners) > 1:
             detail = f"images/ has {' and '.join(owners)}; rename all but one"
