@@ -203,13 +203,15 @@ class OVSeg:
         pixels, given = as_pixels(image), as_names(names)
         scored = checked_names(given)
         evidence = self.look(pixels, scored)
+        looked_at = tuple(evidence.masks.shape[1:])
         classes, masks = self.combine(evidence, mode, len(given))
+        del evidence  # its masks are half of the memory in mode free-text
         labels = label_map(classes, masks, pixels.shape[:2])
         return Segmentation(
             names=tuple(scored),
             labels=labels.numpy(),
             scores=classes.amax(dim=0).cpu().numpy(),
-            looked_at=tuple(evidence.masks.shape[1:]),
+            looked_at=looked_at,
         )
 
 
