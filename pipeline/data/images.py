@@ -10,13 +10,13 @@ Pixel formats, by Pillow's name for the mode, and the value that becomes white (
                       with alpha
     LA, RGBA, RGBX    as without alpha: it is dropped, not blended, so that what lies below a
                       transparent pixel shows
-    CMYK              Pillow's conversion, without a colour profile
+    CMYK, LAB         Pillow's conversion; colour profiles of files are not applied
     I;16*, I          whole numbers: 255, 1023, 4095, 16383 or 65535, the first that the largest
                       value of the picture does not pass; cameras and scanners store 10, 12 or 14
                       bits in 16. Negative values or more than 65535: UserError
     F                 all values within 0..1: 1. Whole numbers within 0..255: 255. Any others, also
                       NaN: UserError, since nothing tells what is white
-    others (LAB ...)  UserError
+    others            UserError
 
 Orientation: EXIF (for TIFF the tag of the file, in PNG and WebP XMP too) 2..8 is applied; a value
 outside 1..8, or none, leaves the stored pixels as they are.

@@ -92,6 +92,18 @@ def test_every_orientation_in_every_format_is_as_the_upright_picture(tmp_path, f
         assert np.array_equal(opened_image(image), read_image(path))
 
 
+@pytest.mark.parametrize("mode", ["YCbCr", "HSV", "LAB", "RGBa", "RGBX", "PA"])
+def test_other_modes_that_pillow_knows_become_rgb(mode):
+    pixels = np.full((2, 3, 3), (200, 30, 90), np.uint8)
+    found = opened_image(Image.fromarray(pixels).convert("RGBA").convert(mode))
+    assert np.abs(found.astype(int) - pixels).max() <= (60 if mode == "PA" else 3)  # web palette
+
+
+def test_a_mode_without_a_rule_is_refused():
+    with pytest.raises(UserError, match="the picture: cannot be decoded .*La"):
+        opened_image(Image.new("La", (2, 2)))
+
+
 GRAY = np.array([[0, 1, 51, 128, 255]])
 
 
