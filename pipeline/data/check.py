@@ -19,7 +19,7 @@ from pipeline.data.instances import TrueMasks, instances_file, object_faults
 from pipeline.data.label_values import Occurrences
 from pipeline.data.overview import class_lines, faults, object_lines, pictures_line
 from pipeline.data.own import read_own
-from pipeline.data.root import deeper, root_fault
+from pipeline.data.root import root_fault, too_deep
 from pipeline.data.sets import load_eval_set
 from pipeline.errors import MissingFileError, UserError
 from pipeline.records import Reject
@@ -58,7 +58,7 @@ def missing_parts(rows: Iterable[CheckRow], root: Path) -> list[str]:
             users.setdefault(part.path, []).append(row.name)
     return [
         f"{root / path} ({part.holds}) for {', '.join(users[path])}; from {part.source}"
-        + _too_deep(root, part)
+        + too_deep(root, path)
         for path, part in sorted(parts.items())
     ]
 
@@ -181,11 +181,6 @@ def _read_benchmark(checked: Checked, benchmark: Benchmark) -> None:
     ]  # fmt: skip
 
 
-def _too_deep(root: Path, part: Part) -> str:
-    place = deeper(root, part.path)
-    return f"; found {place}: unpacked one folder too deep" if place else ""
-
-
 def _readable(name: str, check: Callable[[], CheckRow]) -> CheckRow:
     """The row, which says so when a folder may not be read."""
     try:
@@ -204,11 +199,13 @@ def _check_coco(root: Path, split: str) -> CheckRow:
     maps = files_by_stem(root, labels.path, ".png")
     missing = tuple(part for part in (pictures, captions) if not part.exists(root))
     ready = bool(images) and not missing
-    none_found = f"no .jpg in {pictures.path}, from {pictures.source}{_too_deep(root, pictures)}"
+    none_found = (
+        f"no .jpg in {pictures.path}, from {pictures.source}{too_deep(root, pictures.path)}"
+    )
     note = _note(missing, len(images), COCO_PICTURES[split], none_found)
     if ready and len(maps) < len(images):
         note += f"; label maps of {len(maps):,} in {labels.path}, from {labels.source}"
-        note += "" if maps else _too_deep(root, labels)
+        note += "" if maps else too_deep(root, labels.path)
         if split == "train2017" and not maps:
             note += ": without them no segmenter can be trained"
     return CheckRow(f"coco {split}", len(images), len(maps), ready, note, missing)
@@ -222,7 +219,7 @@ def _check_benchmark(benchmark: Benchmark, root: Path) -> CheckRow:
         return CheckRow(benchmark.name, 0, 0, False, str(error), missing)
     both = len(listing.complete)
     places = " or ".join(
-        f"{part.path}, from {part.source}{_too_deep(root, part)}" for part in benchmark.parts
+        f"{part.path}, from {part.source}{too_deep(root, part.path)}" for part in benchmark.parts
     )
     note = _note(missing, both, benchmark.official, f"no picture with its label map in {places}")
     return CheckRow(

@@ -17,7 +17,7 @@ from pipeline.data.index import index_picture, read_all
 from pipeline.data.label_values import IGNORE, Occurrences, read_values, value_faults
 from pipeline.data.labels import LabelMap
 from pipeline.data.names import is_utf8, printable
-from pipeline.data.root import deeper
+from pipeline.data.root import too_deep
 from pipeline.errors import MissingFileError
 from pipeline.records import ImageRecord, Reject
 
@@ -79,8 +79,9 @@ def read_coco(
     labels = {}
     if paths["labels"].is_dir():
         labels = _files_by_id(paths["labels"], _LABELS, stage, rejects)
-    if not labels and (place := deeper(root, f"stuffthingmaps/{split}")):
-        detail = f"found {place}; expected its files in stuffthingmaps/{split}"
+    place = f"stuffthingmaps/{split}"
+    if not labels and (words := too_deep(root, place)):
+        detail = words.removeprefix("; ")
         rejects.append(Reject(stage, place, "unpacked one folder too deep", detail))
     for image_id in sorted(set(annotated.sizes) - set(files)):
         rejects.append(
@@ -89,9 +90,8 @@ def read_coco(
 
     values, refused_maps = {}, {}
     if label_map is not None:
-        below = f"stuffthingmaps/{split}"
-        maps = [f"{below}/{labels[i]}" for i in sorted(set(labels) & set(files))]
-        values, refused_maps = read_values(root, maps, f"reading {below}")
+        maps = [f"{place}/{labels[i]}" for i in sorted(set(labels) & set(files))]
+        values, refused_maps = read_values(root, maps, f"reading {place}")
         expected = f"COCO-Stuff's category ids less 1, 0..{max(label_map)}, or {IGNORE}"
         refused_maps |= value_faults(values, label_map.keys(), {IGNORE}, expected)
 
@@ -100,7 +100,7 @@ def read_coco(
             root,
             image_id,
             f"{split}/{files[image_id]}",
-            f"stuffthingmaps/{split}/{labels[image_id]}" if image_id in labels else None,
+            f"{place}/{labels[image_id]}" if image_id in labels else None,
             annotated.captions.get(image_id, ()),
             stage,
             annotated.sizes.get(image_id),

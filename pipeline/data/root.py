@@ -7,6 +7,7 @@ DETECTRON2_DATASETS (default `datasets`). In the second case files written by th
 "$DETECTRON2_DATASETS/..." and so hold on any machine of a cluster.
 """
 
+import glob
 import os
 from pathlib import Path
 
@@ -33,15 +34,19 @@ def root_fault(root: Path) -> str:
     )
 
 
-def deeper(root: Path, path: str) -> str | None:
-    """Where a folder lies that was unpacked one folder too deep, say coco/val2017/val2017; as
-    `path`, relative to `root`. None where it is in none such place."""
-    parts = path.split("/")
-    for place in range(len(parts)):
-        found = [*parts[: place + 1], *parts[place:]]
-        if root.joinpath(*found).exists():
-            return "/".join(found)
-    return None
+def too_deep(root: Path, path: str) -> str:
+    """Where `path`, missing or without files, stands one folder too deep under `root`, as after
+    unpacking an archive into a folder of its own name; as words to end a message with, or ""."""
+    names = Path(path).parts
+    for i in range(len(names)):
+        above, below = root.joinpath(*names[:i]), "/".join(names[i:])
+        for found in sorted(above.glob(f"*/{glob.escape(below)}")):
+            place = found.relative_to(root)
+            return f"; {place} is there: move it to {path}"
+    folder = root / path
+    for inside in sorted(p for p in folder.glob("*") if p.is_dir()):
+        return f"; {path} holds the folder {inside.name}: move what is in it up to {path}"
+    return ""
 
 
 def check_pictures(root: Path, stated_in: Path) -> None:

@@ -257,6 +257,6 @@ def test_what_was_unpacked_one_folder_too_deep_is_found(tmp_path, capsys):
     with pytest.raises(SystemExit, match="1"):
         check(tmp_path)
     assert (
-        "found ADEChallengeData2016/ADEChallengeData2016/images/validation: unpacked one folder too"
+        "ADEChallengeData2016/ADEChallengeData2016/images/validation is there: move it to ADEC"
         in capsys.readouterr().out
     )

@@ -212,4 +212,5 @@ def test_label_maps_one_folder_too_deep_are_said_to_be(tmp_path):
     (root / "moved").rename(folder / "val2017")
     _, rejects = read_coco(root, "val2017")
     [reject] = [r for r in rejects if r.reason == "unpacked one folder too deep"]
-    assert reject.item == "stuffthingmaps/val2017/val2017"
+    assert reject.item == "stuffthingmaps/val2017"
+    assert reject.detail.startswith("stuffthingmaps/val2017/val2017 is there: move it to stuff")

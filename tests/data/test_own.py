@@ -52,6 +52,14 @@ def test_a_held_out_picture_without_a_mask_is_told(tmp_path):
     }
 
 
+def test_masks_one_folder_too_deep_are_told(tmp_path):
+    root = make_own(tmp_path)
+    (root / "masks/masks").mkdir()
+    (root / "masks/c.png").rename(root / "masks/masks/c.png")
+    told = faults(read_own(root))["masks/masks/c.png"]
+    assert told.endswith("if it is of images/c.jpg, name it masks/c.png")
+
+
 def test_captions_alone_are_enough(tmp_path):
     save_picture(tmp_path / "images" / "a.jpg")
     (tmp_path / "captions.jsonl").write_text('{"image": "a.jpg", "caption": "A dog."}')

@@ -51,7 +51,7 @@ def list_full(root: Path) -> Listing:
 
 def decode_full(path: Path, extra: Any = None) -> np.ndarray:
     """A `_seg.png` -> index into the full list of names, uint16 (H, W), 0 = unlabelled."""
-    red, green = np.moveaxis(read_image(path)[..., :2].astype(np.uint16), -1, 0)
+    red, green = np.moveaxis(read_image(path, upright=False)[..., :2].astype(np.uint16), -1, 0)
     return red // 10 * 256 + green
 
 

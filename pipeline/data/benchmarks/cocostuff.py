@@ -108,7 +108,7 @@ def decode_panoptic(path: Path, segments: Any) -> np.ndarray:
     Raises:
         UserError: a segment id in the PNG that the JSON does not list.
     """
-    red, green, blue = np.moveaxis(read_image(path).astype(np.int64), -1, 0)
+    red, green, blue = np.moveaxis(read_image(path, upright=False).astype(np.int64), -1, 0)
     ids, inverse = np.unique(red + 256 * green + 65536 * blue, return_inverse=True)
     category = {0: 0} | {number: 0 if crowd else kind for number, kind, crowd in segments}
     unknown = [number for number in ids.tolist() if number not in category]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.io import savemat
+from scipy.sparse import coo_array, csc_array, csc_matrix
 
 from pipeline.data.benchmarks.build import build_benchmark
 from pipeline.data.benchmarks.pascal import decode_context, list_context, list_voc
@@ -72,6 +73,21 @@ def test_wrong_mat_files_are_named(tmp_path, content, fault):
     path.write_bytes(content) if isinstance(content, bytes) else savemat(path, content)
     with pytest.raises(ValueError, match=f"x.mat: {fault}"):
         decode_context(path)
+
+
+@pytest.mark.parametrize("kind", [coo_array, csc_array, csc_matrix])
+def test_a_sparse_map_is_as_the_full_one(tmp_path, kind):
+    label = np.array([[0, 0, 459], [0, 7, 0]], float)
+    savemat(tmp_path / "x.mat", {"LabelMap": kind(label)})
+    assert np.array_equal(decode_context(tmp_path / "x.mat"), label)
+    savemat(tmp_path / "empty.mat", {"LabelMap": kind(np.zeros((2, 3)))})
+    assert np.array_equal(decode_context(tmp_path / "empty.mat"), np.zeros((2, 3)))
+
+
+def test_a_sparse_map_too_large_is_refused_before_it_is_made(tmp_path):
+    savemat(tmp_path / "x.mat", {"LabelMap": csc_array(([1.0], ([0], [0])), shape=(10**6, 10**5))})
+    with pytest.raises(ValueError, match="x.mat: LabelMap is .* larger than any picture"):
+        decode_context(tmp_path / "x.mat")
 
 
 def test_a_damaged_label_file_is_a_reject_and_the_rest_goes_on(tmp_path):
