@@ -86,9 +86,12 @@ def value_faults(
         )
         return dict.fromkeys(found, ("label maps painted 0 and 255", detail))
     unknown = together - classes - unlabelled
-    if unknown and unlabelled == {IGNORE} and IGNORE not in together:
+    many = 2 * len(together & classes) >= len(classes)  # so that the first class is missed
+    shifted = many and unknown <= {value + 1 for value in classes}
+    absent = {IGNORE} - together or ({0} - together if shifted else set())
+    if unknown and unlabelled == {IGNORE} and absent:
         detail = (
-            f"found {_listed(unknown)} in some and {IGNORE} (not labelled) in none; expected "
+            f"found {_listed(unknown)} in some and {_listed(absent)} in none; expected "
             f"{expected}. Do they count from one, or are classes missing in the list?"
         )
         return dict.fromkeys(found, ("label maps numbered otherwise", detail))

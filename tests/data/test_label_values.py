@@ -40,12 +40,15 @@ def test_maps_painted_as_masks_of_one_object_are_all_refused():
 
 
 def test_maps_that_count_from_one_are_all_refused():
-    """3 says so, also for the map that has none, since nothing is 255 where it is not labelled."""
-    assert faults({0, 1, 3}, {0, 1}) == dict.fromkeys("01", "label maps numbered otherwise")
+    """3 says so, also for the map that has none, since nothing is 255 where it is not labelled, or
+    nothing the first class."""
+    for maps in (({0, 1, 3}, {0, 1}), ({1, 3, 255}, {2, 255})):
+        assert faults(*maps) == dict.fromkeys("01", "label maps numbered otherwise")
 
 
 def test_an_unknown_value_is_a_fault_of_its_map():
-    assert faults({0, 3, 255}, {0, 1}) == {"0": "unknown class in label map"}
+    for maps in (({0, 3, 255}, {0, 1}), ({1, 7, 255}, {1})):
+        assert faults(*maps) == {"0": "unknown class in label map"}
     assert faults({0, 151}, {0, 1}, classes={1, 2}, unlabelled={0}) == {
         "0": "unknown class in label map"
     }
