@@ -86,10 +86,10 @@ def value_faults(
         )
         return dict.fromkeys(found, ("label maps painted 0 and 255", detail))
     unknown = together - classes - unlabelled
+    behind = {value + more for value in classes for more in (1, 2)}  # 183 is COCO-Stuff's "other"
     many = 2 * len(together & classes) >= len(classes)  # so that the first class is missed
-    shifted = many and unknown <= {value + 1 for value in classes}
-    absent = {IGNORE} - together or ({0} - together if shifted else set())
-    if unknown and unlabelled == {IGNORE} and absent:
+    absent = {IGNORE} - together or ({0} - together if many else set())
+    if unknown and unknown <= behind and unlabelled == {IGNORE} and absent:
         detail = (
             f"found {_listed(unknown)} in some and {_listed(absent)} in none; expected "
             f"{expected}. Do they count from one, or are classes missing in the list?"

@@ -47,7 +47,7 @@ def test_maps_that_count_from_one_are_all_refused():
 
 
 def test_an_unknown_value_is_a_fault_of_its_map():
-    for maps in (({0, 3, 255}, {0, 1}), ({1, 7, 255}, {1})):
+    for maps in (({0, 3, 255}, {0, 1}), ({1, 7, 255}, {1}), ({0, 200}, {0, 1}, {2})):
         assert faults(*maps) == {"0": "unknown class in label map"}
     assert faults({0, 151}, {0, 1}, classes={1, 2}, unlabelled={0}) == {
         "0": "unknown class in label map"
