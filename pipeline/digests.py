@@ -6,6 +6,7 @@ that of its last change of anything, which cannot. The memory of that is one SQL
 be deleted at any time.
 """
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -49,7 +50,7 @@ class Digests:
 
     def of(self, path: Path) -> str:
         """sha256 of the file's bytes, in hex. OSError when it cannot be read."""
-        name, state = str(path.absolute()), path.stat()
+        name, state = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace"), path.stat()
         signature = (state.st_size, state.st_ino, state.st_mtime_ns, state.st_ctime_ns)
         known = self._new.get(name) or self._known.get(name)
         if known is not None and known[:4] == signature:

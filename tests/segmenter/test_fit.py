@@ -207,6 +207,7 @@ def write_instances(path: Path) -> None:
             entry(3, 3, (60, 0, 70, 90), crowd=1),
             entry(4, 5, (0, 50, 35, 90)),
             entry(5, 5, (0, 50, 35, 90)) | {"image_id": 4},
+            entry(6, 5, (0, 0, 70, 90)) | {"segmentation": [[5, 5, 5, 9]]},
         ],
     }
     path.write_text(json.dumps(content))
@@ -223,8 +224,8 @@ def test_true_masks_are_one_per_category(tmp_path):
 
 @pytest.mark.parametrize("short_side", (None, 35))
 def test_recall_is_measured_on_every_readable_picture(tmp_path, short_side):
-    """Left out: a broken file, one that was resized after indexing, one whose objects are of
-    another size."""
+    """Left out: an object of two points, a broken file, one that was resized after indexing, one
+    whose objects are of another size."""
     dataset, records = world(tmp_path, 5)
     write_instances(tmp_path / "annotations/instances_all_val2017.json")
     (tmp_path / "2.png").write_bytes(b"broken")
@@ -247,6 +248,7 @@ def test_recall_is_measured_on_every_readable_picture(tmp_path, short_side):
     assert result["recall_never_labelled"] == 0  # 200 of 6300
     assert result["overlap_closed"] == pytest.approx(2 / 9, rel=0.1)
     assert [(reject.item, reject.reason) for reject in rejects] == [
+        ('instances_all_val2017.json "annotations"[5]', "unusable segmentation"),
         ("2.png", "unreadable picture"),
         ("3.png", "size changed since indexing"),
         ("4.png", "unusable instances"),
