@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.modes import LOOK_PIXELS
+from pipeline.views import LOOK_PIXELS
 
 
 def demo(

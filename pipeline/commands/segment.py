@@ -5,8 +5,9 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from pipeline.modes import LOOK_PIXELS, Mode, Precision
+from pipeline.modes import Mode, Precision
 from pipeline.places import OutFolder
+from pipeline.views import LOOK_PIXELS
 
 
 def segment(

@@ -16,7 +16,7 @@ from pipeline.clip.store import load_clip
 from pipeline.clip.text_bank import TextBank
 from pipeline.clip.tower import MaskClip
 from pipeline.errors import UserError
-from pipeline.modes import LOOK_PIXELS, Mode, Precision
+from pipeline.modes import Mode, Precision
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
 from pipeline.ovseg.free_text import checked_names, free_text_evidence
@@ -27,6 +27,7 @@ from pipeline.runtime import device as runtime_device
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import LEAST_PIXELS, at_test_size, propose
 from pipeline.segmenter.store import load_segmenter
+from pipeline.views import LOOK_PIXELS
 
 
 @dataclass(frozen=True)

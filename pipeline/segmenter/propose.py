@@ -11,11 +11,12 @@ from detectron2.data.transforms import ResizeShortestEdge
 from PIL import Image
 from torch import Tensor
 
-from pipeline.modes import LOOK_PIXELS, Precision
+from pipeline.modes import Precision
 from pipeline.precision import in_precision
 from pipeline.segmenter.inference import MaskChoice, masks_of
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.one_by_one import OneByOne
+from pipeline.views import LOOK_PIXELS
 
 UNLIMITED = 2**31
 """A long side that no picture reaches."""

@@ -10,6 +10,7 @@ from pipeline.ovseg.semantic import label_map
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import at_test_size, size_looked_at
 from pipeline.segmenter.store import save_segmenter
+from pipeline.views import LOOK_PIXELS
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.segmenter.tiny import config, resnet, swin
 
@@ -146,6 +147,13 @@ def test_the_test_size_is_detectron2s():
     assert at_test_size(image, 50).shape == (3, 50, 151)  # 150.5 rounds up
     assert at_test_size(image, 50, 100).shape == (3, 33, 100)  # the long side decides
     assert at_test_size(image[:1], 1, 10).shape == (3, 1, 10)
+
+
+def test_stages_look_at_no_more_than_segment_does():
+    image = np.zeros((1600, 2000, 3), dtype=np.uint8)
+    for sides in ((None, None), (1500, None), (1600, 2000)):
+        _, height, width = at_test_size(image, *sides).shape
+        assert 0.9 * LOOK_PIXELS < height * width <= LOOK_PIXELS
 
 
 @pytest.mark.parametrize("hw", [(3000, 4000), (9000, 9000), (1, 3_000_000), (2_000_000, 5)])
