@@ -35,7 +35,6 @@ from pipeline.errors import UserError
 from pipeline.fingerprint import of_code, of_value
 from pipeline.precision import autocast, math_attention
 from pipeline.progress import counting
-from pipeline.shards import of_shards
 from pipeline.weights.digest import of_weights
 
 Trained = Literal["weights", "prompts", "both", "nothing"]
@@ -217,7 +216,7 @@ def run_identity(clip: MaskClip, pairs: PairSet, recipe: Recipe) -> str:
     frozen half too, the bytes of the pairs, the recipe, the code. A checkpoint is resumed by a run
     of the same identity only."""
     start = [of_weights(clip), json.dumps(clip.model_cfg, sort_keys=True)]
-    return of_value([start, of_shards(pairs.folder, "pairs", "tar"), recipe, of_code(__file__)])
+    return of_value([start, pairs.digest(), recipe, of_code(__file__)])
 
 
 def _rank() -> int:

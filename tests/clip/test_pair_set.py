@@ -176,7 +176,7 @@ WRONG = {
     "device": ({"a.txt": link(tarfile.CHRTYPE)}, "member 'a.txt' is not a plain file"),
     "pipe": ({"a.txt": link(tarfile.FIFOTYPE)}, "member 'a.txt' is not a plain file"),
     "sparse": ({"a.txt": link(tarfile.GNUTYPE_SPARSE)}, "not a readable shard|not a plain file"),
-    "outside": ({"../b.png": b"x"}, "pair  has no"),
+    "outside": ({"../b.png": b"x"}, "pair ../b has no"),
     "absolute": ({"/etc/b.png": b"x"}, "pair /etc/b has no"),
 }
 
