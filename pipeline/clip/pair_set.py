@@ -66,7 +66,8 @@ class Pair:
 class PairSet:
     """All pairs of a folder, in the order of its shards.
 
-    has_manifests: False for a folder of own tars, which nothing says the content of. nouns: the different nouns, sorted. noun_ids: (N,) int64, index into `nouns`.
+    has_manifests: False for a folder of own tars, which nothing says the content of.
+    nouns: the different nouns, sorted. noun_ids: (N,) int64, index into `nouns`.
     image_ids: (N,) int64, of the picture each pair was cut from.
     """
 
@@ -189,8 +190,9 @@ def _members(tar: tarfile.TarFile) -> dict[str, dict[str, tarfile.TarInfo]]:
         key = posixpath.join(folder, stem).encode("utf-8", "backslashreplace").decode()
         there = pairs.setdefault(key, {})
         if extension in there:
-            both = sorted({there[extension].name, member.name})
-            raise _Odd(f"member {' and '.join(map(repr, both))} is there twice")
+            first = there[extension].name
+            also = f", also as {first!r}" if first != member.name else ""
+            raise _Odd(f"member {member.name!r} is there twice{also}")
         there[extension] = member
     return pairs
 

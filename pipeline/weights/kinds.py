@@ -13,12 +13,12 @@ LOOKED_AT = 4096
 _FOREIGN = (
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes them"),
     (rb"GGUF", "a GGUF file, quantised weights of llama.cpp"),
-    (rb"version https://git-lfs", "a pointer of Git LFS and not the file itself: run `git lfs pull`"),
-    (rb"(?i)\xef?\xbb?\xbf?\s*<(!doctype|html|head|body|\?xml|error)", "a web page and not a file of "
-     "weights: the download went wrong"),
+    (rb"version https://git-lfs", "a pointer of Git LFS, not the file itself: run `git lfs pull`"),
+    (rb"(?i)\xef?\xbb?\xbf?\s*<(!doctype|html|head|body|\?xml|error)", "a web page and not a file "
+     "of weights: the download went wrong"),
     (rb"\x93NUMPY", "one NumPy array (.npy), without the names of weights"),
-    (rb"\x1f\x8b|BZh|\xfd7zXZ\x00|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|Rar!", "compressed: unpack it "
-     "first"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ\x00|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|Rar!", "compressed: unpack "
+     "it first"),
     (rb"(?s).{257}ustar", "a tar archive: unpack it first and give the file of weights in it"),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF", "a picture or another medium"),
     (rb"%PDF", "a PDF"),
@@ -79,7 +79,8 @@ def _zip_kind(file: IO[bytes]) -> Kind:
     if any(name.endswith("/data.pkl") for name in names):
         return "torchscript" if is_torchscript(file) else "torch"
     if names and all(name.endswith(".npy") for name in names):
-        raise ForeignFile("it is NumPy's archive of arrays (.npz), not weights under this model's names")
+        raise ForeignFile("it is NumPy's archive of arrays (.npz), none of torch's or safetensors'")
     if any(name.endswith(("config.json", "model.weights.h5")) for name in names):
         raise ForeignFile("it is a zip of a Keras model or of a folder: unpack it first")
-    raise ForeignFile(f"it is a zip that torch has not written, of {', '.join(names[:3]) or 'nothing'}")
+    held = ", ".join(names[:3]) or "nothing"
+    raise ForeignFile(f"it is a zip that torch has not written, of {held}")

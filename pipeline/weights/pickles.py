@@ -11,6 +11,7 @@ The unpickler is the one in Python: its memory is bounded by the file, which tha
 
 import pickle
 import sys
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +32,6 @@ DATA_BUILTINS = {
     "object", "range", "set", "slice", "str", "tuple", "type", "Ellipsis", "NotImplemented",
 }  # fmt: skip
 """getattr: members of an enum."""
-OLD_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 STORAGES = {
     f"{name}Storage": dtype
     for name, dtype in (
@@ -125,7 +125,9 @@ class DataReader(pickle._Unpickler):
         self.kinds: dict[str, type[Inert]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        module = OLD_NAMES.get(module, module)
+        if self.proto < 3:  # which has Python 2's names
+            module, name = NAME_MAPPING.get((module, name), (module, name))
+            module = IMPORT_MAPPING.get(module, module)
         if (module, name) in FUNCTIONS:
             return FUNCTIONS[module, name]
         if module in ("torch", "torch.storage") and name in STORAGES:

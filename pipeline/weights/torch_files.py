@@ -35,9 +35,7 @@ class TensorReader(DataReader):
     storage: (key, dtype, how many numbers) -> a Tensor (N,).
     """
 
-    def __init__(
-        self, file: IO[bytes], storage: Callable[[Any, torch.dtype, int], Tensor]
-    ) -> None:
+    def __init__(self, file: IO[bytes], storage: Callable[[Any, torch.dtype, int], Tensor]) -> None:
         super().__init__(file)
         self._storage = storage
 
@@ -65,7 +63,7 @@ def root_of(archive: zipfile.ZipFile) -> str:
     """The folder in the archive that holds its data.pkl. ValueError without one."""
     roots = [n.removesuffix("/data.pkl") for n in archive.namelist() if n.endswith("/data.pkl")]
     if not roots:
-        raise ValueError(f"a zip that torch has not written, of {', '.join(archive.namelist()[:3])}")
+        raise ValueError("a zip without data.pkl, so not of torch")
     order = f"{roots[0]}/byteorder"
     if order in archive.namelist() and archive.read(order) != b"little":
         raise ValueError("written on a big-endian machine")
@@ -82,8 +80,8 @@ def storages(archive: zipfile.ZipFile, root: str) -> Callable[[Any, torch.dtype,
             if info.compress_type != zipfile.ZIP_STORED:
                 raise ValueError("a zip with compressed storages, which torch does not write")
             content = bytearray(archive.read(info)) if numel else bytearray()
-            whole = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
-            read[str(key), dtype] = whole
+            empty = torch.empty(0, dtype=dtype)
+            read[str(key), dtype] = torch.frombuffer(content, dtype=dtype) if content else empty
         found = read[str(key), dtype]
         if len(found) < numel:
             raise ValueError(f"storage {key} has {len(found)} numbers where {numel} are expected")
