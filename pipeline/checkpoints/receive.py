@@ -244,7 +244,7 @@ def _clip(
         clip = build_from_config(config, *colours, about.get("name", source.name))
     except UserError as error:
         raise UserError(f"{source}: {error}") from error
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except Exception as error:  # open_clip raises anything on a configuration that is none
         raise UserError(f"{source}: describes no CLIP that can be built ({error!r})") from error
     result.notes += [f"CLIP: {line}" for line in as_one_number(weights) + describe_types(weights)]
     named = {key: prefix + key for key in weights}

@@ -37,10 +37,11 @@ JSON = st.recursive(
     max_leaves=8,
 )
 DEEP = b"[" * 100_000
+"""Not among BYTES: a failing example should fit a screen."""
 BYTES = st.one_of(
     st.binary(max_size=300),
     st.sampled_from([b"", b"\x00", b"\xef\xbb\xbf", b"\xef\xbb\xbf{}", b"null", b"[]", b'""', b"0",
-                     b"NaN", b"\xff\xfe{\x00}\x00", DEEP, b'{"a":' * 50_000, b"\xff", b"1" * 5000,
+                     b"NaN", b"\xff\xfe{\x00}\x00", b"\xff", b"1" * 5000,
                      b"{'a': 1}", b'{"a": 1, "a": 2}', b"<html>"]),
 )  # fmt: skip
 """What may stand in a file of text, too."""

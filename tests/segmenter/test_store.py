@@ -51,7 +51,7 @@ def test_what_is_missing_or_broken_is_named(tmp_path):
     with pytest.raises(ValueError, match="not a readable safetensors file"):
         load_segmenter(tmp_path)
     (tmp_path / "segmenter.json").write_text(json.dumps({"queries": 0}))
-    with pytest.raises(ValueError, match="segmenter.json: not a segmenter's architecture"):
+    with pytest.raises(ValueError, match="segmenter.json:.* a segmenter's architecture"):
         load_segmenter(tmp_path)
 
 
@@ -85,7 +85,7 @@ def test_a_damaged_segmenter_is_named(tmp_path):
             load_segmenter(tmp_path)
     for content in (b"[]", b"{", b"\xff"):
         (tmp_path / "segmenter.json").write_bytes(content)
-        with pytest.raises(UserError, match="segmenter.json: not a segmenter's architecture"):
+        with pytest.raises(UserError, match="segmenter.json:.* a segmenter's architecture"):
             load_segmenter(tmp_path)
 
 
