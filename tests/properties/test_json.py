@@ -11,8 +11,10 @@ from pipeline.data.sets import EvalImage, EvalSet, load_eval_set, save_eval_set
 from pipeline.shards import of_shards, run_shards, shard_files
 from tests.properties.inputs import BYTES, DEEP, QUICK, answer, swapped
 
-CLASSES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6), max_size=4)
-PLACES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
+LETTERS = st.characters(codec="utf-8", exclude_characters="\0")
+CLASSES = st.lists(st.text(LETTERS, max_size=6), max_size=4)
+PLACES = st.text(LETTERS, min_size=1, max_size=6)
+SIDES = st.integers(1, 9)
 LABELS = st.none() | st.dictionaries(st.integers(0, 65535), st.integers(0, 255), max_size=3)
 
 
@@ -85,11 +87,10 @@ def test_what_write_dataset_writes_is_read(folder, name, classes, label_map, dat
     classes=CLASSES,
     label_map=LABELS,
     images=st.lists(
-        st.builds(EvalImage, st.integers(0) | PLACES, PLACES, PLACES, st.integers(1, 9), st.integers(1, 9)),
-        max_size=3,
+        st.builds(EvalImage, st.integers(0) | PLACES, PLACES, PLACES, SIDES, SIDES), max_size=3
     ),
     data=st.data(),
-)  # fmt: skip
+)
 @QUICK
 def test_what_save_eval_set_writes_is_read(folder, name, classes, label_map, images, data):
     ids = st.lists(st.sampled_from(range(len(classes))), unique=True) if classes else st.just([])

@@ -118,7 +118,7 @@ def test_what_the_writer_writes_is_read(folder, nouns, image_id, seed, crop_form
     rng = np.random.default_rng(seed)
     picture = rng.integers(0, 256, (9, 11, 3), dtype=np.uint8)
     mask = rng.random((9, 11)) < 0.5
-    record = ImageRecord(image_id, "a.jpg", 11, 9, [])
+    record = ImageRecord(image_id, "a.jpg", 11, 9, [], None)
     with PairWriter(folder, "mean", crop_format) as writer:
         for number, noun in enumerate(nouns):
             key = pair_key(image_id, number)

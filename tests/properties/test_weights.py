@@ -167,9 +167,7 @@ KEYS = st.one_of(
 )  # fmt: skip
 CONTENTS = st.recursive(
     VALUES,
-    lambda inner: st.one_of(
-        st.dictionaries(KEYS, inner, max_size=4), st.lists(inner, max_size=2)
-    ),
+    lambda inner: st.one_of(st.dictionaries(KEYS, inner, max_size=4), st.lists(inner, max_size=2)),
     max_leaves=8,
 )
 
