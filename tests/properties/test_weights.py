@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
@@ -22,7 +22,7 @@ from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.store import load_segmenter, save_segmenter
 from pipeline.weights.read import TensorFile, read_tensors
 from tests.clip.tiny import tiny_clip
-from tests.properties.inputs import BYTES, JSON, QUICK, answer, mutated, swapped
+from tests.properties.inputs import BYTES, DEEP, JSON, QUICK, answer, mutated, swapped
 from tests.segmenter.tiny import config
 
 STATE = {"visual.w": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.float16)}
@@ -122,8 +122,8 @@ PROGRAM = st.lists(
         st.sampled_from([
             b"ctorch._utils\n_rebuild_tensor_v2\n", b"cnumpy\ndtype\n", b"cnumpy\nndarray\n",
             b"ccollections\nOrderedDict\n", b"cargparse\nNamespace\n", b"c_codecs\nencode\n",
-            b"cnumpy.core.multiarray\n_reconstruct\n", b"ctorch\nFloatStorage\n", b"K\x05", b"K\x00",
-            b"X\x02\x00\x00\x00f4", b"X\x05\x00\x00\x00model", b"]", b"}", b")", b"(", b"\x85", b"\x86",
+            b"cnumpy.core.multiarray\n_reconstruct\n", b"ctorch\nFloatStorage\n", b"K\x05",
+            b"K\x00", b"X\x02\x00\x00\x00f4", b"X\x05\x00\x00\x00model", b"]", b"}", b")", b"(", b"\x85", b"\x86",
             b"\x87", b"R", b"b", b"s", b"u", b"q\x01", b"h\x01", b"r\xff\xff\xff\xff", b"\x81", b"t",
             b"\x96\xff\xff\xff\xff\xff\x00\x00\x00", b"C\x02ab", b"0", b"2",
         ]),
@@ -198,7 +198,7 @@ def clip_folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["clip.json", "clip.safetensors", "prompts.safetensors"])
-@QUICK
+@settings(QUICK, max_examples=15)
 @given(data=BYTES)
 def test_any_bytes_in_a_clip_folder(clip_folder, name, data):
     path = clip_folder / name
@@ -225,7 +225,7 @@ def paths(document: dict) -> list[tuple]:
 
 
 @given(data=st.data())
-@QUICK
+@settings(QUICK, max_examples=25)
 def test_any_value_in_clip_json(clip_folder, data):
     path = clip_folder / "clip.json"
     whole = path.read_text()
@@ -234,9 +234,17 @@ def test_any_value_in_clip_json(clip_folder, data):
     value = data.draw(SMALL.filter(lambda v: type(v) is not int or v < 100))
     path.write_text(json.dumps(with_one(document, place, value)))
     try:
-        answer(lambda: load_clip(clip_folder), path)
+        answer(lambda: load_clip(clip_folder), clip_folder)
     finally:
         path.write_text(whole)
+
+
+@pytest.mark.parametrize("name", ["clip.json", "segmenter.json"])
+def test_nested_beyond_measure(tmp_path, name):
+    for file in (name, "clip.safetensors", "segmenter.safetensors"):
+        (tmp_path / file).write_bytes(DEEP)
+    read = load_clip if name == "clip.json" else load_segmenter
+    assert answer(lambda: read(tmp_path), tmp_path / name) is None
 
 
 @pytest.fixture(scope="module")
