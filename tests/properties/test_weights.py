@@ -159,8 +159,8 @@ VALUES = st.one_of(
     st.text(max_size=3),
 )
 KEYS = st.one_of(
-    st.sampled_from(["model", "state_dict", "module", "ema", "module.w", "w", "model.w", "optimizer",
-                     "visual.conv1.weight", "x.visual.conv1.weight", "sem_seg_head.predictor.a",
+    st.sampled_from(["model", "state_dict", "module", "ema", "module.w", "w", "model.w",
+                     "optimizer", "visual.mask_embedding", "visual.conv1.weight", "x.visual.conv1.weight", "sem_seg_head.predictor.a",
                      "visual.transformer.resblocks.7.x", "ovseg",
                      "backbone.res2.0.x", "clip_adapter.clip_model.visual.proj"]),
     st.integers(0, 2),
