@@ -160,7 +160,8 @@ VALUES = st.one_of(
 )
 KEYS = st.one_of(
     st.sampled_from(["model", "state_dict", "module", "ema", "module.w", "w", "model.w",
-                     "optimizer", "visual.mask_embedding", "visual.conv1.weight", "x.visual.conv1.weight", "sem_seg_head.predictor.a",
+                     "optimizer", "visual.mask_embedding", "visual.conv1.weight",
+                     "x.visual.conv1.weight", "sem_seg_head.predictor.a",
                      "visual.transformer.resblocks.7.x", "ovseg",
                      "backbone.res2.0.x", "clip_adapter.clip_model.visual.proj"]),
     st.integers(0, 2),
