@@ -222,8 +222,18 @@ def read_parquet(path: Path | str, record_type: type[R]) -> list[R]:
 def iterate_parquet(path: Path | str, record_type: type[R], batch: int = 4096) -> Iterator[R]:
     """Like `read_parquet`, holding only about `batch` records in memory at a time."""
     with open_parquet(path, record_type) as file:
-        for chunk in file.iter_batches(batch):
-            yield from records_of(chunk, record_type)
+        chunks = file.iter_batches(batch)
+        while True:
+            try:
+                chunk = next(chunks, None)
+                records = [] if chunk is None else list(records_of(chunk, record_type))
+            except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # the disk, not the content
+                raise UserError(f"{path}: not a readable Parquet file: {error}") from error
+            if chunk is None:
+                return
+            yield from records
 
 
 @contextmanager
@@ -240,7 +250,7 @@ def open_parquet(path: Path | str, record_type: type) -> Iterator[pq.ParquetFile
         checksum.verify(stream, path)
         try:
             file = pq.ParquetFile(stream)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise UserError(f"{path}: not a readable Parquet file: {error}") from error
         with file:
             _check_schema(path, file.schema_arrow, record_type)

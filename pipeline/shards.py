@@ -133,6 +133,11 @@ def make_shard(
     return ShardInfo(index, tuple(out / name for name in files), counts, False)
 
 
+def has_manifests(folder: Path | str) -> bool:
+    """Whether the shards of a folder were written by run_shards, or are being so."""
+    return (Path(folder) / "manifest").is_dir()
+
+
 def shard_files(folder: Path | str, stem: str, suffix: str = "parquet") -> list[Path]:
     """The files `stem-00000.suffix`, `stem-00001.suffix` ... of a folder, in order: those that the
     manifests name, each with the content that they say.
@@ -141,7 +146,7 @@ def shard_files(folder: Path | str, stem: str, suffix: str = "parquet") -> list[
     when not all shards are made, or when a file or manifest is damaged.
     """
     folder = Path(folder)
-    if not (folder / "manifest").is_dir():
+    if not has_manifests(folder):
         raise MissingFileError(
             f"{folder}: no manifest folder, expected shards {stem}-*.{suffix}; "
             "run the stage that writes them"

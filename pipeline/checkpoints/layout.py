@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.weights.state import strip_to
 
 CLIP = "clip_adapter.clip_model."
 COLOURS = ("clip_adapter.pixel_mean", "clip_adapter.pixel_std")
@@ -28,6 +29,8 @@ HEAD = "sem_seg_head."
 CLASS_MLP = f"{HEAD}predictor.class_embed.layers."
 FIXED_CLASSES = (f"{HEAD}predictor.class_embed.weight", f"{HEAD}predictor.class_embed.bias")
 CLIP_SIGN = "visual.conv1.weight"
+SIGNS = (HEAD, "clip_adapter.", CLIP_SIGN)
+"""What the keys of a model that can be imported begin with, the whole ones first."""
 PIXEL_RANGE = 255
 
 
@@ -60,7 +63,7 @@ class Parts:
     segmenter, clip: state dicts, empty where there is none; colours: the CLIP's mean and std as
     the file has them, of pixels in 0..255, where it does; left_over: the other keys, each with
     the reason; fixed_classes: how many classes a fixed class layer has, None without one; named:
-    what the file calls the segmenter's keys.
+    what the file calls the segmenter's keys; notes: what was recognised, for people.
     """
 
     segmenter: dict[str, Tensor] = field(default_factory=dict)
@@ -69,13 +72,19 @@ class Parts:
     left_over: dict[str, str] = field(default_factory=dict)
     fixed_classes: int | None = None
     named: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def split(state: dict[str, Tensor], source: str) -> Parts:
-    """Sort the tensors of a checkpoint. UserError when it is none of the three kinds."""
+    """Sort the tensors of a checkpoint, also where all of the model stands under a prefix of
+    training code's, which is left away. UserError when it is none of the three kinds, or several.
+    """
+    state, prefix, outside = strip_to(state, SIGNS, source)
+    notes = [f"keys are named without the {prefix} in front of the model"] if prefix else []
+    left_over = dict.fromkeys(outside, f"not under {prefix}, where the model is")
     if CLIP_SIGN in state:
-        return Parts(clip=dict(state))
-    parts = Parts()
+        return Parts(clip=dict(state), left_over=left_over, notes=notes)
+    parts = Parts(left_over=left_over, notes=notes)
     for key, value in state.items():
         if key.startswith(CLIP):
             parts.clip[key.removeprefix(CLIP)] = value

@@ -33,7 +33,7 @@ from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.original import segmenter_config, segmenter_view
 from pipeline.segmenter.store import read_description
 from pipeline.views import ClipView, SegmenterView, from_json
-from pipeline.weights.fit import fill
+from pipeline.weights.fit import as_one_number, describe_types, fill
 from pipeline.weights.read import TensorFile
 
 NO_PLACE = "no such weight in this architecture"
@@ -83,9 +83,7 @@ def receive(
     shape.
     """
     parts = split(file.tensors, str(source))
-    result = Imported(left_over=dict.fromkeys(file.others, "not a weight") | parts.left_over)
-    if file.wrapped:
-        result.notes.append("keys are named without the module. of distributed training")
+    result = _begun(file, parts)
     faults = []
     if parts.segmenter:
         try:
@@ -121,10 +119,16 @@ def receive_segmenter(file: TensorFile, source: Path, clip_dim: int) -> Imported
     if not parts.segmenter:
         raise UserError(f"{source}: holds a CLIP and no segmenter")
     others = dict.fromkeys([CLIP + key for key in parts.clip] + [*parts.colours], "the CLIP's")
-    result = Imported(left_over=dict.fromkeys(file.others, "not a weight") | parts.left_over)
+    result = _begun(file, parts)
     result.left_over |= others
     result.segmenter = _segmenter(parts, file, clip_dim, None, source, result)
     return result
+
+
+def _begun(file: TensorFile, parts: Parts) -> Imported:
+    """What is known of a file before any weight is used."""
+    left_over = dict.fromkeys(file.others, "not a weight") | parts.left_over
+    return Imported(left_over=left_over, notes=[*file.notes, *parts.notes])
 
 
 def _segmenter(
@@ -146,6 +150,7 @@ def _segmenter(
     result.filled.update(_fill_class_head(segmenter, parts))
     named, what = parts.named, f"{source}: segmenter"
     unknown = fill(segmenter, parts.segmenter, what, named=named, spare=True, most=None)
+    result.notes += [f"segmenter: {line}" for line in describe_types(parts.segmenter)]
     for key, name in named.items():
         result.note(name, NO_PLACE if key in unknown else None)
     if parts.fixed_classes is not None:
@@ -239,8 +244,9 @@ def _clip(
         clip = build_from_config(config, *colours, about.get("name", source.name))
     except UserError as error:
         raise UserError(f"{source}: {error}") from error
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except Exception as error:  # open_clip raises anything on a configuration that is none
         raise UserError(f"{source}: describes no CLIP that can be built ({error!r})") from error
+    result.notes += [f"CLIP: {line}" for line in as_one_number(weights) + describe_types(weights)]
     named = {key: prefix + key for key in weights}
     clip.view = from_json(ClipView, about, str(source))
     unknown = fill(clip.clip, weights, f"{source}: CLIP", named=named, spare=True, most=None)

@@ -36,7 +36,6 @@ from pipeline.fingerprint import of_code, of_value
 from pipeline.precision import autocast, math_attention
 from pipeline.progress import counting
 from pipeline.resume import Checkpoints
-from pipeline.shards import of_shards
 from pipeline.weights.digest import of_weights
 from pipeline.workers import reading
 
@@ -221,7 +220,7 @@ def run_identity(clip: MaskClip, pairs: PairSet, recipe: Recipe) -> str:
     frozen half too, the bytes of the pairs, the recipe, the code. A checkpoint is resumed by a run
     of the same identity only."""
     start = [of_weights(clip), json.dumps(clip.model_cfg, sort_keys=True)]
-    return of_value([start, of_shards(pairs.folder, "pairs", "tar"), recipe, of_code(__file__)])
+    return of_value([start, pairs.digest(), recipe, of_code(__file__)])
 
 
 def _rank() -> int:

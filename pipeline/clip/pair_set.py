@@ -7,6 +7,11 @@ other tars do not count) a pair is four members that share a key,
      or .jpg
     <key>.mask.png  its mask, 0 or 255       <key>.json  at least {"image_id": int}
 
+A folder without manifests holds somebody's own pairs: all its *.tar in the order of their names,
+read and checked in the same way. A key is WebDataset's: the path up to the first dot of the file's
+name, and a suffix may be in capitals. Folders and what macOS packs beside each file (._*) do not
+count, other suffixes neither; any other member that is no plain file is an error.
+
 One pass over the tars checks their contents and notes where each member lies. After that any pair
 is one read away, so an epoch is a true permutation of all pairs and a resumed run goes on at the
 very next one.
@@ -15,7 +20,9 @@ very next one.
 import io
 import json
 import os
+import posixpath
 import tarfile
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,17 +31,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch.distributed as dist
 from PIL import Image
 
 from pipeline import runtime
 from pipeline.clip.decoded import DecodedPairs
 from pipeline.errors import UserError
-from pipeline.progress import counting
-from pipeline.shards import shard_files
+from pipeline.fingerprint import of_file, of_value
+from pipeline.progress import counting, report
+from pipeline.shards import has_manifests, of_shards, shard_files
 
 MEMBERS = ("png", "mask.png", "txt", "json")
+CROPS = ("png", "jpg", "jpeg")
+"""Suffixes of the crop, one of which a pair has."""
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 """What Pillow raises on bytes that are no picture, or one too large to be one."""
+SEEN = "LNPS"
+"""Kinds of characters that are seen: letters, numbers, punctuation, symbols."""
 DECODED_BUDGET = 2 * 1024**3
 """Bytes of decoded pairs that a process keeps for itself and its loader's processes together; pairs
 beyond it are read when needed."""
@@ -53,15 +66,18 @@ class Pair:
 class PairSet:
     """All pairs of a folder, in the order of its shards.
 
+    has_manifests: False for a folder of own tars, which nothing says the content of.
     nouns: the different nouns, sorted. noun_ids: (N,) int64, index into `nouns`.
     image_ids: (N,) int64, of the picture each pair was cut from.
     """
 
     def __init__(self, folder: Path | str, decoded_budget: int = DECODED_BUDGET) -> None:
-        """MissingFileError where the stage `pairs` has not written; UserError where it has not
-        finished, for a broken shard or no pairs at all."""
+        """MissingFileError where the stage `pairs` has not written and no tar is; UserError where
+        it has not finished, for a broken shard or no pairs at all."""
         self.folder = Path(folder)
-        self._shards = shard_files(self.folder, "pairs", "tar")
+        own = sorted(path for path in self.folder.glob("*.tar") if not path.name.startswith("."))
+        self.has_manifests = has_manifests(self.folder) or not own
+        self._shards = shard_files(self.folder, "pairs", "tar") if self.has_manifests else own
         entries = [
             (shard, *entry) for shard, path in enumerate(self._shards) for entry in _index(path)
         ]
@@ -81,6 +97,13 @@ class PairSet:
 
     def __len__(self) -> int:
         return len(self._shard_of)
+
+    def digest(self) -> str:
+        """Hash of the bytes of all shards, in their order: as their manifests state them, or of
+        own tars as they are read here."""
+        if self.has_manifests:
+            return of_shards(self.folder, "pairs", "tar")
+        return of_value([of_file(path) for path in self._shards])
 
     def __getitem__(self, index: int) -> Pair:
         """One pair. UserError, naming the shard, when its pictures cannot be read."""
@@ -131,13 +154,9 @@ def _index(path: Path) -> list[tuple[tuple[int, int, int, int], str, int]]:
     try:
         with tarfile.open(path, "r:") as tar:  # not compressed: members are read by their place
             for key, members in _members(tar).items():
-                members.setdefault("png", members.get("jpg"))  # either may hold the crop
-                missing = [name for name in MEMBERS if not members.get(name)]
-                if missing:
-                    raise _Odd(f"pair {key} has no .{', .'.join(missing)}")
-                crop, mask = members["png"], members["mask.png"]
-                noun = tar.extractfile(members["txt"]).read().decode("utf-8").strip()
-                if not noun:
+                crop, mask = _crop(key, members), members["mask.png"]
+                noun = tar.extractfile(members["txt"]).read().decode("utf-8-sig").strip()
+                if not any(unicodedata.category(letter)[0] in SEEN for letter in noun):
                     raise _Odd(f"pair {key} has an empty noun")
                 image_id = _image_id(key, tar.extractfile(members["json"]).read())
                 places = (crop.offset_data, crop.size, mask.offset_data, mask.size)
@@ -145,7 +164,8 @@ def _index(path: Path) -> list[tuple[tuple[int, int, int, int], str, int]]:
     except (tarfile.TarError, UnicodeDecodeError, _Odd) as error:
         raise UserError(
             f"{path}: not a readable shard of pairs: {error}; expected the members "
-            f".{', .'.join(MEMBERS)} of every pair; rerun the stage `pairs`"
+            f".{', .'.join(MEMBERS)} of every pair; rerun the stage `pairs`, or pack the tar anew "
+            "where it is your own"
         ) from error
     return entries
 
@@ -155,16 +175,39 @@ class _Odd(Exception):
 
 
 def _members(tar: tarfile.TarFile) -> dict[str, dict[str, tarfile.TarInfo]]:
-    """The members of each pair, by key and extension."""
+    """The members of each pair, by key and extension in small letters."""
     pairs: dict[str, dict[str, tarfile.TarInfo]] = {}
     for member in tar:
-        key, _, extension = member.name.partition(".")
+        folder, name = posixpath.split(posixpath.normpath(member.name))
+        stem, _, extension = name.partition(".")
+        extension = extension.lower()
+        if member.isdir() and extension not in (*MEMBERS, *CROPS):
+            continue
+        if not stem and (name.startswith("._") or name == ".DS_Store"):
+            continue
         if not member.isreg() or member.issparse():
             raise _Odd(f"member {member.name!r} is not a plain file")
-        if extension in pairs.setdefault(key, {}):
-            raise _Odd(f"member {member.name!r} is there twice")
-        pairs[key][extension] = member
+        key = posixpath.join(folder, stem).encode("utf-8", "backslashreplace").decode()
+        there = pairs.setdefault(key, {})
+        if extension in there:
+            first = there[extension].name
+            also = f", also as {first!r}" if first != member.name else ""
+            raise _Odd(f"member {member.name!r} is there twice{also}")
+        there[extension] = member
     return pairs
+
+
+def _crop(key: str, members: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo:
+    """The member that holds the crop of a whole pair."""
+    crops = [name for name in CROPS if name in members]
+    missing = [name for name in MEMBERS[1:] if name not in members]
+    if not crops or missing:
+        others = [f".{name}" for name in members if name not in (*MEMBERS, *CROPS)]
+        has = f" but {', '.join(others)}: a key ends at its first dot" if others else ""
+        raise _Odd(f"pair {key} has no .{', .'.join([*([] if crops else ['png']), *missing])}{has}")
+    if len(crops) > 1:
+        raise _Odd(f"pair {key} has two crops, .{' and .'.join(crops)}")
+    return members[crops[0]]
 
 
 def _image_id(key: str, text: bytes) -> int:
@@ -191,8 +234,14 @@ def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def open_pairs(folder: Path | str, decoded_budget: int = DECODED_BUDGET) -> PairSet:
-    """The pairs of a folder, as many of them decoded as the budget (bytes) allows."""
+    """The pairs of a folder, as many of them decoded as the budget (bytes) allows; says where
+    there are no manifests to check them by."""
     pairs = PairSet(folder, decoded_budget)
+    if not pairs.has_manifests and not (dist.is_initialized() and dist.get_rank() != 0):
+        report(
+            f"{folder}: your own pairs, all its *.tar; there is no manifest to check them by, as "
+            "the stage `pairs` writes one"
+        )
     with counting(len(pairs), "reading pairs") as advance:
         pairs.decode(advance)
     return pairs

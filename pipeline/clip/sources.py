@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from torch import Tensor
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config, load_clip
 from pipeline.clip.tower import MaskClip
 from pipeline.errors import MissingFileError, UserError
+from pipeline.progress import report
 from pipeline.views import ClipView, from_json
-from pipeline.weights.fit import fill
+from pipeline.weights.fit import as_one_number, describe_types, fill
 from pipeline.weights.read import read_tensors
+from pipeline.weights.state import strip_to
 
 MINIATURE = Path(__file__).parent / "miniature"
 OPENAI_EXTRAS = ("input_resolution", "context_length", "vocab_size")
@@ -86,14 +89,19 @@ def _name_of_file(name: str, tag: dict[str, Any]) -> str:
 
 def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
     """A CLIP from a local file: safetensors, a torch state dict or training checkpoint, or
-    OpenAI's TorchScript archive; with its mask prompts where it has some.
+    OpenAI's TorchScript archive; with its mask prompts where it has some. Says what it recognised
+    around the weights.
 
     name: open_clip's name of the architecture (ViT-B-16, ViT-L-14-quickgelu ...). None takes it
     from a file that `ovseg export` wrote, else reads it off the weights, which takes a file of
     OpenAI's or one with mask prompts: both use quick GELU and heads of 64.
     """
     file = read_tensors(path)
-    weights = dict(file.tensors)
+    weights, prefix, outside = strip_to(file.tensors, (SIGN,), str(path))
+    notes = list(file.notes)
+    if prefix:
+        beside = f"; left over: {', '.join(outside[:5])} ..." if outside else ""
+        notes.append(f"keys are named without the {prefix} in front of the model{beside}")
     openai = any([weights.pop(key, None) is not None for key in OPENAI_EXTRAS])
     prompts = weights.pop(PROMPT_KEY, None)
     described = file.about.get("clip", {})
@@ -114,6 +122,8 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
     clip = build_from_config(config, *colours, f"{path.name} ({kind})")
     clip.view = from_json(ClipView, described, str(path))
     weights = convert_state_dict(clip.clip, weights)
+    for note in notes + as_one_number(weights) + describe_types(weights):
+        report(f"base_clip: {note}")
     fill(clip.clip, weights, str(path))
     clip.set_prompts(prompts)
     return clip.eval()
@@ -131,6 +141,7 @@ def model_config(name: str) -> dict[str, Any]:
     return config
 
 
+MOST_BLOCKS = 256
 SIGN = "visual.conv1.weight"
 """A file without it holds no CLIP with a vision transformer."""
 EXPECTED = ", expected the weights of a ViT CLIP in OpenAI's or open_clip's layout"
@@ -171,14 +182,14 @@ def config_of_weights(
             "image_size": round((places - 1) ** 0.5) * patch,
             "patch_size": patch,
             "width": width,
-            "layers": _blocks(weights, "visual.transformer.resblocks."),
+            "layers": _blocks(weights, "visual.transformer.resblocks.", path),
         },
         "text_cfg": {
             "context_length": context,
             "vocab_size": words,
             "width": text_width,
             "heads": text_width // 64,
-            "layers": _blocks(weights, "transformer.resblocks."),
+            "layers": _blocks(weights, "transformer.resblocks.", path),
         },
     }
     if missing:
@@ -192,8 +203,11 @@ def _last_of(weights: dict[str, Tensor], key: str, usual: int) -> int:
     return weights[key].shape[-1] if key in weights and weights[key].ndim else usual
 
 
-def _blocks(weights: dict[str, Tensor], prefix: str) -> int:
+def _blocks(weights: dict[str, Tensor], prefix: str, path: Path | str) -> int:
     """One more than the highest number of a block, so that a gap shows as missing weights; the
-    usual 12 without any."""
-    blocks = [int(k[len(prefix) :].split(".")[0]) for k in weights if k.startswith(prefix)]
-    return max(blocks, default=11) + 1
+    usual 12 without any. UserError on more than MOST_BLOCKS."""
+    names = [k[len(prefix) :].split(".")[0] for k in weights if k.startswith(prefix)]
+    blocks = max((int(name) for name in names if re.fullmatch("[0-9]{1,9}", name)), default=11) + 1
+    if blocks > MOST_BLOCKS:
+        raise UserError(f"{path}: {prefix}{blocks - 1} is no block of a CLIP{EXPECTED}")
+    return blocks

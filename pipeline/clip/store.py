@@ -26,6 +26,7 @@ from pipeline.errors import MissingFileError, UserError
 from pipeline.views import VIEW, ClipView, from_json, to_json
 from pipeline.weights.digest import KEY, digests, verify
 from pipeline.weights.fit import fill
+from pipeline.written_json import read_json
 
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
 CONFIG, WEIGHTS, PROMPTS = "clip.json", "clip.safetensors", "prompts.safetensors"
@@ -99,18 +100,13 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
                 f"{folder / file}: not there, expected a CLIP folder ({CONFIG}, {WEIGHTS}) as the "
                 "stages base_clip and finetune write it; run `dvc repro` up to that stage"
             )
+    config = read_json(folder / CONFIG, "a CLIP configuration")
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        depth = config["prompt_depth"]
-        clip = build_from_config(config["model_cfg"], config["mean"], config["std"], config["name"])
-    except UserError as error:
-        raise UserError(f"{folder / CONFIG}: {error}") from error
-    except (
-        KeyError, TypeError, AttributeError, ValueError, RuntimeError, ZeroDivisionError,
-        AssertionError,
-    ) as error:  # fmt: skip
+        depth, name = config["prompt_depth"], f"{config['name']}"
+        clip = build_from_config(config["model_cfg"], config["mean"], config["std"], name)
+    except Exception as error:  # open_clip raises anything on a configuration that is none
         raise UserError(
-            f"{folder / CONFIG}: not a CLIP configuration ({error!r}), expected the keys "
+            f"{folder / CONFIG}: not a CLIP configuration ({_in_a_line(error)}), expected the keys "
             "model_cfg, name, mean, std, prompt_depth"
         ) from error
     clip.view = from_json(ClipView, config, str(folder / CONFIG))
@@ -123,6 +119,11 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
             )
         _load_prompts(folder / PROMPTS, clip, depth)
     return clip.to(device).eval()
+
+
+def _in_a_line(error: Exception) -> str:
+    text = str(error) if isinstance(error, UserError) else repr(error)
+    return text.partition("\n")[0][:200]
 
 
 def _load_prompts(path: Path, clip: MaskClip, depth: int) -> None:

@@ -13,15 +13,16 @@ $DETECTRON2_DATASETS (pipeline/data/root.py); the paths in the Parquet files are
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, StrictBool, StrictInt
 
 from pipeline.atomic import write_text
-from pipeline.data.labels import LabelMap, read_label
+from pipeline.data.labels import LabelMap, Stored, read_label
 from pipeline.data.root import check_pictures, read_root
 from pipeline.errors import MissingFileError, UserError
 from pipeline.records import ImageRecord, read_parquet, write_parquet
+from pipeline.written_json import Text, checked, read_json
 
 SPLITS = ("train", "val")
 
@@ -81,36 +82,38 @@ def read_dataset(folder: str | Path) -> Dataset:
     """Read dataset.json. MissingFileError or UserError say what is wrong and what to do."""
     path = Path(folder) / "dataset.json"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path, "a data set")
     except FileNotFoundError:
         raise MissingFileError(
             f"{path}: no data set here; the dataset stage writes it (dvc repro dataset)"
         ) from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
-    dataset = _parse(path, document)
-    check_pictures(dataset.root, path)
-    return dataset
+    content = checked(_Document, document, path, "a data set")
+    if [entry.id for entry in content.classes] != list(range(len(content.classes))):
+        raise UserError(f"{path}: class ids are not 0, 1, 2, ... in order")
+    root = read_root(content.root, path.parent)
+    check_pictures(root, path)
+    return Dataset(
+        name=content.name,
+        root=root,
+        classes=[entry.name for entry in content.classes],
+        seen=[entry.seen for entry in content.classes],
+        ignore_label=content.ignore_label,
+        label_map=content.label_map,
+    )
 
 
-def _parse(path: Path, document: Any) -> Dataset:
-    try:
-        classes = document["classes"]
-        if [entry["id"] for entry in classes] != list(range(len(classes))):
-            raise UserError("class ids are not 0, 1, 2, ... in order")
-        label_map = document["label_map"]
-        return Dataset(
-            name=document["name"],
-            root=read_root(document["root"], path.parent),
-            classes=[entry["name"] for entry in classes],
-            seen=[bool(entry["seen"]) for entry in classes],
-            ignore_label=int(document["ignore_label"]),
-            label_map=None if label_map is None else {int(k): int(v) for k, v in label_map.items()},
-        )
-    except KeyError as error:
-        raise UserError(f"{path}: key {error} is missing") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: {error}") from error
+class _Class(BaseModel):
+    id: StrictInt
+    name: Text
+    seen: StrictBool
+
+
+class _Document(BaseModel):
+    name: Text
+    root: Text
+    classes: list[_Class]
+    ignore_label: Stored
+    label_map: dict[Stored, Stored] | None
 
 
 def read_split(folder: str | Path, split: str) -> list[ImageRecord]:

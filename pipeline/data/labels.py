@@ -6,15 +6,19 @@ not list becomes the ignore label, which no loss and no metric counts.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from PIL import Image
+from pydantic import Field
 
 from pipeline.atomic import replacing
 from pipeline.data.images import open_picture
 from pipeline.errors import UserError
 
 LabelMap = dict[int, int]
+Stored = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+"""A value as label maps and their arrays hold it."""
 
 _MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L")
 _STRETCHED = {"L;2": 85, "L;4": 17}  # Pillow multiplies gray of 2 and 4 bits, to fill 0..255

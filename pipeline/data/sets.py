@@ -21,10 +21,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, PositiveInt, StrictInt
+
 from pipeline.atomic import write_text
-from pipeline.data.labels import LabelMap, read_label
+from pipeline.data.labels import LabelMap, Stored, read_label
 from pipeline.data.root import check_pictures, read_root
 from pipeline.errors import MissingFileError, UserError
+from pipeline.written_json import Text, checked, read_json
 
 __all__ = ["EvalImage", "EvalSet", "load_eval_set", "read_label", "save_eval_set"]
 
@@ -82,36 +85,52 @@ def load_eval_set(path: str | Path) -> EvalSet:
     """Read the JSON. MissingFileError or UserError name the file and what is wrong with it."""
     path = Path(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path, "an evaluation set")
     except FileNotFoundError:
         raise MissingFileError(
             f"{path}: no such evaluation set; the dataset stage writes those that dataset.sets in "
             "params.yaml lists (dvc repro dataset)"
         ) from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
     _check_keys(path, document)
-    label_map = document["label_map"]
-    try:
-        images = [EvalImage(**image) for image in document["images"]]
-        if document.get("label_root") is not None:
-            labels = (path.parent / document.get("label_root")).resolve()
-            images = [replace(i, label_path=str(labels / i.label_path)) for i in images]
-        if label_map is not None:
-            label_map = {int(stored): int(class_id) for stored, class_id in label_map.items()}
-    except (TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: not an evaluation set ({error})") from error
-    root = read_root(document["root"], path.parent)
+    content = checked(_Document, document, path, "an evaluation set")
+    if 0 <= content.ignore_label < len(content.classes):
+        raise UserError(f"{path}: its ignore label {content.ignore_label} is also a class id")
+    if not all(0 <= class_id < len(content.classes) for class_id in content.seen or ()):
+        raise UserError(f"{path}: seen names a class id beyond its {len(content.classes)} classes")
+    images = [EvalImage(**image.model_dump()) for image in content.images]
+    if content.label_root is not None:
+        labels = (path.parent / content.label_root).resolve()
+        images = [replace(i, label_path=str(labels / i.label_path)) for i in images]
+    root = read_root(content.root, path.parent)
     check_pictures(root, path)
     return EvalSet(
-        name=document["name"],
+        name=content.name,
         root=root,
-        classes=list(document["classes"]),
+        classes=content.classes,
         images=images,
-        ignore_label=int(document["ignore_label"]),
-        label_map=label_map,
-        seen=document["seen"],
+        ignore_label=content.ignore_label,
+        label_map=content.label_map,
+        seen=content.seen,
     )
+
+
+class _Image(BaseModel, extra="forbid"):
+    image_id: StrictInt | Text
+    path: Text
+    label_path: Text
+    width: PositiveInt
+    height: PositiveInt
+
+
+class _Document(BaseModel):
+    name: Text
+    root: Text
+    classes: list[Text]
+    images: list[_Image]
+    ignore_label: Stored
+    label_map: dict[Stored, Stored] | None
+    seen: list[StrictInt] | None
+    label_root: Text | None = None
 
 
 def _check_keys(path: Path, document: Any) -> None:

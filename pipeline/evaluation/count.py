@@ -8,6 +8,8 @@ is `counts-00007.npz`: the matrices' non-zero cells, one row each.
     pixels  (N,) int64
 """
 
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +32,8 @@ from pipeline.records import Reject, write_parquet
 from pipeline.segmenter.store import load_segmenter
 from pipeline.shards import RERUN, read_shards, run_shards, shard_files
 
+READING = (ValueError, KeyError, OSError, EOFError, BadZipFile, NotImplementedError, zlib.error)
+"""What NumPy raises on a file that is not what it has written."""
 SHARD_PICTURES = 8
 """Small, since with the published models a picture takes half a minute on a CPU."""
 
@@ -117,14 +121,37 @@ def sum_shards(folder: Path, variants: list[Variant], classes: int) -> dict[Vari
     for path in shard_files(folder, "counts", "npz"):
         try:
             with np.load(path, allow_pickle=False) as shard:
-                variant, cell, pixels = shard["variant"], shard["cell"], shard["pixels"]
-        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+                variant, cell, pixels = (_column(shard, n) for n in ("variant", "cell", "pixels"))
+            _check(variant, cell, pixels, len(variants), classes)
+        except READING as error:
             raise UserError(f"{path}: not a readable shard of counts: {error}; {RERUN}") from error
         starts = np.searchsorted(variant, np.arange(len(variants) + 1))
         for i, matrix in enumerate(sums.values()):
             part = slice(starts[i], starts[i + 1])
             matrix.reshape(-1)[cell[part]] += pixels[part]  # every cell stands once in a shard
     return sums
+
+
+def _column(shard: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    column = shard[name]
+    if column.ndim != 1 or (len(column) and column.dtype.kind not in "iu"):
+        raise ValueError(f"{name} is {column.dtype} {column.shape}, expected whole numbers (N,)")
+    return column.astype(np.int64, copy=False)
+
+
+def _check(
+    variant: np.ndarray, cell: np.ndarray, pixels: np.ndarray, variants: int, classes: int
+) -> None:
+    """Each an int64 (N,). ValueError where they are not the counts of these variants."""
+    if not len(variant) == len(cell) == len(pixels):
+        raise ValueError(f"{len(variant)} variants, {len(cell)} cells, {len(pixels)} counts")
+    if not len(variant):
+        return
+    cells = variant * (classes * (classes + 1)) + cell
+    if variant.min() < 0 or variant.max() >= variants or (np.diff(cells) <= 0).any():
+        raise ValueError("variants or cells are out of range or out of order")
+    if cell.min() < 0 or cell.max() >= classes * (classes + 1) or pixels.min() < 0:
+        raise ValueError("cells or counts are out of range")
 
 
 @lru_cache(maxsize=1)

@@ -71,10 +71,10 @@ def fit(
     torch.manual_seed(recipe.seed)
     segmenter = MaskFormer(architecture)
     if start_from is not None:
-        weights = read_tensors(find_weights(start_from)).tensors
-        taken = warm_start(segmenter, weights, str(start_from))
+        file = read_tensors(find_weights(start_from))
+        taken = warm_start(segmenter, file.tensors, str(start_from))
         if comm.is_main_process():
-            for line in taken.describe(str(start_from)):
+            for line in [f"warm start: {n}" for n in file.notes] + taken.describe(str(start_from)):
                 report(line)
     identity = ""
     if comm.is_main_process():

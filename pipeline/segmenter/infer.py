@@ -211,7 +211,7 @@ def _count(state: State, prefix: str) -> int:
     """One more than the highest number that follows `prefix`, 0 when none does."""
     start = len(prefix)
     numbers = [key[start:].partition(".")[0] for key in state if key.startswith(prefix)]
-    return 1 + max((int(number) for number in numbers if number.isdecimal()), default=-1)
+    return 1 + max((int(n) for n in numbers if re.fullmatch("[0-9]{1,9}", n)), default=-1)
 
 
 def _are_missing(keys: list[str]) -> str:

@@ -21,6 +21,7 @@ from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.views import VIEW, SegmenterView, from_json, to_json
 from pipeline.weights.digest import KEY, digests, verify
 from pipeline.weights.fit import fill
+from pipeline.written_json import read_json
 
 CONFIG = "segmenter.json"
 WEIGHTS = "segmenter.safetensors"
@@ -88,10 +89,7 @@ def read_description(
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a segmenter's architecture: {error}") from error
+    content = read_json(path, "a segmenter's architecture")
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a segmenter's architecture: expected an object")
     return content

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.segmenter.backbone_names import to_detectron2
+from pipeline.weights.fit import FLOATS
 
 BACKBONE = "backbone."
 PREFIXES = ("", BACKBONE)
@@ -63,6 +64,8 @@ def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> War
             left_over[key] = "no such parameter"
         elif own[name].shape != value.shape:
             left_over[key] = f"shape {tuple(value.shape)}, here {tuple(own[name].shape)}"
+        elif own[name].is_floating_point() and value.dtype not in FLOATS:
+            left_over[key] = f"stored as {value.dtype}, expected plain floats"
         else:
             taken[name] = value
     if not taken:

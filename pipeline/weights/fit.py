@@ -7,6 +7,28 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+"""Types of stored weights that mean their numbers."""
+ONE_NUMBER = ("logit_scale", "logit_bias")
+"""Weights of a CLIP that are one number, in some files as a tensor (1,)."""
+
+
+def describe_types(weights: Mapping[str, Tensor]) -> list[str]:
+    """A line for people where weights are stored in other floats than float32."""
+    stored = {weight.dtype for weight in weights.values() if weight.dtype in FLOATS}
+    names = sorted(str(dtype).removeprefix("torch.") for dtype in stored - {torch.float32})
+    return [f"weights stored as {', '.join(names)} are kept as float32"] if names else []
+
+
+def as_one_number(weights: dict[str, Tensor]) -> list[str]:
+    """Give the weights of one number their shape (); a line for people where that was needed."""
+    notes = []
+    for key in ONE_NUMBER:
+        if key in weights and weights[key].ndim and weights[key].numel() == 1:
+            notes.append(f"{key} is {tuple(weights[key].shape)}, read as the one number it holds")
+            weights[key] = weights[key].reshape(())
+    return notes
+
 
 def fill(
     model: torch.nn.Module,
@@ -17,12 +39,13 @@ def fill(
     spare: bool = False,
     most: int | None = 5,
 ) -> list[str]:
-    """Load a state dict in the model's own dtypes.
+    """Load a state dict in the model's own dtypes: any float type becomes the model's.
 
     source: where the weights are from, for messages. named: what the file calls a key, where that
     differs. spare: weights the model has no place for are no fault. most: keys a message names of
     each fault, None is all. Returns the keys it has no place for. UserError names what is
-    missing, of another shape, not finite or, without `spare`, not in this architecture.
+    missing, of another shape, of a type that is no plain float, not finite or, without `spare`,
+    not in this architecture.
     """
     own, known = model.state_dict(), named or {}
     unknown = [key for key in weights if key not in own]
@@ -33,14 +56,23 @@ def fill(
         for key in shared
         if weights[key].shape != own[key].shape
     ]
+    typed = {
+        key: str(weights[key].dtype).removeprefix("torch.")
+        for key in shared
+        if own[key].is_floating_point() and weights[key].dtype not in FLOATS
+    }
     faults = {
         "missing": [key for key in own if key not in weights],
         "of another shape": shapes,
+        f"no plain floats but {', '.join(sorted(set(typed.values())))}, as quantised weights are "
+        f"(give the model before it was quantised)": [known.get(key, key) for key in typed],
         "not in this architecture": [] if spare else [known.get(key, key) for key in unknown],
         "with NaN or infinite numbers": [
             known.get(key, key)
             for key in shared
-            if not weights[key].to(own[key].dtype).isfinite().all()
+            if weights[key].shape == own[key].shape
+            and key not in typed
+            and not weights[key].to(own[key].dtype).isfinite().all()
         ],
     }
     if any(faults.values()):

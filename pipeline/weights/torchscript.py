@@ -11,45 +11,41 @@ read as the data it is (torch/csrc/jit/docs/serialization.md): a zip with
 
 import ast
 import io
-import pickle
 import re
 import zipfile
-from collections import OrderedDict
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO
 
-import torch
 from torch import Tensor
 
-_STORAGES = {
-    f"{name}Storage": dtype
-    for name, dtype in (
-        ("Float", torch.float32), ("Double", torch.float64), ("Half", torch.float16),
-        ("BFloat16", torch.bfloat16), ("Long", torch.int64), ("Int", torch.int32),
-        ("Short", torch.int16), ("Char", torch.int8), ("Byte", torch.uint8), ("Bool", torch.bool),
-    )
-}  # fmt: skip
+from pipeline.weights.pickles import Inert
+from pipeline.weights.torch_files import TensorReader, root_of, storages
+
+MOST_MODULES = 10_000
 _LISTS = re.compile(r"^  __(?:parameters|buffers)__ = (\[.*\])$", re.MULTILINE)
 
 
-def is_torchscript(path: Path) -> bool:
+def is_torchscript(file: Path | IO[bytes]) -> bool:
     """True for an archive of torch.jit.save."""
-    if not zipfile.is_zipfile(path):
+    if not zipfile.is_zipfile(file):
         return False
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(file) as archive:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
-def read_torchscript(path: Path) -> dict[str, Tensor]:
+def read_torchscript(file: IO[bytes]) -> dict[str, Tensor]:
     """The state dict: parameters and buffers by their dotted names, in the order of the file.
 
-    Equal to torch.jit.load(path).state_dict(), on the CPU, but nothing of the archive is run.
+    Equal to torch.jit.load(file).state_dict(), on the CPU, but nothing of the archive is run.
     Raises what zip and pickle raise on a damaged or harmful file.
     """
-    with zipfile.ZipFile(path) as archive:
-        root = next(n for n in archive.namelist() if n.endswith("/data.pkl")).partition("/")[0]
-        module = _Modules(archive, root).load()
+    with zipfile.ZipFile(file) as archive:
+        root = root_of(archive)
+        content = io.BytesIO(archive.read(f"{root}/data.pkl"))
+        module = TensorReader(content, storages(archive, root)).load()
+        if not isinstance(module, Inert):
+            raise ValueError("a TorchScript archive of no module")
 
         @cache
         def weights_of(kind: str) -> frozenset[str]:
@@ -57,62 +53,20 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
 
         state: dict[str, Tensor] = {}
         waiting = [("", module)]
+        visited = 0
         while waiting:
             prefix, module = waiting.pop()
+            visited += 1
+            if visited > MOST_MODULES:
+                raise ValueError("its modules hold themselves")
             below = []
             for name, value in module.attributes.items():
-                if isinstance(value, _Module):
+                if isinstance(value, Inert) and value.kind.startswith("__torch__"):
                     below.append((f"{prefix}{name}.", value))
                 elif isinstance(value, Tensor) and name in weights_of(module.kind):
                     state[prefix + name] = value
             waiting.extend(reversed(below))
     return state
-
-
-class _Module:
-    """A module of the archive: the name of its class and its attributes, no behaviour."""
-
-    kind = ""
-
-    def __init__(self) -> None:
-        self.attributes: dict[str, Any] = {}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.attributes = state if isinstance(state, dict) else {}
-
-
-class _Modules(pickle.Unpickler):
-    """Builds modules without behaviour and tensors, and calls nothing else."""
-
-    def __init__(self, archive: zipfile.ZipFile, root: str) -> None:
-        super().__init__(io.BytesIO(archive.read(f"{root}/data.pkl")))
-        self._archive, self._root = archive, root
-        self._kinds: dict[str, type] = {}
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module == "__torch__" or module.startswith("__torch__."):
-            kind = f"{module}.{name}"
-            return self._kinds.setdefault(kind, type(name, (_Module,), {"kind": kind}))
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if module == "torch.jit._pickle" and name.startswith("build_"):
-            return list  # lists of numbers or tensors, which are no weights
-        if module == "torch" and name in _STORAGES:
-            return _STORAGES[name]
-        raise pickle.UnpicklingError(f"it wants to call {module}.{name}")
-
-    def persistent_load(self, pid: tuple) -> Tensor:
-        _, dtype, key, _, numel = pid
-        content = bytearray(self._archive.read(f"{self._root}/data/{int(key)}"))
-        if not numel:
-            return torch.empty(0, dtype=dtype)
-        return torch.frombuffer(content, dtype=dtype, count=numel)
-
-
-def _tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *_: Any) -> Tensor:
-    return storage.as_strided(size, stride, offset).clone()
 
 
 def _weights_of(archive: zipfile.ZipFile, root: str, kind: str) -> frozenset[str]:

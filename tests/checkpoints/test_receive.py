@@ -1,5 +1,6 @@
 """Checkpoints of others, small: what is taken, what is left over, what is missing."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipeline.checkpoints.layout import CLIP, FIXED_CLASSES
 from pipeline.checkpoints.receive import Imported, receive
 from pipeline.clip.sources import config_of_weights
 from pipeline.clip.store import PROMPT_KEY, build_from_config
+from pipeline.errors import UserError
 from pipeline.ovseg import OVSeg
 from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
@@ -299,3 +301,72 @@ def test_a_description_that_is_none_is_refused(tmp_path, clip, about):
     save_file(clip.clip.state_dict(), file, {"ovseg": json.dumps({"clip": about})})
     with pytest.raises(ValueError, match="clip.safetensors: describes no CLIP that can be built"):
         imported(file)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["module._orig_mod.", "model.", "clip.", "student.clip.", "float16", "bfloat16", "float64",
+     "logit_scale", "namespace", "module", "params", "whole"],
+)  # fmt: skip
+def test_a_clip_as_people_have_it_equals_the_plain_file(tmp_path, clip, kind):
+    state = dict(clip.clip.state_dict())
+    expected, content = state, {"state_dict": state}
+    if kind.endswith("."):
+        content = {"state_dict": {kind + key: value for key, value in state.items()}}
+        content["state_dict"]["loss.rate"] = torch.ones(2)
+    elif hasattr(torch, kind) and isinstance(getattr(torch, kind), torch.dtype):
+        stored = {key: value.to(getattr(torch, kind)) for key, value in state.items()}
+        expected, content = {key: v.float() for key, v in stored.items()}, {"model": stored}
+    elif kind == "logit_scale":
+        content = {"model": state | {"logit_scale": state["logit_scale"][None]}}
+    elif kind == "namespace":
+        content["args"] = argparse.Namespace(lr=np.float64(1e-4), out=Path("/x"))
+    elif kind == "whole":
+        content = clip.clip
+    else:
+        content = {kind: state, "epoch": 3}
+    torch.save(content, tmp_path / "clip.pt")
+    result = imported(tmp_path / "clip.pt")
+    found = result.clip.clip.state_dict()
+    assert list(found) == list(expected)
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+    words = {"namespace": "argparse.Namespace", "whole": "a whole open_clip"}.get(kind, kind)
+    assert any(words in note for note in result.notes), result.notes
+    if kind.endswith("."):
+        assert "loss.rate" in result.left_over
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "bool", "float8_e4m3fn", "complex64"])
+@pytest.mark.parametrize("safe", [False, True])
+def test_numbers_that_are_no_plain_floats_are_refused(tmp_path, clip, kind, safe):
+    state = dict(clip.clip.state_dict())
+    state["visual.proj"] = (state["visual.proj"] * 100).to(getattr(torch, kind))
+    path = tmp_path / "clip.pt"
+    save_file(state, path) if safe else torch.save(state, path)
+    with pytest.raises(UserError, match=f"clip.pt: CLIP: .* no plain floats but {kind}.*l.proj"):
+        imported(path)
+
+
+def test_a_whole_model_under_a_prefix_and_two_of_them(tmp_path, segmenter, clip):
+    state = original_layout(segmenter, clip, classes=3)
+    one = {f"student.{key}": value for key, value in state.items()}
+    torch.save({"model": one | {"iterations": torch.ones(1)}}, tmp_path / "one.pth")
+    result = imported(tmp_path / "one.pth")
+    assert result.left_over["iterations"] == "not under student., where the model is"
+    assert "keys are named without the student. in front of the model" in result.notes
+    plain, found = segmenter.state_dict(), result.segmenter.state_dict()
+    assert all(torch.equal(found[key], value) for key, value in plain.items())
+    two = one | {f"teacher.{key}": value for key, value in state.items()}
+    torch.save({"model": two}, tmp_path / "two.pth")
+    with pytest.raises(UserError, match="two.pth: holds several models, under student., teacher."):
+        imported(tmp_path / "two.pth")
+
+
+@pytest.mark.parametrize("number", ["9999999999", "300", "x", "-1", "１"])
+def test_a_key_makes_no_tower_of_any_height(tmp_path, clip, number):
+    odd = {f"visual.transformer.resblocks.{number}.ln_1.bias": torch.ones(64)}
+    torch.save({"model": clip.clip.state_dict() | odd}, tmp_path / "odd.pth")
+    try:
+        assert next(iter(odd)) in imported(tmp_path / "odd.pth").left_over
+    except UserError as error:
+        assert number == "300" and "resblocks.300 is no block of a CLIP" in str(error)

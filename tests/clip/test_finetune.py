@@ -77,6 +77,18 @@ def test_weights_after_prompts_train_around_them(tmp_path, pairs):
     assert not torch.equal(tower(clip)["visual.proj"], tower(tiny_clip())["visual.proj"])
 
 
+def test_own_tars_train_as_those_of_the_stage_do(tmp_path, pairs):
+    """No manifests: the same pairs, so the same weights."""
+    for shard in pairs.folder.glob("*.tar"):
+        shutil.copy(shard, tmp_path)
+    copied = PairSet(tmp_path)
+    assert not copied.has_manifests
+    expected, numbers = run(tmp_path / "a", pairs, epochs=0.3)
+    clip, metrics = run(tmp_path / "b", copied, epochs=0.3)
+    assert metrics == numbers
+    assert all(torch.equal(tower(clip)[key], value) for key, value in tower(expected).items())
+
+
 def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path, pairs, monkeypatch):
     whole, expected = run(tmp_path / "whole", pairs, curves=tmp_path / "a", train="both")
 

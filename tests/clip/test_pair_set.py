@@ -154,6 +154,66 @@ def link(kind) -> tarfile.TarInfo:
     return info
 
 
+def own(folder, *shards) -> Path:
+    """A folder of tars that somebody packed: no manifests."""
+    for number, members in enumerate(shards):
+        _tar(folder / f"{number}.tar", members)
+    return folder
+
+
+def pair(key, noun="dog", number=3) -> list[tuple[str, bytes]]:
+    files = pictures() | GOOD | {"a.txt": noun.encode(), "a.json": b'{"image_id": %d}' % number}
+    return [(key + name.removeprefix("a"), data) for name, data in files.items()]
+
+
+def folder_member(name) -> tuple[str, tarfile.TarInfo]:
+    info = tarfile.TarInfo(name)
+    info.type = tarfile.DIRTYPE
+    return name, info
+
+
+REPACKED = {
+    "as written": pair("a"),
+    "tar of .": [folder_member("."), *pair("./a")],
+    "tar of a folder": [folder_member("train"), *pair("train/a")],
+    "dots in folders": [folder_member("v1.0/x.y"), *pair("v1.0/x.y/a")],
+    "capitals": [(name.upper(), data) for name, data in pair("a")],
+    "JPEG": [(name.replace("a.png", "a.jpeg"), data) for name, data in pair("a")],
+    "macOS": [("._a.png", b"x"), ("x/._a.txt", b"x"), (".DS_Store", b"x"), *pair("x/a")],
+    "doubled slash": pair(".//x//a"),
+    "other suffixes": [*pair("a"), ("a.cls", b"1"), ("a.mask.npy", b"x")],
+    "noun with a byte order mark": pair("a", "\ufeffdog\n"),
+    "PAX headers": pair("ä" * 200),
+}
+
+
+@pytest.mark.parametrize("kind", REPACKED)
+def test_own_tars_give_their_pairs(tmp_path, capsys, kind):
+    """A folder without manifests: all its tars, in the order of their names."""
+    other = pair("a", "cat", 4)
+    pairs = open_pairs(own(tmp_path, REPACKED[kind], other))
+    assert [pairs.nouns[i] for i in pairs.noun_ids] == ["dog", "cat"]
+    assert pairs.image_ids.tolist() == [3, 4] and not pairs.has_manifests
+    assert pairs[0].crop.shape == (3, 4, 3) and pairs[0].mask.all()
+    assert capsys.readouterr().out.count("there is no manifest to check them by") == 1
+    with_manifest = stored(tmp_path / "stage", REPACKED[kind])
+    assert len(open_pairs(with_manifest)) == 1 and "manifest" not in capsys.readouterr().out
+
+
+def test_own_tars_are_known_by_their_bytes(tmp_path):
+    (tmp_path / "b").mkdir()
+    one = PairSet(own(tmp_path, pair("a"))).digest()
+    assert PairSet(own(tmp_path / "b", pair("a"))).digest() == one
+    assert PairSet(own(tmp_path / "b", pair("a", "cat"))).digest() != one
+
+
+def test_a_folder_with_manifests_is_never_taken_for_own_tars(tmp_path):
+    folder = stored(tmp_path, pair("a"))
+    (folder / "manifest" / "whole.json").unlink()
+    with pytest.raises(UserError, match="unfinished, not all shards are made"):
+        PairSet(folder)
+
+
 WRONG = {
     "no mask": ({"a.png": b"x"}, "pair a has no .mask.png; expected the members .png"),
     "id missing": ({"a.json": b"{}"}, "pair a: its .json is b'{}', expected an object"),
@@ -176,7 +236,13 @@ WRONG = {
     "device": ({"a.txt": link(tarfile.CHRTYPE)}, "member 'a.txt' is not a plain file"),
     "pipe": ({"a.txt": link(tarfile.FIFOTYPE)}, "member 'a.txt' is not a plain file"),
     "sparse": ({"a.txt": link(tarfile.GNUTYPE_SPARSE)}, "not a readable shard|not a plain file"),
-    "outside": ({"../b.png": b"x"}, "pair  has no"),
+    "invisible noun": ({"a.txt": "\u200b\u2060".encode()}, "pair a has an empty noun"),
+    "two crops": ({"a.jpg": b"x"}, "pair a has two crops, .png and .jpg"),
+    "twice by capitals": ({"a.TXT": b"cat"}, "member 'a.TXT' is there twice, also as 'a.txt'"),
+    "twice by its path": ({"./a.txt": b"cat"}, "member './a.txt' is there twice, also as 'a.txt'"),
+    "more dots": ({"b.01.png": b"x"}, "pair b has no .* but .01.png: a key ends at its first dot"),
+    "no UTF-8 name": ({"b\udcff.png": b"x"}, r"pair b\\udcff has no"),
+    "outside": ({"../b.png": b"x"}, "pair ../b has no"),
     "absolute": ({"/etc/b.png": b"x"}, "pair /etc/b has no"),
 }
 

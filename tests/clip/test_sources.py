@@ -42,6 +42,28 @@ def test_a_mask_adapted_checkpoint(tmp_path, original, images, layout):
     assert torch.equal(clip.encode_image(images), original.encode_image(images))
 
 
+def test_what_was_recognised_around_the_weights_is_said(tmp_path, original, images, capsys):
+    weights = original.clip.state_dict() | {PROMPT_KEY: torch.randn(2, 4, 64)}
+    weights = {key: v.half() if v.is_floating_point() else v for key, v in weights.items()}
+    weights["logit_scale"] = weights["logit_scale"][None]
+    wrapped = {f"module.net.clip.{key}": value for key, value in weights.items()}
+    torch.save({"params": wrapped | {"loss": torch.ones(1)}}, tmp_path / "clip.bin")
+    clip = clip_from_checkpoint(tmp_path / "clip.bin", None)
+    expected = build_from_config(OPENAI)
+    expected.clip.load_state_dict({k: v.half() for k, v in original.clip.state_dict().items()})
+    assert torch.equal(clip.encode_image(images), expected.eval().encode_image(images))
+    said = capsys.readouterr().out
+    for words in (
+        "its entry params",
+        "without the module.",
+        "without the net.clip. in front of",
+        "left over: loss",
+        "logit_scale is (1,), read as",
+        "stored as float16",
+    ):
+        assert words in said  # fmt: skip
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_openais_own_archive(tmp_path, original, images):
     class Archive(torch.nn.Module):

@@ -43,7 +43,7 @@ def test_faults_name_the_file(tmp_path):
     for document, fault in [
         ({k: v for k, v in whole.items() if k != "classes"}, "'classes' is missing"),
         (whole | {"classes": [{"id": 1, "name": "cat", "seen": True}]}, "class ids are not 0, 1"),
-        (whole | {"label_map": {"x": 1}}, "dataset.json: invalid literal"),
+        (whole | {"label_map": {"x": 1}}, "label_map.x.*valid integer"),
     ]:
         path.write_text(json.dumps(document))
         with pytest.raises(ValueError, match=fault):

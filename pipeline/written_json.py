@@ -1,0 +1,55 @@
+"""JSON files that stages write and others read: as text, and against a model of their content."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ValidationError
+
+from pipeline.errors import UserError
+
+M = TypeVar("M", bound=BaseModel)
+FAULTS_SHOWN = 3
+
+
+def _plain(text: str) -> str:
+    if "\0" in text or not text.isascii() and text != text.encode(errors="replace").decode():
+        raise ValueError("holds a character that no text or path can have")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_plain)]
+"""Text that can be printed and be part of a path: no NUL, no half of a surrogate pair."""
+
+
+def read_json(path: Path, what: str) -> Any:
+    """The value in a JSON file. UserError, naming file and line, where it is none.
+
+    what: a word for what it should be, for the message. FileNotFoundError where it is not there.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        where = f"{path}:{error.lineno}"
+        raise UserError(f"{where}: not JSON ({error.msg}), expected {what}") from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5000 digits, [[[[ ...
+        raise UserError(f"{path}: not JSON ({error}), expected {what}") from error
+
+
+def checked(model: type[M], document: Any, path: Path, what: str) -> M:
+    """A document as its model. UserError names the entries that are wrong."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        faults = [_in_words(fault) for fault in error.errors()]
+        more = f" and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+        shown = "; ".join(faults[:FAULTS_SHOWN]).encode(errors="replace").decode()
+        raise UserError(f"{path}: not {what} ({shown}{more})") from error
+
+
+def _in_words(fault: Any) -> str:
+    *above, last = fault["loc"] or ("the whole",)
+    if fault["type"] == "missing":
+        where = f" in {'.'.join(map(str, above))}" if above else ""
+        return f"key {last!r} is missing{where}"
+    return f"{'.'.join(map(str, (*above, last)))}: {fault['msg']}"
