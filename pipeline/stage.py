@@ -13,6 +13,7 @@ from pipeline import atomic
 from pipeline.errors import user_message
 from pipeline.lock import only_writer
 from pipeline.places import checks_places
+from pipeline.streams import ready_streams
 
 
 def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None) -> None:
@@ -24,6 +25,7 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
     ends with such an error. Ctrl-C prints one line and exits with 130. Anything else is a fault of
     the program.
     """
+    ready_streams()
     try:
         if "torch" in sys.modules:  # a stage without it reads no variable and takes a second
             from pipeline.runtime import check_environment
