@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipeline.data.class_list import text_fault
 from pipeline.data.images import opened_image, read_image
 from pipeline.errors import UserError
 
@@ -47,11 +48,14 @@ def as_names(names: Names) -> list[str]:
 
     A single string is split at commas, as on the command line: "cat, dog" are two names, and
     "soccer ball" is one. Of anything else each element is one name, commas and all. UserError for
-    an element that is no string, or no text: bytes that were not UTF-8 leave half characters.
+    a string that is another kind of list (see `text_fault`), and for an element that is no string,
+    or no text: bytes that were not UTF-8 leave half characters.
     """
     if isinstance(names, np.ndarray):
         names = names.tolist()
     if isinstance(names, str):
+        if fault := text_fault(names):
+            raise UserError(f"class names: {names[:80]!r} {fault}")
         return _texts([name.strip() for name in names.split(",")])
     if not isinstance(names, Iterable):
         raise UserError(f"class names are {names!r}; expected strings, or one with commas between")
