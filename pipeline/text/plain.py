@@ -8,9 +8,11 @@ knows which characters of the caption it stands for, so that a word can be quote
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import unescape
+from typing import NamedTuple
 
+_ALREADY = re.compile(r"[A-Za-z\d\s,;!?()-]*+\.?\s*", re.ASCII)
+"""Most captions, in which there is nothing to do."""
 _NAMED = r"&(?:amp;)*([a-z][a-z\d]{1,31};|(?:amp|quot|nbsp|lt|gt)\b)"
 _NUMBERED = r"&(?:amp;)*(#(?:\d{1,7}|x[\da-f]{1,6})\b;?)"
 _ENTITY = re.compile(f"{_NAMED}|{_NUMBERED}", re.IGNORECASE)
@@ -54,8 +56,7 @@ _WIDTHLESS = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f\ufff9-\ufffd]+")
 
 
-@dataclass(frozen=True)
-class Traced:
+class Traced(NamedTuple):
     """Text, and for each of its characters (start, end) of what it stands for in the caption."""
 
     text: str
@@ -103,6 +104,8 @@ def plain(caption: str) -> Traced:
     and NFKC takes care of the rest.
     """
     text = Traced.of(caption)
+    if _ALREADY.fullmatch(caption):
+        return text
     text = text.sub(_ENTITY, _character)
     text = text.sub(_TAG, " ")
     text = text.sub(_WIDTHLESS, "")

@@ -6,7 +6,7 @@ grows with the length of the text and no faster, whatever it holds.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nltk.tokenize import NLTKWordTokenizer
 
@@ -16,12 +16,11 @@ _TREEBANK = NLTKWordTokenizer()
 _FULL_STOP = re.compile(r"(?<=[^\W\d_]{3})\.+(?=\s|$|[A-Z])")
 _BETWEEN_WORDS = re.compile(r"(?<=\w)([/,;&+])(?=\w)")
 _DOUBLE_QUOTE = re.compile(r"``|''|\"")
-_SPACE = re.compile(r"\s*")
+_QUOTES = frozenset({"``", "''", '"'})
 _SENTENCE_END = frozenset(".!?;:\"''``")
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A word or punctuation mark, and what it stands for: `caption[start:end]`."""
 
     text: str
@@ -34,19 +33,17 @@ def read_tokens(caption: str) -> list[Token]:
 
     Deterministic; an empty or blank text gives no tokens.
     """
-    text = plain(caption).sub(_FULL_STOP, " . ").sub(_BETWEEN_WORDS, r" \1 ")
+    text, spans = plain(caption).sub(_FULL_STOP, " . ").sub(_BETWEEN_WORDS, r" \1 ")
     tokens = []
     at = 0
-    for token in _TREEBANK.tokenize(text.text):
-        at = _SPACE.match(text.text, at).end()
-        if text.text.startswith(token, at):
-            length = len(token)
-        else:  # the tokenizer writes double quotes its own way
-            quote = _DOUBLE_QUOTE.match(text.text, at)
-            length = len(quote[0]) if quote else 1
-        spans = text.spans[at : at + length]
-        tokens.append(Token(token, spans[0][0], spans[-1][1]))
-        at += length
+    for token in _TREEBANK.tokenize(text):
+        if token in _QUOTES:  # the tokenizer writes double quotes its own way
+            at, end = _DOUBLE_QUOTE.search(text, at).span()
+        else:
+            at = text.index(token, at)
+            end = at + len(token)
+        tokens.append(Token(token, spans[at][0], spans[end - 1][1]))
+        at = end
     return tokens
 
 
