@@ -1,5 +1,8 @@
 # make repro   install everything into .venv, run the pipeline (dvc repro), print the metrics
 # make test    install everything into .venv, run the tests
+# make test-faults   the slow ones: kills, two writers, 10,000 pictures, one and two processes
+# make gpu-check  does all of it work on this machine's GPU? (docs/gpu.md); PARTS=all also measures
+# make show-lock   let git see the dvc.lock of your run, to commit it or to change branches
 # make lint    check style;  make clean   remove .venv and caches (data/ and DVC's cache stay)
 #
 # PYTHON=python3.12 make repro   chooses the interpreter, 3.11 or newer.
@@ -7,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install repro test lint clean
+.PHONY: help install repro show-lock test test-faults gpu-check lint clean
 
 # The interpreter: python3 if it is new enough, else the newest one that runs.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -17,11 +20,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements.lock pyproject.toml Makefile .ci/install_detectron2.py | cksum | cut -d' ' -f1)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-
-# dvc.lock holds the hashes of a run, which differ between processors. The one in git is empty, and
-# yours stays out of `git status` until you commit it (git update-index --no-skip-worktree dvc.lock).
-KEEP_LOCK_LOCAL = if git show HEAD:dvc.lock 2>/dev/null | grep -qx 'stages: {}'; then \
-	git update-index --skip-worktree dvc.lock; fi
 
 # One thread a test process: the tests run side by side.
 TEST_PROCESSES ?= $(shell nproc 2>/dev/null || echo 2)
@@ -37,18 +35,29 @@ $(STAMP):
 	$(PIP) install -r requirements.lock
 	$(BIN)/python .ci/install_detectron2.py
 	$(PIP) install --no-deps --no-build-isolation --editable .
-	@$(KEEP_LOCK_LOCAL)
+	@.ci/keep_lock_local.sh
 	rm -f $(VENV)/.installed-*
 	touch $(STAMP)
 
 repro: $(STAMP)
-	@$(KEEP_LOCK_LOCAL)
+	@.ci/keep_lock_local.sh
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 	@$(BIN)/python -m pipeline.summary
 
 test: $(STAMP)
 	$(PIP) check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES)
+
+# Without .venv it runs beside any Python and PyTorch: see `tests/gpu/check.py --prepare`.
+PARTS ?= core
+gpu-check:
+	$(or $(wildcard $(BIN)/python),python3) tests/gpu/check.py --parts $(PARTS)
+
+test-faults: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) tests/faults
+
+show-lock:
+	git update-index --no-skip-worktree dvc.lock
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

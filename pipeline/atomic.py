@@ -47,7 +47,7 @@ def sweep(folder: Path, name: str = "*") -> None:
     below it); with `name`, only what was to become that file."""
     for path in _temporaries(folder, name):
         owner = _TEMPORARY.fullmatch(path.name)
-        if owner is None or (owner[2] == _machine() and not _is_alive(int(owner[1]))):
+        if owner[2] == _machine() and not _is_alive(int(owner[1])):
             _remove(path)
 
 
@@ -113,7 +113,9 @@ def _write_more(path: Path) -> OSError | None:
 
 
 def _temporaries(folder: Path, name: str = "*") -> list[Path]:
-    return list(folder.glob(f".{name if name == '*' else glob.escape(name)}.*.tmp"))
+    """What `temporary_name` made there; other hidden files are the user's."""
+    found = folder.glob(f".{name if name == '*' else glob.escape(name)}.*.tmp")
+    return [path for path in found if _TEMPORARY.fullmatch(path.name)]
 
 
 def _remove(path: Path) -> None:

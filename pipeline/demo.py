@@ -64,6 +64,9 @@ def answer(
     asked.weight = weight
     asked.style = replace(model.style, threshold=threshold)
     found = asked.segment(image, names.split(","), mode)
+    if found.looked_at != image.shape[:2]:
+        (height, width), (h, w) = image.shape[:2], found.looked_at
+        log.warning("looked at %d x %d pixels of a picture of %d x %d", w, h, width, height)
     return Answer(drawn(image, found), [_row(found, i) for i in found.order])
 
 

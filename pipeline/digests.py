@@ -1,10 +1,12 @@
 """sha256 of files that many runs look at, computed again only for files that changed.
 
-As git and DVC do, a file is taken for unchanged while its size, modification time and inode are
-what they were when it was read last. The memory of that is one SQLite file, which may be deleted at
-any time.
+As git does, a file is taken for unchanged while its size, inode and both of its times are what they
+were when it was read last: the time of its last change of content, which can be set by hand, and
+that of its last change of anything, which cannot. The memory of that is one SQLite file, which may
+be deleted at any time.
 """
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +15,8 @@ from pipeline.fingerprint import of_file
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS digests"
-    " (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, sha256 TEXT)"
+    " (path TEXT PRIMARY KEY, size INTEGER, inode INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,"
+    " sha256 TEXT)"
 )
 
 
@@ -25,8 +28,8 @@ class Digests:
 
     def __init__(self, database: Path) -> None:
         self.database = database
-        self._known: dict[str, tuple[int, int, int, str]] = {}
-        self._new: dict[str, tuple[int, int, int, str]] = {}
+        self._known: dict[str, tuple[int, int, int, int, str]] = {}
+        self._new: dict[str, tuple[int, int, int, int, str]] = {}
 
     def __enter__(self) -> "Digests":
         self.database.parent.mkdir(parents=True, exist_ok=True)
@@ -41,25 +44,25 @@ class Digests:
             with closing(sqlite3.connect(self.database, timeout=60)) as connection, connection:
                 connection.execute(_TABLE)
                 connection.executemany(
-                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)",
                     [(path, *entry) for path, entry in self._new.items()],
                 )
 
     def of(self, path: Path) -> str:
         """sha256 of the file's bytes, in hex. OSError when it cannot be read."""
-        name, state = str(path.absolute()), path.stat()
-        signature = (state.st_size, state.st_mtime_ns, state.st_ino)
+        name, state = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace"), path.stat()
+        signature = (state.st_size, state.st_ino, state.st_mtime_ns, state.st_ctime_ns)
         known = self._new.get(name) or self._known.get(name)
-        if known is not None and known[:3] == signature:
-            return known[3]
+        if known is not None and known[:4] == signature:
+            return known[4]
         digest = of_file(path)
         self._new[name] = (*signature, digest)
         return digest
 
-    def _stored(self) -> dict[str, tuple[int, int, int, str]]:
+    def _stored(self) -> dict[str, tuple[int, int, int, int, str]]:
         with closing(sqlite3.connect(self.database, timeout=60)) as connection:
             connection.execute(_TABLE)
             return {path: tuple(entry) for path, *entry in connection.execute(_SELECT)}
 
 
-_SELECT = "SELECT path, size, mtime_ns, inode, sha256 FROM digests"
+_SELECT = "SELECT path, size, inode, mtime_ns, ctime_ns, sha256 FROM digests"

@@ -4,30 +4,43 @@ A training stage starts itself that way where there are several GPUs. Over sever
 
     torchrun --nnodes 2 --nproc_per_node 8 ... -m stages.segmenter --dataset ... --out ...
 
-The global batch is fixed by the parameters and split over the processes.
+The global batch is fixed by the parameters and split over the processes, which end with the one
+that started them.
 """
 
+import logging
 import os
 import sys
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NoReturn
+from signal import SIGKILL, SIGTERM
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
 
 from pipeline import runtime
+from pipeline.errors import UserError
 from pipeline.progress import report
+from pipeline.workers import LAUNCHER, death, end_with, launcher
 
 
 def start_all() -> None:
-    """Put in this process's place torchrun, with as many processes of the same command as
-    `runtime.training_processes` says; return where one is enough or torchrun is there already."""
-    if dist.is_torchelastic_launched() or (number := runtime.training_processes()) == 1:
+    """Run this command in as many processes as `runtime.training_processes` says, and exit as they
+    did; return where one is enough or this is one of them.
+
+    UserError when one of them ended with an error of the user's or was killed.
+    """
+    if dist.is_torchelastic_launched():
+        end_with(launcher() or os.getppid())
+        return
+    if (number := runtime.training_processes()) == 1:
         return
     report(f"training in {number} processes")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    _become([*torchrun, f"--nproc_per_node={number}", *_this_program(), *sys.argv[1:]])
+    os.environ[LAUNCHER] = str(os.getpid())
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun has it
+    _launch(number, [*_this_program(), *sys.argv[1:]])
 
 
 def _this_program() -> list[str]:
@@ -36,9 +49,61 @@ def _this_program() -> list[str]:
     return ["-m", module.name] if module is not None else [sys.argv[0]]
 
 
-def _become(command: list[str]) -> NoReturn:
-    sys.stdout.flush()
-    os.execv(command[0], command)
+def _launch(number: int, arguments: list[str]) -> NoReturn:
+    """torchrun --standalone, in this process, so that how it ends can be told in one line."""
+    logging.disable(logging.ERROR)  # torchrun tells of every signal it sends
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=number,
+        run_id=str(uuid.uuid4()),
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",  # a free port
+        max_restarts=0,
+        signals_to_handle="SIGTERM,SIGHUP",  # SIGINT stays a KeyboardInterrupt
+    )
+    try:
+        elastic_launch(config, sys.executable)(*arguments)
+    except ChildFailedError as error:
+        _tell(error.failures)
+    except SignalException as error:
+        raise SystemExit(128 + error.sigval) from None
+    raise SystemExit(0)
+
+
+def _tell(failures: Mapping[int, Any]) -> NoReturn:
+    """Say why a training failed: the first failure, or the one that was killed from outside.
+
+    failures: torch's ProcessFailure by rank; also those that torchrun ended then, by SIGTERM, or
+    half a minute later by SIGKILL.
+    """
+    first = min(failure.timestamp for failure in failures.values())
+    at_first = {rank: f for rank, f in failures.items() if f.timestamp <= first + 10}  # seconds
+    rank = min(at_first, key=lambda r: _severity(at_first[r].exitcode))
+    failure = at_first[rank]
+    if failure.exitcode < 0:
+        raise death(
+            f"training process {rank} (pid {failure.pid})",
+            failure.exitcode,
+            "set OVSEG_TRAINING_PROCESSES to fewer",
+        )
+    content = failure.error_file_data["message"]
+    if failure.exitcode == 2 and isinstance(content, dict):
+        raise UserError(content["message"].partition(": ")[2])
+    if isinstance(content, dict):
+        print(content["extraInfo"]["py_callstack"], end="", file=sys.stderr)
+    raise SystemExit(failure.exitcode)
+
+
+def _severity(exitcode: int) -> int:
+    """Whether an exit explains those of the other processes, 0 best: a kill, a crash, an error."""
+    if exitcode in (-SIGKILL, -SIGTERM):
+        return 0 if exitcode == -SIGKILL else 3
+    return 1 if exitcode < 0 else 2
 
 
 def loader_workers(device: torch.device) -> int:
@@ -48,6 +113,18 @@ def loader_workers(device: torch.device) -> int:
         return 0
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return max(1, runtime.workers() // beside)
+
+
+def _own_card() -> int:
+    """The card of this process: that of its number on this machine. UserError without one."""
+    number, cards = dist.get_node_local_rank(), torch.cuda.device_count()
+    if number >= cards:
+        raise UserError(
+            f"at least {number + 1} training processes on this machine, which shows {cards} CUDA "
+            f"device{'s' * (cards != 1)}: NCCL takes one process a device, so set "
+            "OVSEG_TRAINING_PROCESSES to their number at most (or OVSEG_DEVICE=cpu)"
+        )
+    return number
 
 
 @contextmanager
@@ -60,7 +137,7 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
         yield device
         return
     if device.type == "cuda":
-        device = torch.device("cuda", dist.get_node_local_rank())
+        device = torch.device("cuda", _own_card())
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pipeline.errors import UserError
+from pipeline.workers import WorkerContext
 
 
 class Draws(Sampler[list[tuple[int, int]]]):
@@ -52,13 +53,13 @@ class Draws(Sampler[list[tuple[int, int]]]):
 def loader(data: Dataset, draws: Draws, collate: Callable[[list], Any], workers: int) -> DataLoader:
     """Batches of `data` as `draws` says; how many processes read them changes none.
 
-    workers: fresh processes beside this one (see `pipeline.runtime.process_pool`), 0 for none.
+    workers: fresh processes beside this one (see `pipeline.workers`), 0 for none.
     """
     return DataLoader(
         data,
         batch_sampler=draws,
         collate_fn=collate,
         num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
+        multiprocessing_context=WorkerContext() if workers else None,
         generator=torch.Generator().manual_seed(draws.seed),
     )

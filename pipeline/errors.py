@@ -22,7 +22,7 @@ STORAGE_ERRORS = frozenset(
     {
         errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG,
         errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ESTALE,
-        errno.EMFILE, errno.ENFILE,
+        errno.EMFILE, errno.ENFILE, errno.EEXIST,
     }
 )  # fmt: skip
 """Codes of operating-system errors that tell of the user's disk or rights, not of our code."""

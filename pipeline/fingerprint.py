@@ -31,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 NEUTRAL = {
     "atomic", "checksum", "cluster", "digests", "errors", "fingerprint", "lock", "modes",
-    "param_errors", "params", "params_file", "places", "progress", "provenance", "runtime",
-    "shards", "stage", "streams", "summary",
+    "param_errors", "params", "params_file", "places", "progress", "provenance", "resume",
+    "runtime", "shards", "stage", "streams", "summary", "workers",
 }  # fmt: skip
 """Modules of pipeline/ that decide where, when and how things run and are said, not what comes
 out. Parameters count by their values, fingerprints by what they are made of. Shards and Parquet
@@ -63,7 +63,17 @@ LIBRARIES = {
 """Packages that decide results, by the name they are imported by, with what they calculate with
 in turn. Everything else in the lock file only runs, shows, downloads or stores."""
 
-NEUTRAL_LIBRARIES = {"gradio", "pydantic", "ray", "rich", "ruamel", "tyro", "yaml"}
+NEUTRAL_LIBRARIES = {
+    "gradio",
+    "psutil",
+    "pydantic",
+    "pydantic_core",
+    "ray",
+    "rich",
+    "ruamel",
+    "tyro",
+    "yaml",
+}
 
 MODEL_FILES = ("segmenter.*", "clip.*", "prompts.*")
 
@@ -221,7 +231,27 @@ def _of_source(file: Path) -> str:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [child for child in body if not _is_text(child)] or [ast.Pass()]
-    return of_value(ast.unparse(tree))
+    return of_value(_statements(tree))
+
+
+_ASIDE = ("ctx", "kind", "type_comment", "type_ignores")
+
+
+def _statements(node: Any) -> Any:
+    """A syntax tree as nested lists that are the same in every version of Python: parts that are
+    empty, or that only newer versions have, are left out."""
+    if isinstance(node, ast.AST):
+        parts = [
+            [name, _statements(value)]
+            for name, value in ast.iter_fields(node)
+            if name not in _ASIDE and value not in (None, [])
+        ]
+        if isinstance(node, ast.Constant):  # None is a value here
+            parts = [[type(node.value).__name__, repr(node.value)]]
+        return [type(node).__name__, parts]
+    if isinstance(node, list):
+        return [_statements(part) for part in node]
+    return repr(node)
 
 
 def _is_text(node: ast.AST) -> bool:

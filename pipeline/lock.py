@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, user_message
 from pipeline.progress import report
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
@@ -35,9 +35,19 @@ def only_writer(folder: Path | str) -> Iterator[None]:
     if any(_held.get(path) == os.getpid() for path in (real, *real.parents)):
         yield
         return
+    if not real.name:
+        raise UserError(f"{folder}: the root of a file system; choose a folder below it")
     path = real.with_name(f".{real.name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = _acquire(path, folder)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = _acquire(path, folder)
+    except OSError as error:
+        if user_message(error) is None or isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{folder}: cannot be locked against a second writer: {path} beside it cannot be "
+            f"written ({error.strerror}); choose a folder whose parent can be written"
+        ) from error
     _held[real] = os.getpid()
     try:
         yield

@@ -1,6 +1,7 @@
 """Masks as COCO run lengths (pycocotools): compact, with exact area, box and overlap."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco
@@ -47,3 +48,37 @@ def overlaps(a: Sequence[Rle], b: Sequence[Rle]) -> np.ndarray:
     if not a or not b:
         return np.zeros((len(a), len(b)))
     return np.asarray(coco.iou(list(a), list(b), [0] * len(b)), dtype=np.float64)
+
+
+def run_lengths(counts: Any) -> np.ndarray | None:
+    """The run lengths, int64 (N,), that a COCO mask's "counts" stand for: a list of numbers, or the
+    text that pycocotools writes. None where they are neither, or a run is below 0.
+
+    In the text each run is its difference to the one before the last (the first three are as they
+    are), in groups of 5 bits, the lowest first; a group's sixth bit says that another follows, and
+    the fifth of the last group is the sign. Characters count from "0".
+    """
+    if isinstance(counts, list):
+        if not all(type(run) is int and 0 <= run < 2**32 for run in counts):
+            return None
+        return np.array(counts, np.int64)
+    if isinstance(counts, str):
+        counts = counts.encode("utf-8", "replace")
+    if not isinstance(counts, bytes):
+        return None
+    groups = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
+    if not len(groups):
+        return groups
+    last = (groups & 32) == 0
+    if groups.min() < 0 or groups.max() > 63 or not last[-1]:
+        return None
+    starts = np.concatenate([[0], np.flatnonzero(last)[:-1] + 1])
+    place = np.arange(len(groups)) - np.repeat(starts, np.diff([*starts, len(groups)]))
+    if place.max() > 6:  # more than the 32 bits of a run
+        return None
+    runs = np.add.reduceat((groups & 31) << 5 * place, starts)
+    negative = (groups[last] & 16) > 0
+    runs -= np.where(negative, 1 << 5 * (place[last] + 1), 0)
+    for first in (1, 2):
+        runs[first::2] = np.cumsum(runs[first::2])
+    return None if runs.min() < 0 else runs

@@ -17,7 +17,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.data.classes import Synonyms
 from pipeline.errors import UserError
 from pipeline.param_errors import describe
@@ -41,7 +40,6 @@ Decay = Annotated[float, Field(ge=0, le=10)]
 Weight = Annotated[float, Field(ge=0, le=1_000_000)]  # of a loss
 Expand = Annotated[float, Field(ge=1, le=100)]
 Templates = Literal["vild", "bare"]
-TEMPLATES: dict[str, tuple[str, ...]] = {"vild": VILD_TEMPLATES, "bare": ("{}",)}
 
 
 class Section(BaseModel):

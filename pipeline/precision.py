@@ -18,6 +18,10 @@ from pipeline.errors import UserError
 from pipeline.modes import Precision
 from pipeline.progress import report
 
+# float32 shall be float32: left to itself, cuDNN calculates float32 convolutions in TF32, which has
+# ten bits for the number. (Matrix products are exact unless somebody asks for less.)
+torch.backends.cudnn.allow_tf32 = False
+
 
 def in_precision(device: torch.device, precision: Precision) -> AbstractContextManager:
     """Autocast of matrix products and convolutions; nothing for float32. UserError for another

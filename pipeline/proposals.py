@@ -29,7 +29,8 @@ from pipeline.segmenter.inference import MaskChoice
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.propose import at_test_size, propose
 from pipeline.segmenter.store import load_segmenter
-from pipeline.shards import collect_rejects, run_shards, total_counts
+from pipeline.shards import run_shards
+from pipeline.totals import collect_rejects, total_counts
 from pipeline.truth import CLOSED, NEVER_LABELLED, Truth, objects_file, read_truth
 
 STAGE = "proposals"
@@ -147,7 +148,8 @@ def propose_records(
     settings: ProposalSettings,
     counts: Counter[str],
 ) -> list[list[ProposalRecord]]:
-    """Masks of pictures of one size, in their order; `counts` is told what was dropped."""
+    """Propose masks for same-size images, in input order. Dropped masks are added to `counts`, by
+    reason."""
     if not pictures:
         return []
     images = [at_test_size(image, settings.short_side, settings.long_side) for _, image in pictures]

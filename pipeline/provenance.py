@@ -12,7 +12,6 @@ The rule behind `code` and `libraries` is in `pipeline.fingerprint`.
 """
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,11 +33,10 @@ FILES = {"pretrain_segmenter": "segmenter"}
 
 
 def write_provenance(out: Path, params: Params, digests: Path) -> list[Path]:
-    """Write `out/<stage>.json` for every stage; files of other names there are removed.
+    """Write `out/<stage>.json` for every stage.
 
     digests: remembers hashes of large files, see `pipeline.digests`. Returns the files.
     """
-    shutil.rmtree(out, ignore_errors=True)
     written = []
     with Digests(digests) as known:
         for stage in STAGES:

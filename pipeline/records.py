@@ -170,7 +170,7 @@ SCHEMAS: dict[type, pa.Schema] = {
 def write_parquet(path: Path | str, records: Iterable[R], record_type: type[R]) -> int:
     """Write records of one type to `path`, whole or not at all; returns how many.
 
-    UserError when a record is of another type or holds a value the schema does not allow.
+    ValueError when a record is of another type or holds a value the schema does not allow.
     """
     schema = SCHEMAS[record_type]
     rows, count = iter(records), 0
@@ -187,7 +187,7 @@ def write_parquet(path: Path | str, records: Iterable[R], record_type: type[R]) 
 def _table(path: Path | str, rows: list[R], record_type: type[R]) -> pa.Table:
     for row in rows:
         if type(row) is not record_type:
-            raise UserError(
+            raise ValueError(
                 f"{path}: expected {record_type.__name__} records, got {type(row).__name__}"
             )
     columns = []
@@ -204,9 +204,9 @@ def _column(path: Path | str, record_type: type, field: pa.Field, values: list) 
     try:
         array = pa.array(values, field.type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        raise UserError(f"{where} must be {field.type}: {error}") from error
+        raise ValueError(f"{where} must be {field.type}: {error}") from error
     if array.null_count and not field.nullable:
-        raise UserError(f"{where} is None in record {values.index(None)}, expected {field.type}")
+        raise ValueError(f"{where} is None in record {values.index(None)}, expected {field.type}")
     return array
 
 

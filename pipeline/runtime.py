@@ -12,12 +12,13 @@ invalidates no cached result:
 
 import os
 import re
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from multiprocessing import SimpleQueue, get_context
 
 import torch
 
 from pipeline.errors import UserError
+from pipeline.workers import Pool
 
 ENGINES = ("local", "ray")
 MOST_PROCESSES = 1024  # on one machine
@@ -79,23 +80,18 @@ def _number(variable: str) -> int | None:
     return int(wanted)
 
 
-def process_pool(most: int) -> ProcessPoolExecutor:
-    """Up to OVSEG_WORKERS fresh processes, `most` at most.
-
-    Fresh ones, never forks: a fork of a process in which libraries run threads (torch, Arrow,
-    OpenCV) can wait for ever for a lock that one of those held.
-    """
-    return ProcessPoolExecutor(min(workers(), max(1, most)), mp_context=get_context("spawn"))
+def process_pool(most: int, names: Sequence[str] = ()) -> Pool:
+    """Up to OVSEG_WORKERS fresh processes, `most` at most; names: of their tasks, for messages."""
+    return Pool(min(workers(), max(1, most)), names)
 
 
-def gpu_pool(most: int) -> ProcessPoolExecutor:
+def gpu_pool(most: int, names: Sequence[str] = ()) -> Pool:
     """A fresh process for every GPU, `most` at most, in which that one is the device."""
-    context = get_context("spawn")
     number = min(gpus(), max(1, most))
-    devices = context.SimpleQueue()
+    devices = get_context("spawn").SimpleQueue()
     for index in range(number):
         devices.put(f"cuda:{index}")
-    return ProcessPoolExecutor(number, context, _take_device, (devices,))
+    return Pool(number, names, _take_device, (devices,))
 
 
 def _take_device(devices: SimpleQueue) -> None:

@@ -21,7 +21,6 @@ import hashlib
 import json
 import re
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -34,11 +33,10 @@ from pipeline.errors import MissingFileError, UserError
 from pipeline.fingerprint import of_file, of_value
 from pipeline.lock import only_writer
 from pipeline.progress import counting
-from pipeline.records import Reject, iterate_parquet, write_parquet
+from pipeline.records import iterate_parquet
 
 T = TypeVar("T")
 Make = Callable[[list[T], Path], dict[str, Any]]
-SHARD_FILE = re.compile(r".+-(\d{5,})\.[^-]+")
 WHOLE = "whole"
 """Name of the manifest that says that every shard is there."""
 RERUN = "run the stage that writes it again (dvc repro --force --single-item STAGE)"
@@ -94,7 +92,7 @@ def run_shards(
             for index, part in work.items()
             if (info := _finished(out, index, stamp, part, names))
         }
-        _delete_stale(out, kept)
+        _delete_stale(out, kept, names)
         missing = {index: part for index, part in work.items() if index not in kept}
         if kept:
             description += f" ({len(kept)} of {len(work)} shards kept)"
@@ -133,21 +131,6 @@ def make_shard(
     about = {"fingerprint": stamp, "items": of_value(items), "counts": counts, "files": files}
     counts = _write_manifest(out, f"{index:05d}", about)["counts"]
     return ShardInfo(index, tuple(out / name for name in files), counts, False)
-
-
-def total_counts(shards: Sequence[ShardInfo]) -> dict[str, Any]:
-    """Counts summed over shards; nested counts (by reason, say) key by key."""
-    total: dict[str, Any] = {}
-    for shard in shards:
-        _add(total, shard.counts)
-    return total
-
-
-def collect_rejects(shards: Path | str, target: Path | str) -> dict[str, int]:
-    """Join `rejects-*.parquet` of a folder of shards into one file; counts by reason, sorted."""
-    rejects = list(read_shards(shards, "rejects", Reject))
-    write_parquet(target, rejects, Reject)
-    return dict(sorted(Counter(reject.reason for reject in rejects).items()))
 
 
 def shard_files(folder: Path | str, stem: str, suffix: str = "parquet") -> list[Path]:
@@ -216,13 +199,9 @@ def _run(
     places = runtime.workers() if processes else runtime.gpus()
     if places > 1 and len(missing) > 1:
         start = runtime.process_pool if processes else runtime.gpu_pool
-        with start(len(missing)) as pool:
+        with start(len(missing), [f"shard {index}" for index in missing]) as pool:
             futures = [pool.submit(make, index, part) for index, part in missing.items()]
-            try:
-                yield from (future.result() for future in as_completed(futures))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            yield from (future.result() for future in as_completed(futures))
     else:
         yield from (make(index, part) for index, part in missing.items())
 
@@ -290,21 +269,30 @@ def _finished(
     return ShardInfo(index, tuple(out / name for name in files), manifest["counts"], True)
 
 
-def _delete_stale(out: Path, kept: dict[int, ShardInfo]) -> None:
-    """Manifests first: a shard without one counts as missing, whatever files lie there."""
+def _delete_stale(out: Path, kept: dict[int, ShardInfo], names: Sequence[str]) -> None:
+    """Delete shards that are not kept: what a manifest names, and what has a name that `make` gives
+    to every shard. Other files are not ours.
+
+    Manifests first: a shard without one counts as missing, whatever files lie there.
+    """
     wanted = {path for info in kept.values() for path in info.files}
     wanted |= {_manifest(out, f"{index:05d}") for index in kept}
-    for path in (out / "manifest").iterdir():
+    ours = {re.sub(r"^([^.]*)", r"\1-00000", name) for name in names}
+    named: set[Path] = set()
+    for path in (out / "manifest").glob("*.json"):
         if path not in wanted:
+            named |= _named_by(path, out)
             path.unlink()
     for path in out.iterdir():
-        if SHARD_FILE.fullmatch(path.name) and path not in wanted:
-            path.unlink()
+        is_ours = re.sub(r"-\d{5}\.", "-00000.", path.name, count=1) in ours
+        if (is_ours or path in named) and path not in wanted:
+            path.unlink(missing_ok=True)
 
 
-def _add(total: dict[str, Any], counts: dict[str, Any]) -> None:
-    for key, value in counts.items():
-        if isinstance(value, dict):
-            _add(total.setdefault(key, {}), value)
-        else:
-            total[key] = total.get(key, 0) + value
+def _named_by(manifest: Path, out: Path) -> set[Path]:
+    """The files of a shard that a manifest names, also one of an earlier layout."""
+    try:
+        files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+        return {out / Path(name).name for name in files}
+    except (ValueError, KeyError, TypeError):
+        return set()

@@ -10,10 +10,13 @@ from typing import Any
 import tyro
 
 from pipeline import atomic
-from pipeline.errors import user_message
+from pipeline.errors import UserError, user_message
 from pipeline.lock import only_writer
 from pipeline.places import checks_places
 from pipeline.streams import ready_streams
+from pipeline.workers import end_with_dvc, launcher
+
+INTERRUPTED = "interrupted; a rerun goes on from what is finished"
 
 
 def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None) -> None:
@@ -23,10 +26,13 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
     An error of the user's (see `pipeline.errors`) is printed without a stack trace and the exit
     status is 2. What `--out` names is locked while `main` runs, so that a second run of the stage
     ends with such an error. Ctrl-C prints one line and exits with 130. Anything else is a fault of
-    the program.
+    the program. A stage that DVC runs ends with DVC. One of several training processes leaves it to
+    the process that started it to say what went wrong, since the others stumble over the same or
+    over its end.
     """
     ready_streams()
     try:
+        end_with_dvc()
         if "torch" in sys.modules:  # a stage without it reads no variable and takes a second
             from pipeline.runtime import check_environment
 
@@ -35,10 +41,13 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
             first()
         tyro.cli(checks_places(_alone(main)))
     except KeyboardInterrupt:
-        print("interrupted; a rerun goes on from what is finished", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         raise SystemExit(130) from None
     except Exception as error:
         message = user_message(error)
+        if launcher() is not None:
+            _record(error if message is None else UserError(message))
+            raise SystemExit(1 if message is None else 2) from None
         if message is None:
             raise
         print(f"error: {message}", file=sys.stderr)
@@ -60,3 +69,10 @@ def _alone(main: Callable[..., None]) -> Callable[..., None]:
             return main(**flags)
 
     return locked
+
+
+def _record(error: Exception) -> None:
+    """Leave error and stack trace where `pipeline.distributed` finds them."""
+    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+    get_error_handler().record_exception(error)

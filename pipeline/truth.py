@@ -31,7 +31,7 @@ class Truth:
         self._objects = _true_masks(path, path.stat().st_mtime_ns) if path.is_file() else None
         self.groups = dict.fromkeys(dataset.classes, CLOSED)
         if self._objects:
-            names = (category["name"] for category in self._objects.coco.cats.values())
+            names = self._objects.names.values()
             self.groups |= {name: NEVER_LABELLED for name in names if name not in self.groups}
 
     def regions(self, record: ImageRecord) -> dict[str, np.ndarray] | None:

@@ -24,6 +24,10 @@ Fill = Literal["mean", "zero", "preserve"]
 Template = Annotated[str, Field(pattern=r"\{\}")]
 Templates = Annotated[tuple[Template, ...], Field(min_length=1, strict=False)]  # JSON has lists
 Pixels = Annotated[int, Field(ge=1)]
+LOOK_PIXELS = 2**21
+"""Pixels of a picture that the networks look at, unless told otherwise: 1,440 x 1,440, and every
+size that the published models are tested at (at most 640 x 2,560). Larger pictures are made
+smaller for them, since memory grows with the look: some 500 bytes a pixel with 49 masks."""
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 

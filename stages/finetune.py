@@ -4,7 +4,8 @@
         --out data/finetune/first --metrics data/metrics/finetune-first.json
 
 Trains on all visible GPUs (pipeline/distributed.py). Writes a CLIP folder (see
-pipeline/clip/store.py), curves/; while training, checkpoint.pt from which a killed run goes on.
+pipeline/clip/store.py), curves/; beside the outputs, under `checkpoints`, what a killed run goes on
+from (pipeline/resume.py).
 """
 
 import json
@@ -18,10 +19,12 @@ from pipeline.atomic import write_text
 from pipeline.clip.finetune import Recipe, finetune
 from pipeline.clip.pair_set import open_pairs
 from pipeline.clip.store import load_clip, save_clip
+from pipeline.clip.templates import TEMPLATES
 from pipeline.distributed import loader_workers, process_group, start_all
-from pipeline.params import TEMPLATES, load_params
+from pipeline.params import load_params
 from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
+from pipeline.resume import alone
 from pipeline.runtime import device
 from pipeline.stage import run_stage
 
@@ -33,22 +36,23 @@ def main(
     out: OutFolder,
     metrics: OutFile,
     params: Path = Path("params.yaml"),
+    checkpoints: Path = Path("data/checkpoints"),
 ) -> None:
     """Adapt CLIP to masked crops."""
     chosen = load_params(params, f"finetune.{step}").model_dump()
     recipe = Recipe(**chosen | {"templates": TEMPLATES[chosen["templates"]]})
-    with process_group(device()) as on:
-        model = load_clip(clip, on)
-        state, curves, readers = out / "checkpoint.pt", out / "curves", loader_workers(on)
-        counts = finetune(model, open_pairs(pairs), recipe, state, curves, readers)
+    saved, curves = checkpoints / "finetune" / step, out / "curves"
+    with process_group(device()) as on, alone(saved):
+        model, readers = load_clip(clip, on), loader_workers(on)
+        counts = finetune(model, open_pairs(pairs), recipe, saved, curves, readers)
         if dist.is_initialized() and dist.get_rank() != 0:
             return
     if recipe.train != "nothing":
-        expand = load_params(params, "pairs").expand  # the crops were cut with it
+        expand = load_params(params, "pairs.expand")  # the crops were cut with it
         model.view = replace(model.view, fill=recipe.fill, expand=expand)
     save_clip(out, model, f"{model.name}; {step} step: {recipe.train}")
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
-    (out / "checkpoint.pt").unlink(missing_ok=True)
+    (out / "checkpoint.pt").unlink(missing_ok=True)  # where it lay in earlier versions
     shares = ", ".join(f"{k} {v:.3f}" for k, v in counts.items() if isinstance(v, float))
     report(f"finetune {step}: {recipe.train}, {counts['pairs']} pairs, {shares}")
 

@@ -11,9 +11,10 @@ import json
 from pathlib import Path
 
 from pipeline.atomic import write_text
+from pipeline.clip.templates import TEMPLATES
 from pipeline.pairs.collect import collect_pairs
 from pipeline.pairs.make import PairSettings
-from pipeline.params import TEMPLATES, load_params
+from pipeline.params import load_params
 from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.stage import run_stage

@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 
 from pipeline.atomic import write_text
-from pipeline.params import TEMPLATES, load_params
+from pipeline.clip.templates import TEMPLATES
+from pipeline.params import load_params
 from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.proposals import ProposalSettings, collect_proposals
@@ -28,7 +29,7 @@ def main(
 ) -> None:
     chosen = load_params(params, "proposals").model_dump()
     split, shard_size = chosen.pop("split"), chosen.pop("shard_size")
-    templates = TEMPLATES[load_params(params, "segmenter").training.templates]
+    templates = TEMPLATES[load_params(params, "segmenter.training.templates")]
     counts = collect_proposals(
         dataset, segmenter, clip, out, split, templates, ProposalSettings(**chosen), shard_size
     )

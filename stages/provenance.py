@@ -2,10 +2,10 @@
 
     python -m stages.provenance --out data/provenance
 
-Runs at every `dvc repro`, in about a second. Writes <stage>.json: hashes of the code that the stage
-runs (without comments), releases of the libraries that it calculates with, hashes of the files that
-its parameters name and of the data sets in `dataset.watch`. Where these are as before, nothing
-reruns.
+Runs at every `dvc repro`, in about two seconds. Writes <stage>.json: hashes of the code that the
+stage runs (without comments), releases of the libraries that it calculates with, hashes of the
+files that its parameters name and of the data sets in `dataset.watch`. Where these are as before,
+nothing reruns.
 """
 
 from pathlib import Path

@@ -3,8 +3,8 @@
     python -m stages.segmenter --dataset data/dataset --clip data/base_clip --out data/segmenter
 
 Trains on all visible GPUs (pipeline/distributed.py). Writes segmenter.json, segmenter.safetensors,
-rejects.parquet, metrics.json (last losses, mask recall) and curves/; while training, checkpoints/
-from which a killed run goes on.
+rejects.parquet, metrics.json (last losses, mask recall) and curves/; beside the outputs, under
+`checkpoints`, what a killed run goes on from (pipeline/resume.py).
 """
 
 import json
@@ -17,17 +17,19 @@ from detectron2.utils import comm
 from pipeline.atomic import write_text
 from pipeline.checkpoints.take import take_segmenter
 from pipeline.clip.store import load_clip
+from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.text import class_features
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.instances import TrueMasks, instances_file
 from pipeline.distributed import loader_workers, process_group, start_all
-from pipeline.params import TEMPLATES, from_scratch, load_params
+from pipeline.params import from_scratch, load_params
 from pipeline.places import OutFile, OutFolder
 from pipeline.progress import report
 from pipeline.records import Reject, write_parquet
+from pipeline.resume import alone
 from pipeline.runtime import device
 from pipeline.segmenter.data import Augmentation
-from pipeline.segmenter.fit import ClosedSet, discard_checkpoints, fit, trained_classes
+from pipeline.segmenter.fit import ClosedSet, fit, trained_classes
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.measure import Measure, measure_recall
 from pipeline.segmenter.store import save_segmenter
@@ -43,6 +45,7 @@ def main(
     metrics: OutFile,
     params: Path = Path("params.yaml"),
     pretrain: bool = False,
+    checkpoints: Path = Path("data/checkpoints"),
 ) -> None:
     """Train MaskFormer on the closed set, or take a trained one."""
     wanted = load_params(params, "segmenter")
@@ -51,7 +54,8 @@ def main(
     how = wanted.training.model_dump()
     world = read_dataset(dataset)
     ids, names = trained_classes(world, how["classes"])
-    with process_group(device()) as on:
+    saved = checkpoints / ("pretrain_segmenter" if pretrain else "segmenter")
+    with process_group(device()) as on, alone(saved):
         text = class_features(load_clip(clip, on), names, TEMPLATES[how["templates"]])
         if wanted.source == "checkpoint":
             segmenter = take_segmenter(wanted.checkpoint, on, text.shape[1])
@@ -68,7 +72,8 @@ def main(
                 how["count_ignored"],
                 Recipe(**{f.name: how[f.name] for f in fields(Recipe) if f.name in how}),
                 wanted.warm_start and Path(wanted.warm_start),
-                out,
+                saved,
+                out / "curves",
                 on,
                 loader_workers(on),
             )
@@ -89,7 +94,7 @@ def main(
         write_parquet(out / "rejects.parquet", rejects, Reject)
         counts = {"losses": result.losses, "rejected": len(rejects)} | recall
         write_text(metrics, json.dumps(counts, indent=1) + "\n")
-        discard_checkpoints(out)
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)  # where they lay in earlier versions
         said = {k: f"{v:.3f}" if isinstance(v, float) else v for k, v in counts.items()}
         report("segmenter: " + ", ".join(f"{k} {v}" for k, v in said.items() if k != "losses"))
 

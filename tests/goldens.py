@@ -28,7 +28,12 @@ def index(folder: Path) -> dict[str, dict]:
 
 
 class Golden:
-    """One file of goldens with its description (`about`); remembers which arrays were asked for."""
+    """One file of goldens with its description (`about`); remembers which arrays were asked for.
+
+    device: where its tensors and our models are while they are compared.
+    """
+
+    device = torch.device("cpu")
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.folder = name, folder
@@ -48,7 +53,7 @@ class Golden:
         return iter(self._arrays)
 
     def tensor(self, key: str) -> torch.Tensor:
-        return torch.from_numpy(np.array(self[key]))
+        return torch.from_numpy(np.array(self[key])).to(self.device)
 
     def other(self, name: str) -> "Golden":
         """Another file of the same folder."""

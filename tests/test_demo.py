@@ -13,6 +13,7 @@ from pipeline import demo
 from pipeline.demo import MODES, UNEXPECTED, answer, build_page
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
+from pipeline.ovseg.inputs import as_pixels
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 
 GRADIO = importlib.util.find_spec("gradio") is not None
@@ -40,6 +41,23 @@ def test_one_question_does_not_change_the_next():
     ours = model()
     answer(ours, IMAGE, "cat, dog", "ensemble", 0.1, 0.9)
     assert (ours.weight, ours.style.threshold) == (0.7, 0.5)
+
+
+def test_the_size_looked_at_is_in_the_log_where_it_is_another(caplog):
+    answer(model(), IMAGE, "cat, dog", "clip", 0.7, 0.5)
+    assert not caplog.records
+    limited = OVSeg(
+        tiny_segmenter(), tiny_clip(), style=RegionStyle(threshold=0.5), max_pixels=1024
+    )
+    answer(limited, IMAGE, "cat, dog", "clip", 0.7, 0.5)
+    assert "looked at 32 x 21 pixels of a picture of 60 x 40" in caplog.text
+
+
+def test_an_upload_of_16_bits_is_read_as_everywhere_else(tmp_path):
+    gray = np.tile(np.arange(256, dtype=np.uint16), (8, 1))
+    Image.fromarray(gray * 257).save(tmp_path / "gray16.png")
+    for read in (demo._uploaded, as_pixels):
+        assert np.array_equal(read(tmp_path / "gray16.png")[..., 1], gray)
 
 
 def test_what_was_typed_wrong_is_told():
@@ -85,6 +103,16 @@ def test_the_page_answers_over_http(ask):
     assert Image.open(overlay).width >= 320
     expected = answer(model(), IMAGE, "saturn V, blossom", MODES[WAY], 0.7, 0.5)
     assert [row[0] for row in table["data"]] == [row[0] for row in expected.rows]
+
+
+@needs_gradio
+def test_the_page_sees_16_bits_as_it_sees_8(ask, tmp_path):
+    gray = IMAGE[..., 0].astype(np.uint16)
+    gray[0, :2] = 0, 255
+    Image.fromarray(gray * 257).save(tmp_path / "deep.png")
+    Image.fromarray(gray.astype(np.uint8)).save(tmp_path / "flat.png")
+    tables = [ask("cat, dog", tmp_path / name)[1]["data"] for name in ("deep.png", "flat.png")]
+    assert tables[0] == tables[1]
 
 
 @needs_gradio

@@ -50,6 +50,20 @@ def test_a_file_put_in_the_place_of_another_is_another(tmp_path):
         assert known.of(file) == of_file(file)
 
 
+def test_other_bytes_with_the_old_time_of_change_are_seen(tmp_path):
+    """As archives and `cp -p` leave them: weights of one architecture have one size, too."""
+    file = tmp_path / "a.bin"
+    file.write_bytes(b"one")
+    state = file.stat()
+    with Digests(tmp_path / "d.sqlite") as known:
+        known.of(file)
+    file.unlink()
+    file.write_bytes(b"two")
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with Digests(tmp_path / "d.sqlite") as known:
+        assert known.of(file) == of_file(file)
+
+
 def test_a_damaged_memory_is_begun_again(tmp_path, read):
     file, database = tmp_path / "a.bin", tmp_path / "d.sqlite"
     file.write_bytes(b"one")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ import yaml
 from pipeline import distributed, runtime
 from pipeline.clip.sources import shipped_clip
 from pipeline.clip.store import load_clip, save_clip
+from pipeline.errors import UserError
 from tests import shipped
 from tests.clip.tiny import write_pairs
 
@@ -55,9 +57,10 @@ def test_the_stage_spreads_over_processes_and_ends_as_it_would_alone(folder):
 
 def test_a_batch_that_cannot_be_split_says_what_to_do(folder):
     done = finetune(folder, "five", "5")
-    assert done.returncode != 0
-    assert "batch_size = 12 cannot be split over 5 processes" in done.stderr
-    assert "OVSEG_TRAINING_PROCESSES" in done.stderr
+    assert done.returncode == 2
+    [line] = [li for li in done.stderr.splitlines() if not li.startswith("reading pairs")]
+    assert line.startswith("error: batch_size = 12 cannot be split over 5 processes")
+    assert "OVSEG_TRAINING_PROCESSES" in line
     assert not (folder / "five.json").exists()
 
 
@@ -73,13 +76,22 @@ def test_one_process_for_every_visible_gpu(monkeypatch, device, number):
     monkeypatch.setenv("OVSEG_DEVICE", device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     assert runtime.training_processes() == number
-    monkeypatch.setattr(distributed, "_become", lambda command: started.append(command))
-    started: list[list[str]] = []
+    for variable in ("OVSEG_LAUNCHER", "OMP_NUM_THREADS"):  # which it sets
+        monkeypatch.setenv(variable, os.environ.get(variable, "1"))
+    monkeypatch.delenv("OVSEG_LAUNCHER")
+    started: list[int] = []
+    watched: list[int] = []
+    monkeypatch.setattr(distributed, "_launch", lambda processes, _: started.append(processes))
+    monkeypatch.setattr(distributed, "end_with", watched.append)
     distributed.start_all()
-    assert [f"--nproc_per_node={number}" in command for command in started] == [True] * (number > 1)
+    assert started == [number] * (number > 1) and watched == []
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "one of them")
+    monkeypatch.delenv("OVSEG_LAUNCHER", raising=False)
     distributed.start_all()
-    assert len(started) == (number > 1)
+    assert len(started) == (number > 1) and watched == [os.getppid()]
+    monkeypatch.setenv("OVSEG_LAUNCHER", "123")
+    distributed.start_all()
+    assert watched[1:] == [123]
 
 
 def test_pictures_are_read_beside_gpus_only(monkeypatch):
@@ -89,3 +101,25 @@ def test_pictures_are_read_beside_gpus_only(monkeypatch):
     for together, share in (("4", 4), ("32", 1)):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", together)
         assert distributed.loader_workers(torch.device("cuda", 1)) == share
+
+
+@pytest.mark.parametrize(
+    ("exits", "message"),
+    [
+        ({0: (1, 50), 1: (-9, 50)}, "training process 1 .* was killed"),  # 0 lost its peer
+        ({0: (-6, 50), 1: (-9, 51)}, "training process 1 .* was killed"),  # NCCL gives up so
+        ({0: (-15, 50), 1: (-11, 50)}, "training process 1 .* crashed .SIGSEGV"),
+        ({0: (-15, 50)}, "training process 0 .* ended from outside"),
+        ({0: (2, 50), 1: (-9, 80)}, "^batch_size: too odd$"),  # 1 hung and was ended by torchrun
+    ],
+)
+def test_the_process_that_failed_first_is_told_of(exits, message):
+    failures = {
+        rank: SimpleNamespace(
+            exitcode=code, timestamp=time, pid=7,
+            error_file_data={"message": {"message": "UserError: batch_size: too odd"}},
+        )
+        for rank, (code, time) in exits.items()
+    }  # fmt: skip
+    with pytest.raises((UserError, RuntimeError), match=message):
+        distributed._tell(failures)

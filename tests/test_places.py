@@ -85,7 +85,7 @@ def test_a_stage_that_cannot_write_says_so_before_it_works(
 @pytest.mark.parametrize("stage, flag", WRITTEN)
 def test_a_stage_is_told_a_file_from_a_folder(monkeypatch, capsys, tmp_path, places, stage, flag):
     monkeypatch.chdir(tmp_path)
-    is_file = flag == "metrics" or stage == "watch"
+    is_file = flag == "metrics"
     wrong, expected = ("folder", "file") if is_file else ("file", "folder")
     said = said_by(lambda: run_with(monkeypatch, stage, {flag: tmp_path / wrong}), capsys)
     assert said == f"error: {tmp_path / wrong}: a {wrong}; --{flag} expects a {expected}\n"

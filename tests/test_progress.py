@@ -59,7 +59,8 @@ def test_a_terminal_gets_a_bar(monkeypatch, capsys):
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
     with progress.counting(2, "bar") as advance:
         advance(2)
-    assert "bar" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "bar" in shown and "2/2" in shown and "bar: 2/2" not in shown, "a line, not a bar"
 
 
 def test_report_prints_to_standard_output(capsys):

@@ -86,12 +86,24 @@ def test_a_processor_that_only_imitates_bfloat16_stays_with_float32(monkeypatch,
         precision.has_bfloat16.cache_clear()
 
 
-def test_math_attention_gives_the_same_attention():
-    q = torch.randn(1, 2, 5, 8, generator=torch.Generator().manual_seed(0))
-    attend = torch.nn.functional.scaled_dot_product_attention
+def attend(q: torch.Tensor) -> tuple[torch.Tensor, str]:
+    """Attention of q (1, 2, 5, 8) to itself, and the name of the kernel that gave it."""
+    got = torch.nn.functional.scaled_dot_product_attention(q, q, q)
+    return got, got.grad_fn.name()
+
+
+def test_math_attention_gives_the_same_attention_without_the_fused_kernel(monkeypatch):
+    q = torch.randn(1, 2, 5, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    fused, kernel = attend(q)
     with precision.math_attention():
-        got = attend(q, q, q)
-    torch.testing.assert_close(got, attend(q, q, q))
+        plain, plain_kernel = attend(q)
+    torch.testing.assert_close(plain, fused)
+    assert "Flash" in kernel and "Attention" not in plain_kernel
+    assert attend(q)[1] == kernel
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setenv("OVSEG_DEVICE", "cuda")
+    with precision.math_attention():  # beside a GPU there is nothing to change
+        assert attend(q)[1] == kernel
 
 
 def test_a_seed_repeats_all_generators():

@@ -7,6 +7,7 @@ import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,8 @@ import pytest
 from pipeline import shards
 from pipeline.errors import MissingFileError, UserError
 from pipeline.records import NounRecord, Reject, read_parquet, write_parquet
-from pipeline.shards import (
-    collect_rejects,
-    read_shards,
-    run_shards,
-    shard_files,
-    total_counts,
-)
+from pipeline.shards import read_shards, run_shards, shard_files
+from pipeline.totals import collect_rejects, total_counts
 
 NAMES = ["part.parquet", "rejects.parquet"]
 
@@ -274,18 +270,55 @@ def test_user_errors(tmp_path):
         list(read_shards(tmp_path / "absent", "part", NounRecord))
 
 
-def device_of(items: list[int], folder: Path) -> dict:
-    time.sleep(1)  # so that no process takes every shard
+def device_of(started: Path, processes: int, items: list[int], folder: Path) -> dict:
+    """Counts the device of this process, once `processes` of them are at work."""
+    device = os.environ["OVSEG_DEVICE"]
+    (started / device.replace(":", "-")).touch()
+    patience = time.monotonic() + 300
+    while len(list(started.iterdir())) < processes:
+        assert time.monotonic() < patience, f"only {device} is at work"
+        time.sleep(0.01)
     (folder / "part.txt").write_text(str(sum(items)))
-    return {os.environ["OVSEG_DEVICE"]: 1}
+    return {device: 1}
 
 
 def test_several_gpus_have_a_process_each(tmp_path, monkeypatch):
     monkeypatch.setenv("OVSEG_DEVICE", "cuda")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    shards = run_shards(tmp_path, list(range(8)), 2, device_of, {}, "test", names=["part.txt"])
+    both, one = tmp_path / "both", tmp_path / "one"
+    both.mkdir()
+    one.mkdir()
+    out, names = tmp_path / "out", ["part.txt"]
+    work = partial(device_of, both, 2)
+    shards = run_shards(out, list(range(8)), 2, work, {}, "test", names=names)
     assert [shard.files[0].read_text() for shard in shards] == ["1", "5", "9", "13"]
     assert set(total_counts(shards)) == {"cuda:0", "cuda:1"}
     monkeypatch.setenv("OVSEG_DEVICE", "cuda:1")
-    [shard] = run_shards(tmp_path, list(range(9)), 9, device_of, {}, "test", names=["part.txt"])
-    assert shard.counts == {"cuda:1": 1}
+    work = partial(device_of, one, 1)
+    shards = run_shards(out, list(range(9)), 3, work, {}, "test", names=names)
+    assert total_counts(shards) == {"cuda:1": 3}
+
+
+def test_what_is_not_ours_stays_whatever_its_name(tmp_path):
+    """Only names of shards' files, or what a manifest names, are ours to delete."""
+    run(tmp_path)
+    mine = [
+        "notes-20241128.md", "IMG-12345.jpg", "run-00001.log", ".draft.mine.tmp", "other-00001.tar",
+    ]  # fmt: skip
+    for name in mine:
+        (tmp_path / name).write_text("precious")
+    run(tmp_path, items=range(4), stamp="b")
+    assert all((tmp_path / name).read_text() == "precious" for name in mine)
+    assert len(list(tmp_path.glob("part-*.parquet"))) == 2
+
+
+def test_a_shards_extra_files_go_with_it(tmp_path):
+    def with_extra(items, folder):
+        (folder / f"picture{items[0]}.png").write_bytes(b"x")
+        return make_nouns(items, folder)
+
+    run(tmp_path, make=with_extra)
+    assert (tmp_path / "picture9-00003.png").is_file()
+    run(tmp_path, items=range(4), make=with_extra)
+    assert not (tmp_path / "picture9-00003.png").exists()
+    assert (tmp_path / "picture0-00000.png").is_file()

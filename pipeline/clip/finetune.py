@@ -26,7 +26,7 @@ from pipeline.clip.losses import contrastive_loss, gather_batch, processes
 from pipeline.clip.optimiser import adamw, learning_rate_factor, trained_parameters
 from pipeline.clip.pair_set import PairSet
 from pipeline.clip.regions import Fill
-from pipeline.clip.run_state import Checkpoint, Curves
+from pipeline.clip.run_state import Curves, RunState
 from pipeline.clip.text import BARE, class_features
 from pipeline.clip.tower import MaskClip
 from pipeline.clip.validation import accuracy, hold_out
@@ -35,8 +35,10 @@ from pipeline.errors import UserError
 from pipeline.fingerprint import of_code, of_value
 from pipeline.precision import autocast, math_attention
 from pipeline.progress import counting
+from pipeline.resume import Checkpoints
 from pipeline.shards import of_shards
 from pipeline.weights.digest import of_weights
+from pipeline.workers import reading
 
 Trained = Literal["weights", "prompts", "both", "nothing"]
 HELD_OUT = "held_out/accuracy"
@@ -85,13 +87,13 @@ def finetune(
     clip: MaskClip,
     pairs: PairSet,
     recipe: Recipe,
-    checkpoint: Path,
+    checkpoints: Path,
     curves: Path | None = None,
     loader_workers: int = 0,
 ) -> dict[str, Any]:
     """Train `clip` in place, on the device it is on; returns the stage's metrics.
 
-    checkpoint: file of this run alone; one found there, of the same run, is resumed from.
+    checkpoints: folder of this stage alone; the same run is resumed from what is found there.
     curves: folder for dvclive, None writes none; emptied where nothing is trained. UserError on a
     batch that cannot be split over the processes, a prompt depth the tower does not have, or a
     loss that is no number.
@@ -124,11 +126,13 @@ def finetune(
     run = _Run(clip, recipe, steps, nouns)
     recorder = Curves(curves if _rank() == 0 else None)
     recorder.add(0, {HELD_OUT: before})
-    state = Checkpoint(checkpoint, identity)
-    start = state.load(run.parameters, run.optimizer, recorder)
+    state = RunState(run.parameters, run.optimizer, recorder)
+    saved = Checkpoints(checkpoints, identity)
+    start = state.load(saved)
     batches = _batches(regions, training, recipe, start, steps, loader_workers)
     every = min(recipe.checkpoint_steps, -(-steps // 5))
-    with counting(steps, f"fine-tuning {recipe.train}") if _rank() == 0 else _quiet() as advance:
+    shown = counting(steps, f"fine-tuning {recipe.train}") if _rank() == 0 else _quiet()
+    with reading(), shown as advance:
         advance(start)
         for step, batch in enumerate(batches, start=start + 1):
             recorder.see(*run.step(step - 1, batch))
@@ -136,8 +140,8 @@ def finetune(
                 recorder.add_losses(step)
             if _due(step, steps, ACCURACY_POINTS):
                 recorder.add(step, {HELD_OUT: held_out_accuracy()})
-            if step % every == 0 and step < steps and _rank() == 0:
-                state.save(step, run.parameters, run.optimizer, recorder)
+            if (step % every == 0 or step == steps) and _rank() == 0:
+                state.save(saved, step)
                 recorder.write()
             advance(1)
     recorder.write()

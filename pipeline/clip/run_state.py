@@ -1,17 +1,16 @@
-"""The state of a fine-tuning run on disk: its curves, and the checkpoint a killed run goes on from.
+"""The state of a fine-tuning run: its curves, and what its checkpoints hold.
 
 Order and augmentation follow from the seed and the step, so a step number, the trained weights
 and the optimiser's moments are all the state there is.
 """
 
-import pickle
 from pathlib import Path
 
 import torch
 from dvclive import Live
 from torch import nn
 
-from pipeline.atomic import replacing
+from pipeline.resume import Checkpoints
 
 
 class Curves:
@@ -65,50 +64,30 @@ class Curves:
         self._rate = state["rate"]
 
 
-class Checkpoint:
-    """One file with the state after some step, replaced whole.
+class RunState:
+    """What a run needs to go on: trained parameters, optimiser and curves."""
 
-    identity: tells runs apart; a file of another run is not resumed from.
-    """
-
-    def __init__(self, path: Path, identity: str) -> None:
-        self.path, self.identity = path, identity
-
-    def save(
+    def __init__(
         self,
-        step: int,
         parameters: dict[str, nn.Parameter],
         optimizer: torch.optim.Optimizer,
         curves: Curves,
     ) -> None:
-        content = {
-            "identity": self.identity,
-            "step": step,
-            "parameters": {name: p.detach() for name, p in parameters.items()},
-            "optimizer": optimizer.state_dict(),
-            "curves": curves.state(),
-        }
-        with replacing(self.path) as temporary:
-            torch.save(content, temporary)
+        self.parameters, self.optimizer, self.curves = parameters, optimizer, curves
 
-    def load(
-        self,
-        parameters: dict[str, nn.Parameter],
-        optimizer: torch.optim.Optimizer,
-        curves: Curves,
-    ) -> int:
-        """Restore the state, if there is a file of this run; returns the steps done, else 0."""
-        if not self.path.is_file():
+    def save(self, checkpoints: Checkpoints, step: int) -> None:
+        """Write the state after `step` steps."""
+        state = {"optimizer": self.optimizer.state_dict(), "curves": self.curves.state()}
+        checkpoints.save(step, self.parameters, state)
+
+    def load(self, checkpoints: Checkpoints) -> int:
+        """Take the newest checkpoint's state, if there is one; returns the steps done, else 0."""
+        found = checkpoints.load(self.parameters)
+        if found is None:
             return 0
-        try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError):
-            return 0  # not a file of ours: this run overwrites it
-        if content.get("identity") != self.identity:
-            return 0
+        self.optimizer.load_state_dict(found.state["optimizer"])
+        self.curves.restore(found.state["curves"])
         with torch.no_grad():
-            for name, parameter in parameters.items():
-                parameter.copy_(content["parameters"][name])
-        optimizer.load_state_dict(content["optimizer"])
-        curves.restore(content["curves"])
-        return content["step"]
+            for name, parameter in self.parameters.items():
+                parameter.copy_(found.weights[name])
+        return found.step

@@ -1,7 +1,7 @@
 """CLIP on disk: the folder that `base_clip` and both `finetune` stages write.
 
-clip.json            open_clip's model configuration, provenance, mean, std, prompt depth, and how
-                     to use it (pipeline/views.py)
+clip.json            open_clip's model configuration, provenance, mean, std, prompt depth, how to
+                     use it (pipeline/views.py), and the sha256 of the files below
 clip.safetensors     open_clip's state dict: `open_clip.create_model(name, pretrained=FILE)`
                      loads it
 prompts.safetensors  only with mask prompts: visual.mask_embedding (depth, N patches, width)
@@ -24,6 +24,7 @@ from pipeline.atomic import replacing, write_text
 from pipeline.clip.tower import MaskClip
 from pipeline.errors import MissingFileError, UserError
 from pipeline.views import VIEW, ClipView, from_json, to_json
+from pipeline.weights.digest import KEY, digests, verify
 from pipeline.weights.fit import fill
 
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
@@ -60,7 +61,7 @@ def build_from_config(
 
 
 def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> None:
-    """Write `clip` to `folder`; every file is replaced whole.
+    """Write `clip` to `folder`; every file is replaced whole, clip.json last.
 
     half: store the weights as float16 (half the size; the file is still loaded as float32).
     """
@@ -68,6 +69,7 @@ def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> No
     weights = {key: value.detach().cpu() for key, value in clip.clip.state_dict().items()}
     if half:
         weights = {key: v.half() if v.is_floating_point() else v for key, v in weights.items()}
+    (folder / CONFIG).unlink(missing_ok=True)  # killed in between, the folder holds no model
     save_tensors(folder / WEIGHTS, weights)
     if clip.prompts is None:
         (folder / PROMPTS).unlink(missing_ok=True)
@@ -80,6 +82,7 @@ def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> No
         "std": _as_written(clip.std),
         "prompt_depth": clip.prompt_depth,
         VIEW: to_json(clip.view),
+        KEY: digests(folder, [WEIGHTS] if clip.prompts is None else [WEIGHTS, PROMPTS]),
     }
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
@@ -98,23 +101,27 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
             )
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        depth = config["prompt_depth"]
         clip = build_from_config(config["model_cfg"], config["mean"], config["std"], config["name"])
+    except UserError as error:
+        raise UserError(f"{folder / CONFIG}: {error}") from error
     except (
-        KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError,
+        KeyError, TypeError, AttributeError, ValueError, RuntimeError, ZeroDivisionError,
+        AssertionError,
     ) as error:  # fmt: skip
         raise UserError(
             f"{folder / CONFIG}: not a CLIP configuration ({error!r}), expected the keys "
             "model_cfg, name, mean, std, prompt_depth"
         ) from error
     clip.view = from_json(ClipView, config, str(folder / CONFIG))
+    verify(folder, CONFIG, config.get(KEY), (WEIGHTS, PROMPTS))
     fill(clip.clip, load_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
-    if config["prompt_depth"]:
+    if depth:
         if not (folder / PROMPTS).is_file():
             raise MissingFileError(
-                f"{folder / PROMPTS}: not there, though {CONFIG} says prompt_depth "
-                f"{config['prompt_depth']}"
+                f"{folder / PROMPTS}: not there, though {CONFIG} says prompt_depth {depth}"
             )
-        _load_prompts(folder / PROMPTS, clip, config["prompt_depth"])
+        _load_prompts(folder / PROMPTS, clip, depth)
     return clip.to(device).eval()
 
 

@@ -17,3 +17,5 @@ VILD_TEMPLATES: tuple[str, ...] = (
     "There is a large {} in the scene.",
 )
 """The 14 templates of ViLD (Gu et al., ICLR 2022) that OVSeg averages over."""
+TEMPLATES: dict[str, tuple[str, ...]] = {"vild": VILD_TEMPLATES, "bare": ("{}",)}
+"""By the names that params.yaml uses; bare is the noun alone."""

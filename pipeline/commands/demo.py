@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.views import LOOK_PIXELS
 
 
 def demo(
@@ -13,6 +14,7 @@ def demo(
     port: int = 7860,
     short_side: int | None = None,
     long_side: int | None = None,
+    max_pixels: int = LOOK_PIXELS,
 ) -> None:
     """Open a web page that segments pictures by names you type.
 
@@ -24,12 +26,16 @@ def demo(
         short_side: resize a picture's short side to this many pixels first; 0: do not; default:
             as the segmenter's folder records.
         long_side: but keep the long side at or below this; 0: any; default: as recorded.
+        max_pixels: larger pictures are made smaller for the networks, whatever the sides say, so
+            that memory is bounded. 0: no limit.
     """
     _check_address(host, port)
     from pipeline.demo import build_page
     from pipeline.ovseg import OVSeg
 
-    loaded = OVSeg.load(model, clip, short_side=short_side, long_side=long_side)
+    loaded = OVSeg.load(
+        model, clip, short_side=short_side, long_side=long_side, max_pixels=max_pixels
+    )
     build_page(loaded).launch(server_name=host, server_port=port, quiet=False)
 
 

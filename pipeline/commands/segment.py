@@ -8,6 +8,7 @@ from tyro.conf import Positional
 
 from pipeline.modes import Mode, Precision
 from pipeline.places import OutFolder
+from pipeline.views import LOOK_PIXELS
 
 
 def segment(
@@ -21,6 +22,7 @@ def segment(
     threshold: float | None = None,
     short_side: int | None = None,
     long_side: int | None = None,
+    max_pixels: int = LOOK_PIXELS,
     precision: Precision = "float32",
 ) -> None:
     """Segment a picture by names you choose.
@@ -44,8 +46,12 @@ def segment(
             as the segmenter's folder records.
         long_side: but keep the long side at or below this; 0: any; default: as recorded. Alone,
             only larger pictures shrink.
+        max_pixels: larger pictures are made smaller for the networks, whatever the sides say, so
+            that memory is bounded; the label map has the picture's size all the same. 0: no limit.
         precision: of both networks; bfloat16 and float16 are faster on some machines.
     """
+    import numpy as np
+
     from pipeline.atomic import write_text
     from pipeline.data.images import read_image
     from pipeline.data.labels import write_label
@@ -65,6 +71,7 @@ def segment(
         threshold=threshold,
         short_side=short_side,
         long_side=long_side,
+        max_pixels=max_pixels,
         precision=precision,
     )
     result = loaded.segment(image, given, mode)
@@ -74,13 +81,18 @@ def segment(
     columns = [Column("picture", None), Column(mode, result.labels)]
     save_sheet(sheet(image, columns, names, result.order), out / f"{picture.stem}-overlay.png")
     unnamed = 255 if len(names) < 255 else 65535
-    labels = result.labels.copy()
-    labels[labels < 0] = unnamed
+    labels = result.labels.astype(np.uint8 if unnamed == 255 else np.uint16)  # -1 becomes unnamed
     write_label(out / f"{picture.stem}-labels.png", labels, unnamed)
     summary = {"picture": str(picture), "mode": mode, "names": names, "unnamed_label": unnamed}
     text = json.dumps(summary | result.summary(), ensure_ascii=False, indent=1)
     write_text(out / f"{picture.stem}-classes.json", text + "\n")
     _print(result)
+    height, width = result.looked_at
+    if (height, width) != image.shape[:2]:
+        report(
+            f"looked at {width} x {height} pixels; the picture has {image.shape[1]} x "
+            f"{image.shape[0]}, and so has the label map"
+        )
     for name in ("-overlay.png", "-labels.png", "-classes.json"):
         report(str(out / f"{picture.stem}{name}"))
 

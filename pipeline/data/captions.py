@@ -4,12 +4,12 @@
  "annotations": [{"id": 7, "image_id": 1, "caption": "A dog on a sofa."}]}
 """
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import MissingFileError, UserError
+from pipeline.data.coco_json import Fault, numbers, read_document, wrong_entry
+from pipeline.errors import UserError
 from pipeline.records import Caption, Reject
 
 
@@ -23,7 +23,7 @@ class CaptionsFile:
     captions: dict[int, list[Caption]] = field(default_factory=dict)
     """In file order."""
     rejects: list[Reject] = field(default_factory=list)
-    """Entries that lack a key, images whose id stands twice, captions that are none or of no listed
+    """Entries that lack a key, ids that stand twice, captions that are none or of no listed
     image."""
 
 
@@ -36,28 +36,18 @@ def read_captions(
     width, as COCO's have; else a file name will do. MissingFileError without the file; UserError
     when it is not COCO captions or none of its captions is right, saying what is wrong where.
     """
-    origin = f", from {source}" if source else ""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise MissingFileError(
-            f"{path}: no captions; expected annotations_trainval2017.zip unpacked there{origin}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        again = f"; unpack it again{origin}" if source else ""
-        raise UserError(f"{path}: not JSON ({error}){again}") from error
-    if not isinstance(document, dict) or not all(
-        isinstance(document.get(key), list) for key in ("images", "annotations")
-    ):
-        raise UserError(f'{path}: expected COCO captions with keys "images" and "annotations"')
+    document = read_document(
+        path, "captions", ("images", "annotations"), "annotations_trainval2017.zip", source
+    )
     read = CaptionsFile()
     for index, image in enumerate(document["images"]):
         where = f'{path.name} "images"[{index}]'
         if fault := _add_image(read, image, sized):
             read.rejects.append(Reject(stage, where, *fault))
+    ids: set[int] = set()
     for index, entry in enumerate(document["annotations"]):
         where = f'{path.name} "annotations"[{index}]'
-        if fault := _add_caption(read, entry):
+        if fault := _add_caption(read, entry, ids):
             read.rejects.append(Reject(stage, where, *fault))
     if read.rejects and not read.captions:
         first = read.rejects[0]
@@ -68,7 +58,7 @@ def read_captions(
     return read
 
 
-def caption_fault(text: str) -> tuple[str, str] | None:
+def caption_fault(text: str) -> Fault | None:
     """Reason and detail why a text is no caption, None when it is one."""
     try:
         text.encode()
@@ -81,13 +71,13 @@ def caption_fault(text: str) -> tuple[str, str] | None:
     return None
 
 
-def _add_image(read: CaptionsFile, image: Any, sized: bool) -> tuple[str, str] | None:
+def _add_image(read: CaptionsFile, image: Any, sized: bool) -> Fault | None:
     stated = isinstance(image, dict) and any(image.get(k) is not None for k in ("height", "width"))
     keys = ("id", "height", "width") if sized or stated else ("id",)
-    numbers = _numbers(image, *keys)
-    if numbers is None or not (sized or isinstance(image.get("file_name"), str)):
-        return _wrong(image, ", ".join(keys if sized else ("file_name", *keys)))
-    image_id, *size = numbers
+    found = numbers(image, *keys)
+    if found is None or not (sized or isinstance(image.get("file_name"), str)):
+        return wrong_entry(image, ", ".join(keys if sized else ("file_name", *keys)))
+    image_id, *size = found
     if image_id in read.file_names:
         detail = f"id {image_id} is already that of {read.file_names[image_id]!r}"
         return "two images of one id", detail
@@ -97,34 +87,17 @@ def _add_image(read: CaptionsFile, image: Any, sized: bool) -> tuple[str, str] |
     return None
 
 
-def _add_caption(read: CaptionsFile, entry: Any) -> tuple[str, str] | None:
-    numbers = _numbers(entry, "image_id", "id")
-    if numbers is None or not isinstance(entry.get("caption"), str):
-        return _wrong(entry, "image_id, id, caption")
-    (image_id, caption_id), text = numbers, entry["caption"].strip()
+def _add_caption(read: CaptionsFile, entry: Any, ids: set[int]) -> Fault | None:
+    found = numbers(entry, "image_id", "id")
+    if found is None or not isinstance(entry.get("caption"), str):
+        return wrong_entry(entry, "image_id, id, caption")
+    (image_id, caption_id), text = found, entry["caption"].strip()
     if image_id not in read.file_names:
         return "caption without image", f"image {image_id} is not in the file's images"
     if fault := caption_fault(text):
         return fault
+    if caption_id in ids:  # nouns and pairs would take one for the other
+        return "two captions of one id", f"id {caption_id} is already that of another caption"
+    ids.add(caption_id)
     read.captions.setdefault(image_id, []).append(Caption(caption_id, text))
     return None
-
-
-def _numbers(entry: Any, *names: str) -> list[int] | None:
-    """The whole numbers under these keys, None when one is not there or no number."""
-    if not isinstance(entry, dict):
-        return None
-    numbers = [_whole(entry.get(name)) for name in names]
-    return None if None in numbers else numbers
-
-
-def _whole(value: Any) -> int | None:
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
-    return int(value) if whole else None
-
-
-def _wrong(entry: Any, keys: str) -> tuple[str, str]:
-    found = json.dumps(entry, ensure_ascii=False)[:120].encode("utf-8", "backslashreplace").decode()
-    return "wrong entry", f"found {found}; expected {keys} (ids and sizes are whole numbers)"

@@ -1,20 +1,30 @@
-"""What is under a data root, in seconds: files are counted, none but lists of files is opened.
+"""What is under a data root: in seconds by counting files, or by reading all of them.
 
 Also the words for what is missing: each part with its expected path and official source, and what
-can run without it.
+can run without it. What is read goes through the functions that stage `dataset` calls, so that it
+leaves out what was found wrong here, and nothing else.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.benchmarks.benchmark import Benchmark, Part, files_by_stem
-from pipeline.data.coco import CAPTIONS_SOURCE, SOURCES, STUFF_SOURCE
-from pipeline.data.root import root_fault
+from pipeline.data.classes import load_class_list
+from pipeline.data.coco import CAPTIONS_SOURCE, SOURCES, STUFF_SOURCE, read_coco
+from pipeline.data.instances import TrueMasks, instances_file, object_faults
+from pipeline.data.label_values import Occurrences
+from pipeline.data.overview import class_lines, faults, object_lines, pictures_line
+from pipeline.data.own import read_own
+from pipeline.data.root import root_fault, too_deep
+from pipeline.data.sets import load_eval_set
 from pipeline.errors import MissingFileError, UserError
+from pipeline.records import Reject
 
+STAGE = "dataset"
 COCO_PICTURES = {"train2017": 118_287, "val2017": 5_000}
 
 
@@ -48,6 +58,7 @@ def missing_parts(rows: Iterable[CheckRow], root: Path) -> list[str]:
             users.setdefault(part.path, []).append(row.name)
     return [
         f"{root / path} ({part.holds}) for {', '.join(users[path])}; from {part.source}"
+        + too_deep(root, path)
         for path, part in sorted(parts.items())
     ]
 
@@ -79,6 +90,97 @@ def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
     )
 
 
+@dataclass
+class Checked:
+    """What reading one kind of data gave.
+
+    name: of the source, split or set; place: the folder that its rejects are relative to; summary:
+    what was understood, as lines; error: why it cannot be read at all, empty where it can.
+    """
+
+    name: str
+    place: Path
+    summary: list[str] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether anything is wrong, gaps in a download aside."""
+        return bool(self.error or faults(self.rejects))
+
+
+def check_own(root: Path) -> Checked:
+    """Read one's own folder as stage `dataset` does."""
+    checked = Checked("own", root)
+    try:
+        data = read_own(root)
+    except UserError as error:
+        checked.error = str(error)
+        return checked
+    checked.rejects = data.rejects
+    classes, held_out = data.dataset.classes, sum(r.label_path is not None for r in data.val)
+    checked.summary = [
+        f"to learn from: {pictures_line(data.train)}",
+        f"held out: {pictures_line(data.val)}",
+        *class_lines(classes, data.occurrences),
+    ]
+    if not any(record.label_path for record in data.train):
+        checked.summary.append("no label maps to learn from: set segmenter.source to checkpoint")
+    if not held_out:
+        checked.summary.append(
+            "no held-out picture has a label map: for the evaluation set own, list some in val.txt"
+        )
+    return checked
+
+
+def read_root(rows: Iterable[CheckRow], root: Path) -> Iterator[Checked]:
+    """Read everything under a data root that is ready, as stage `dataset` does, one kind of data
+    after the other. Sets that share their files are read once."""
+    read = set()
+    for row in rows:
+        benchmark = BENCHMARKS.get(row.name)
+        parts = benchmark.parts if benchmark else row.name
+        if row.ready and parts not in read:
+            read.add(parts)
+            checked = Checked(row.name, root)
+            try:
+                _read_benchmark(checked, benchmark) if benchmark else _read_split(checked)
+            except UserError as error:
+                checked.error = str(error)
+            yield checked
+
+
+def _read_split(checked: Checked) -> None:
+    split, stuff, occurrences = (
+        checked.name.split()[-1],
+        load_class_list("cocostuff"),
+        Occurrences(),
+    )
+    checked.place = root = checked.place / "coco"
+    records, checked.rejects = read_coco(
+        root, split, label_map=stuff.label_map, occurrences=occurrences
+    )
+    checked.summary = [pictures_line(records), *class_lines(stuff.names, occurrences)]
+    if split.startswith("val") and (instances := instances_file(root)) is not None:
+        truth = TrueMasks(instances, STAGE)
+        checked.rejects += object_faults(truth, records, STAGE)
+        checked.summary += object_lines(truth.counts())
+
+
+def _read_benchmark(checked: Checked, benchmark: Benchmark) -> None:
+    from pipeline.data.benchmarks.build import build_benchmark  # takes seconds, as it needs torch
+
+    occurrences = Occurrences()
+    with TemporaryDirectory() as folder:
+        out = Path(folder)
+        checked.rejects = build_benchmark(benchmark.name, str(checked.place), out, occurrences)
+        eval_set = load_eval_set(out / "sets" / f"{benchmark.name}.json")
+    checked.summary = [
+        pictures_line(eval_set.images), *class_lines(eval_set.classes, occurrences)
+    ]  # fmt: skip
+
+
 def _readable(name: str, check: Callable[[], CheckRow]) -> CheckRow:
     """The row, which says so when a folder may not be read."""
     try:
@@ -97,10 +199,13 @@ def _check_coco(root: Path, split: str) -> CheckRow:
     maps = files_by_stem(root, labels.path, ".png")
     missing = tuple(part for part in (pictures, captions) if not part.exists(root))
     ready = bool(images) and not missing
-    none_found = f"no .jpg in {pictures.path}, from {pictures.source}"
+    none_found = (
+        f"no .jpg in {pictures.path}, from {pictures.source}{too_deep(root, pictures.path)}"
+    )
     note = _note(missing, len(images), COCO_PICTURES[split], none_found)
     if ready and len(maps) < len(images):
         note += f"; label maps of {len(maps):,} in {labels.path}, from {labels.source}"
+        note += "" if maps else too_deep(root, labels.path)
         if split == "train2017" and not maps:
             note += ": without them no segmenter can be trained"
     return CheckRow(f"coco {split}", len(images), len(maps), ready, note, missing)
@@ -113,7 +218,9 @@ def _check_benchmark(benchmark: Benchmark, root: Path) -> CheckRow:
     except (UserError, OSError) as error:
         return CheckRow(benchmark.name, 0, 0, False, str(error), missing)
     both = len(listing.complete)
-    places = " or ".join(f"{part.path}, from {part.source}" for part in benchmark.parts)
+    places = " or ".join(
+        f"{part.path}, from {part.source}{too_deep(root, part.path)}" for part in benchmark.parts
+    )
     note = _note(missing, both, benchmark.official, f"no picture with its label map in {places}")
     return CheckRow(
         benchmark.name,

@@ -12,7 +12,12 @@ protocol (SPNet, ZS3Net). The embedded OpenMoji world is a folder of the same la
 from pathlib import Path
 
 from pipeline.data.captions import read_captions
-from pipeline.data.index import index_picture, read_headers
+from pipeline.data.coco_json import whole
+from pipeline.data.index import index_picture, read_all
+from pipeline.data.label_values import IGNORE, Occurrences, read_values, value_faults
+from pipeline.data.labels import LabelMap
+from pipeline.data.names import is_utf8, printable
+from pipeline.data.root import too_deep
 from pipeline.errors import MissingFileError
 from pipeline.records import ImageRecord, Reject
 
@@ -38,13 +43,22 @@ def coco_paths(root: str | Path, split: str) -> dict[str, Path]:
 
 
 def read_coco(
-    root: str | Path, split: str, stage: str = "dataset"
+    root: str | Path,
+    split: str,
+    stage: str = "dataset",
+    label_map: LabelMap | None = None,
+    occurrences: Occurrences | None = None,
 ) -> tuple[list[ImageRecord], list[Reject]]:
-    """Index a split of a COCO folder, looking at every file's header but decoding no pixels.
+    """Index a split of a COCO folder, and check it where it is not of our own making.
 
     A picture is indexed when its file is there, its size is the annotated one, and it has a caption
     or a label map. Whatever is missing or contradictory is listed with its reason; of a kept
     picture, the rejected part (a caption, the label map) alone is left out.
+
+    Args:
+        label_map: the values that label maps may hold, besides 255; pictures and maps are decoded.
+            None looks at their headers alone.
+        occurrences: the classes of the usable label maps are counted there.
 
     Returns:
         records in order of image id, paths relative to `root`; rejects in order of image id.
@@ -65,27 +79,42 @@ def read_coco(
     labels = {}
     if paths["labels"].is_dir():
         labels = _files_by_id(paths["labels"], _LABELS, stage, rejects)
+    place = f"stuffthingmaps/{split}"
+    if not labels and (words := too_deep(root, place)):
+        detail = words.removeprefix("; ")
+        rejects.append(Reject(stage, place, "unpacked one folder too deep", detail))
     for image_id in sorted(set(annotated.sizes) - set(files)):
         rejects.append(
             Reject(stage, str(image_id), "picture missing", f"not in {paths['images'].name}/")
         )
+
+    values, refused_maps = {}, {}
+    if label_map is not None:
+        maps = [f"{place}/{labels[i]}" for i in sorted(set(labels) & set(files))]
+        values, refused_maps = read_values(root, maps, f"reading {place}")
+        expected = f"COCO-Stuff's category ids less 1, 0..{max(label_map)}, or {IGNORE}"
+        refused_maps |= value_faults(values, label_map.keys(), {IGNORE}, expected)
 
     def index(image_id: int) -> tuple[ImageRecord | None, list[Reject]]:
         return index_picture(
             root,
             image_id,
             f"{split}/{files[image_id]}",
-            f"stuffthingmaps/{split}/{labels[image_id]}" if image_id in labels else None,
+            f"{place}/{labels[image_id]}" if image_id in labels else None,
             annotated.captions.get(image_id, ()),
             stage,
             annotated.sizes.get(image_id),
+            label_map is not None,
+            refused_maps,
         )
 
     records = []
-    for _, (record, refused) in read_headers(sorted(files), index, f"reading {split}"):
+    for _, (record, refused) in read_all(sorted(files), index, f"reading {split}"):
         rejects.extend(refused)
         if record is not None:
             records.append(record)
+            if occurrences is not None and record.label_path in values:
+                occurrences.add(values[record.label_path], label_map)
     return records, rejects
 
 
@@ -97,11 +126,15 @@ def _files_by_id(
     Other extensions are passed over: label maps unpacked beside the pictures are no pictures.
     """
     found: dict[int, str] = {}
-    for name in sorted(p.name for p in folder.iterdir() if p.suffix.lower() in extensions):
-        stem = Path(name).stem
-        if stem.isdecimal():
-            found.setdefault(int(stem), name)
-        else:
+    names = [p.name for p in folder.iterdir() if p.suffix.lower() in extensions]
+    for name in sorted(name for name in names if not name.startswith(".")):  # "._x.jpg" of macOS
+        image_id, item = whole(Path(name).stem), printable(f"{folder.name}/{name}")
+        if image_id is None or not is_utf8(name):
             detail = "expected a number such as 000000000139"
-            rejects.append(Reject(stage, f"{folder.name}/{name}", "name is no image id", detail))
+            rejects.append(Reject(stage, item, "name is no image id", detail))
+        elif image_id in found:
+            detail = f"{found[image_id]} is of image {image_id} too, and used; remove one"
+            rejects.append(Reject(stage, item, "two files of one image id", detail))
+        else:
+            found[image_id] = name
     return found

@@ -1,68 +1,90 @@
 """Decoding pictures to what every model here reads: upright 8-bit RGB.
 
-Real folders hold grayscale, CMYK, palette and 16-bit files, files with an EXIF orientation (the
-camera was turned; the pixels were not) and files cut short by a download. All of them either become
-`uint8 (H, W, 3)` or raise a `UserError` that names the file.
+One reader for all pictures: files of the data sets, those named on the command line, uploads of the
+web page and Pillow images from Python. Size, orientation and pixels come from the same code.
+
+Pixel formats, by Pillow's name for the mode, and the value that becomes white (255):
+
+    1, L, P, PA       1 bit: 1; gray: 255 (of 2 and 4 bits 3 and 15); the colours of the palette
+    RGB, YCbCr, HSV   255; of 16 bits a channel the upper 8 are kept (by Pillow), also in gray
+                      with alpha
+    LA, RGBA, RGBX    as without alpha: it is dropped, not blended, so that what lies below a
+                      transparent pixel shows
+    CMYK, LAB         Pillow's conversion; colour profiles of files are not applied
+    I;16*, I          whole numbers: 255, 1023, 4095, 16383 or 65535, the first that the largest
+                      value of the picture does not pass; cameras and scanners store 10, 12 or 14
+                      bits in 16. Negative values or more than 65535: UserError
+    F                 all values within 0..1: 1. Whole numbers within 0..255: 255. Any others, also
+                      NaN: UserError, since nothing tells what is white
+    others            UserError
+
+Orientation: EXIF (for TIFF the tag of the file, in PNG and WebP XMP too) 2..8 is applied; a value
+outside 1..8, or none, leaves the stored pixels as they are.
+
+A picture of more than `MAX_PIXELS` is refused by its header. Reading takes at most 7 bytes of
+memory a pixel: 4 in Pillow, 3 for the result; the rest works in bands of rows.
 """
 
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from pipeline.errors import MissingFileError, UserError
 
-_EXIF_ORIENTATION = 0x0112
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_DECODE_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+MAX_PIXELS = 200_000_000
+"""Largest picture that is read: what telephones take at most. Small files can hold far larger ones,
+which would not fit into memory."""
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit; from twice as many on it raises
+
+_ORIENTATION = 0x0112
+_SWAPPED = range(5, 9)  # orientations that exchange width and height
+_INVERSE = {6: 8, 8: 6}  # the others undo themselves
+_DEPTHS = (8, 10, 12, 14, 16)  # bits in which whole numbers are stored
+_BAND = 2**22  # pixels converted at once
+_DECODE_ERRORS = (
+    OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, EOFError,
+    RuntimeError, struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
 
 
 def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
-    """Decode a picture.
+    """Decode a picture as the head of this module says.
 
     Args:
-        path: any format Pillow reads.
-        upright: apply the EXIF orientation. False gives the stored pixels.
+        path: any format Pillow reads; of several frames the first.
+        upright: apply the orientation. False gives the stored pixels.
 
     Returns:
-        uint8 (H, W, 3), RGB, 0..255. Alpha is dropped, 16-bit grayscale is scaled to 8 bits.
+        uint8 (H, W, 3), RGB, 0..255.
 
     Raises:
         MissingFileError: no such file.
-        UserError: the file is not a picture or is cut short; the message names it.
+        UserError: the file is not a picture, is cut short, too large, or of values without a
+            rule; the message names it.
     """
-    path = Path(path)
-    try:
-        with Image.open(path) as image:
-            return _pixels(image, upright)
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: no such picture") from None
-    except _DECODE_ERRORS as error:
-        raise UserError(
-            f"{path}: not a readable picture ({error}); put a whole one there"
-        ) from error
+    with open_picture(path) as image:
+        return _pixels(image, upright, str(path))
 
 
 def opened_image(image: Image.Image) -> np.ndarray:
     """A picture that Pillow has opened or made, as `read_image` gives it: upright, uint8
-    (H, W, 3). UserError where its file is closed or cut short."""
+    (H, W, 3). UserError where its file is closed or cut short, or as for `read_image`."""
+    name = getattr(image, "filename", "") or "the picture"
     try:
-        return _pixels(image, upright=True)
+        return _pixels(image, True, name)
+    except UserError:
+        raise
     except _DECODE_ERRORS as error:
-        name = getattr(image, "filename", "") or "the picture"
         raise UserError(f"{name}: cannot be decoded ({error})") from error
 
 
 def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
-    """Height and width, from the header alone.
+    """Height and width, from the header alone; those that `read_image` gives.
 
     Args:
         upright: of the upright picture. False gives the size of the stored pixels, and is much
@@ -70,50 +92,131 @@ def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
 
     Raises as `read_image` does, but a file cut short after its header goes unnoticed here.
     """
-    path = Path(path)
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = upright and _orientation(image) >= 5
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: no such picture") from None
-    except _DECODE_ERRORS as error:
-        raise UserError(
-            f"{path}: not a readable picture ({error}); put a whole one there"
-        ) from error
-    return (width, height) if turned else (height, width)
+    with open_picture(path) as image:
+        return _size(image, _orientation(image) if upright else 1)
 
 
 def is_turned(path: str | Path) -> bool:
     """Whether the upright picture has its pixels in other places than the stored one. Raises as
     `image_size` does."""
-    image_size(path)
-    with Image.open(path) as image:
-        return _orientation(image) in _TRANSPOSE
+    with open_picture(path) as image:
+        return _orientation(image) != 1
 
 
-def _pixels(image: Image.Image, upright: bool) -> np.ndarray:
-    orientation = _orientation(image) if upright else 1
+@contextmanager
+def open_picture(path: str | Path, what: str = "picture") -> Iterator[Image.Image]:
+    """The file opened by Pillow, not decoded yet; whatever fails within is an error that names it.
+
+    what: the file is to hold, for messages.
+    Raises MissingFileError, or UserError for no picture or one above `MAX_PIXELS`.
+    """
+    try:
+        with Image.open(path) as image:
+            check_pixels(*image.size, str(path))
+            yield image
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise MissingFileError(f"{path}: no such {what}") from None
+    except Image.DecompressionBombError:
+        raise UserError(f"{path}: far {_too_many()}") from None
+    except _DECODE_ERRORS as error:
+        raise UserError(
+            f"{path}: not a readable {what} ({error}); put a whole one there"
+        ) from error
+
+
+def check_pixels(width: int, height: int, name: str) -> None:
+    """UserError where a picture has more than `MAX_PIXELS`; the message starts with its name."""
+    if width * height > MAX_PIXELS:
+        raise UserError(f"{name}: {width} x {height} pixels, {_too_many()}")
+
+
+def _too_many() -> str:
+    return f"more than the {MAX_PIXELS:,} that are read at most: make it smaller or cut it"
+
+
+def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
+    orientation = _orientation(image)
+    size = _size(image, orientation if upright else 1)
     image.load()
-    rgb = _to_rgb(image)
-    if orientation in _TRANSPOSE:
-        rgb = rgb.transpose(_TRANSPOSE[orientation])
-    return np.array(rgb, dtype=np.uint8)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow has put it upright
+        left = 1 if upright else _INVERSE.get(orientation, orientation)
+    else:
+        left = orientation if upright else 1
+    pixels = np.empty((*size, 3), np.uint8)
+    stored = _turned(pixels, _INVERSE.get(left, left))  # a view: what is written lands in its place
+    if stored.shape[:2] != (image.height, image.width):
+        raise UserError(f"{name}: is {image.width} x {image.height}, not as its header says")
+    white = _white(image, name) if image.mode[0] in "IF" else None
+    for rows, band in _bands(image):
+        stored[rows] = _to_rgb(band, white)
+    return pixels
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 (upright) when there is none or the EXIF block is broken."""
+    """The orientation of the stored pixels, 1 (upright) when there is none or it is broken."""
     try:
-        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+        found = int(image.getexif().get(_ORIENTATION, 1))
     except (SyntaxError, ValueError, TypeError, OSError):
         return 1
+    return found if 1 <= found <= 8 else 1
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float32)
-        # 16-bit gray: 65535 is white. Pillow's own conversion would clip at 255 instead.
-        scale = 257.0 if values.max(initial=0.0) > 255 else 1.0
-        gray = np.clip(np.rint(values / scale), 0, 255).astype(np.uint8)
-        return Image.fromarray(gray).convert("RGB")
-    return image.convert("RGB")
+def _size(image: Image.Image, orientation: int) -> tuple[int, int]:
+    """Height and width once the orientation is applied, before or after decoding."""
+    width, height = image.size
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow gives that of the upright one
+        if image.tag_v2.get(_ORIENTATION) in _SWAPPED:
+            width, height = height, width
+    return (width, height) if orientation in _SWAPPED else (height, width)
+
+
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """The upright view of stored pixels (H, W, 3)."""
+    if orientation in (3, 4, 6, 7):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 7, 8):
+        pixels = pixels[:, ::-1]
+    return pixels.swapaxes(0, 1) if orientation in _SWAPPED else pixels
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """The picture a band of rows at a time."""
+    width, height = image.size
+    rows = max(1, _BAND // max(width, 1))
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        yield slice(top, bottom), image.crop((0, top, width, bottom))
+
+
+def _white(image: Image.Image, name: str) -> float:
+    """The value that is white in a picture of whole or real numbers."""
+    lows, highs, whole = [], [], True
+    for _, band in _bands(image):
+        values = np.asarray(band)
+        lows.append(values.min(initial=0))
+        highs.append(values.max(initial=0))
+        whole = whole and (image.mode != "F" or bool((values == np.rint(values)).all()))
+    low, high = np.min(lows, initial=0), np.max(highs, initial=0)  # NaN if any is
+    if image.mode == "F":
+        if low >= 0 and high <= 1:
+            return 1.0
+        if low >= 0 and high <= 255 and whole:
+            return 255.0
+        expected = "values within 0..1, or whole ones within 0..255"
+    else:
+        whites = [2**bits - 1 for bits in _DEPTHS if high < 2**bits]
+        if low >= 0 and whites:
+            return float(whites[0])
+        expected = "0..65535"
+    raise UserError(
+        f"{name}: holds values {low:g}..{high:g}, expected {expected}: save it in 8 bits"
+    )
+
+
+def _to_rgb(band: Image.Image, white: float | None) -> np.ndarray:
+    if white is None:
+        return np.asarray(band.convert("RGB"))
+    values = np.asarray(band, dtype=np.float32) * 255 / white
+    return np.rint(values).astype(np.uint8)[:, :, None]

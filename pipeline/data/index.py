@@ -1,18 +1,21 @@
-"""Making the records of a folder's pictures, by their headers: present, readable, sizes agree."""
+"""Making the records of a folder's pictures: present, readable, sizes agree."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
-from pipeline.data.images import image_size
+from pipeline.data.images import image_size, read_image
 from pipeline.errors import UserError
 from pipeline.progress import track
 from pipeline.records import Caption, ImageRecord, Reject
 
 T = TypeVar("T")
 R = TypeVar("R")
-_READERS = 8  # threads reading file headers; they wait for the disk, not the processor
+_READERS = 8  # threads reading files; of headers they wait for the disk, not the processor
+_LARGE = 2**24  # pixels; larger pictures are decoded one at a time, so that memory stays bounded
+_one_at_a_time = Lock()
 
 
 def index_picture(
@@ -23,6 +26,8 @@ def index_picture(
     captions: Sequence[Caption],
     stage: str,
     annotated_size: tuple[int, int] | None = None,
+    decode: bool = False,
+    refused_maps: Mapping[str, tuple[str, str]] | None = None,
 ) -> tuple[ImageRecord | None, list[Reject]]:
     """The record of one picture, or the reason why there is none.
 
@@ -32,9 +37,12 @@ def index_picture(
     Args:
         root, path, label_path: the files are `root / path` and `root / label_path`.
         annotated_size: (height, width) the annotations state for the upright picture.
+        decode: whether pictures are decoded, which alone finds those cut short, or only their
+            headers read. Label maps are decoded elsewhere (pipeline/data/label_values.py).
+        refused_maps: reason and detail why label maps cannot be used, by `label_path`.
     """
     try:
-        height, width = image_size(root / path)
+        height, width = decoded_size(root / path) if decode else image_size(root / path)
     except UserError as error:
         return None, [Reject(stage, path, "unreadable picture", str(error))]
     if annotated_size is not None and annotated_size != (height, width):
@@ -44,7 +52,8 @@ def index_picture(
     if label_path is None:
         rejects.append(Reject(stage, path, "no label map", ""))
     else:
-        fault = _label_fault(root / label_path, (height, width))
+        fault = (refused_maps or {}).get(label_path)
+        fault = fault or _label_fault(root / label_path, (height, width))
         if fault is not None:
             rejects.append(Reject(stage, label_path, *fault))
             label_path = None
@@ -55,13 +64,23 @@ def index_picture(
     return ImageRecord(image_id, path, width, height, list(captions), label_path), rejects
 
 
-def read_headers(
-    items: Sequence[T], read: Callable[[T], R], description: str
-) -> Iterator[tuple[T, R]]:
+def read_all(items: Sequence[T], read: Callable[[T], R], description: str) -> Iterator[tuple[T, R]]:
     """(item, read(item)) for every item, in order, by threads and with progress."""
     with ThreadPoolExecutor(_READERS) as pool:
         results = zip(items, pool.map(read, items), strict=True)
         yield from track(results, len(items), description)
+
+
+def decoded_size(path: Path) -> tuple[int, int]:
+    """Height and width of the upright picture, once it is known that it can be decoded. Raises as
+    `read_image` does."""
+    height, width = image_size(path)
+    if height * width <= _LARGE:
+        read_image(path)
+    else:
+        with _one_at_a_time:
+            read_image(path)
+    return height, width
 
 
 def _label_fault(path: Path, size: tuple[int, int]) -> tuple[str, str] | None:

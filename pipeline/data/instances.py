@@ -1,19 +1,32 @@
 """Masks of objects out of a COCO instances file, everything of one category in a picture together.
 
-For measuring only; crowds are left out.
+    {"images": [{"id": 2, "height": 480, "width": 640}], "categories": [{"id": 17, "name": "dog"}],
+     "annotations": [{"image_id": 2, "category_id": 17, "iscrowd": 0, "segmentation": ...}]}
+
+For measuring only; crowds are left out. A segmentation is a list of polygons [x, y, x, y, ...] in
+pixels (one polygon alone is taken too), or run lengths {"size": [height, width], "counts": ...},
+column by column, as a list of numbers or as pycocotools' text. pycocotools checks none of it and
+reads run lengths that do not fill their picture as memory that was never set, so all of it is
+checked here, once, when the file is read.
 """
 
-import contextlib
-import os
+import math
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from pycocotools.coco import COCO
+from pycocotools import mask as coco_mask
 
+from pipeline.data.coco_json import Fault, crowd, is_text, numbers, read_document, wrong_entry
 from pipeline.errors import UserError
+from pipeline.masks import run_lengths
+from pipeline.records import ImageRecord, Reject
 
 ANNOTATIONS = ("annotations/instances_all_val2017.json", "annotations/instances_val2017.json")
+_MOST_SIDE = 2**15
+"""Pixels of a side, at most: pycocotools counts the pixels of a picture in 32 bits."""
 
 
 def instances_file(root: Path) -> Path | None:
@@ -21,26 +34,182 @@ def instances_file(root: Path) -> Path | None:
     return next((root / name for name in ANNOTATIONS if (root / name).is_file()), None)
 
 
-class TrueMasks:
-    """Category names and masks of the pictures in a COCO instances file."""
+def object_faults(truth: "TrueMasks", records: Sequence[ImageRecord], stage: str) -> list[Reject]:
+    """What is wrong in an instances file: entries, and sizes that are not those of `records`."""
+    rejects = list(truth.rejects)
+    for record in records:
+        if fault := truth.size_fault(record.image_id, (record.height, record.width)):
+            rejects.append(Reject(stage, record.path, "unusable instances", fault))
+    return rejects
 
-    def __init__(self, path: Path) -> None:
-        with open(os.devnull, "w") as silent, contextlib.redirect_stdout(silent):
-            self.coco = COCO(str(path))
+
+class TrueMasks:
+    """Category names and masks of the pictures in a COCO instances file.
+
+    names: category name by id; rejects: the entries left out, by file and place in it; crowds are
+    none. MissingFileError or UserError when the file is not there or is no COCO instances file.
+    """
+
+    def __init__(self, path: Path, stage: str = "segmenter") -> None:
+        document = read_document(path, "instances", ("images", "categories", "annotations"))
+        self.names: dict[int, str] = {}
+        self.rejects: list[Reject] = []
+        self._sizes: dict[int, tuple[int, int]] = {}
+        self._entries: dict[int, list[tuple[int, Any]]] = defaultdict(list)
+        for key, add in (
+            ("categories", self._add_category),
+            ("images", self._add_image),
+            ("annotations", self._add_object),
+        ):
+            entries = document.pop(key)  # what is not kept of it is freed
+            for index, entry in enumerate(entries):
+                if fault := add(entry):
+                    self.rejects.append(Reject(stage, f'{path.name} "{key}"[{index}]', *fault))
+
+    def __len__(self) -> int:
+        """How many objects can be used."""
+        return sum(map(len, self._entries.values()))
+
+    def counts(self) -> dict[str, int]:
+        """Usable objects by category name, in order of category id."""
+        found = dict.fromkeys(self.names.values(), 0)
+        for entries in self._entries.values():
+            for category, _ in entries:
+                found[self.names[category]] += 1
+        return found
+
+    def size_fault(self, image_id: int, hw: tuple[int, int]) -> str | None:
+        """That the objects of a picture of `hw` pixels are of another size; None where they fit,
+        or it has none."""
+        size = self._sizes.get(image_id)
+        if image_id not in self._entries or size == hw:
+            return None
+        return (
+            f"picture {image_id} is of {hw} pixels (height, width), its objects in the instances "
+            f"file of {size}"
+        )
 
     def of(self, image_id: int, hw: tuple[int, int]) -> dict[str, np.ndarray]:
         """{category name: (H,W) bool}, names ascending; {} for a picture without objects.
 
         hw: of the picture. UserError where its objects are of another size.
         """
+        if fault := self.size_fault(image_id, hw):
+            raise UserError(fault)
         masks: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(hw, bool))
-        for entry in self.coco.loadAnns(self.coco.getAnnIds([image_id], iscrowd=0)):
-            name = self.coco.cats[entry["category_id"]]["name"]
-            mask = self.coco.annToMask(entry).astype(bool)
-            if mask.shape != hw:
-                raise UserError(
-                    f"picture {image_id} is of {hw} pixels (height, width), its {name} in the "
-                    f"instances file of {mask.shape}"
-                )
-            masks[name] |= mask
+        for category, segmentation in self._entries.get(image_id, ()):
+            masks[self.names[category]] |= _mask(segmentation, hw)
         return {name: masks[name] for name in sorted(masks) if masks[name].any()}
+
+    def _add_category(self, entry: Any) -> Fault | None:
+        found = numbers(entry, "id")
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if found is None or not is_text(name) or not name.strip():
+            return wrong_entry(entry, "id, name (a text)")
+        if found[0] in self.names:
+            detail = f"id {found[0]} is already that of {self.names[found[0]]!r}"
+            return "two categories of one id", detail
+        self.names[found[0]] = name.strip()
+        return None
+
+    def _add_image(self, entry: Any) -> Fault | None:
+        found = numbers(entry, "id", "height", "width")
+        if found is None:
+            return wrong_entry(entry, "id, height, width")
+        image_id, height, width = found
+        if not (1 <= height <= _MOST_SIDE and 1 <= width <= _MOST_SIDE):
+            detail = f"found {width} x {height}; expected sides of 1..{_MOST_SIDE} pixels"
+            return "wrong size", detail
+        if image_id in self._sizes:
+            return "two images of one id", f"id {image_id} is already that of another image"
+        self._sizes[image_id] = (height, width)
+        return None
+
+    def _add_object(self, entry: Any) -> Fault | None:
+        found = numbers(entry, "image_id", "category_id")
+        if found is None:
+            return wrong_entry(entry, "image_id, category_id, segmentation")
+        image_id, category = found
+        many = crowd(entry)
+        if many is None:
+            return wrong_entry({"iscrowd": entry["iscrowd"]}, "iscrowd 0 or 1")
+        if many:
+            return None
+        if image_id not in self._sizes:
+            return "object without image", f"image {image_id} is not in the file's images"
+        if category not in self.names:
+            detail = f"category {category} is not in the file's categories, or has no name there"
+            return "unknown category", f"{detail} (image {image_id})"
+        segmentation = entry.get("segmentation")
+        if fault := segmentation_fault(segmentation, self._sizes[image_id]):
+            detail = f"{self.names[category]!r} in image {image_id}: {fault}"
+            return "unusable segmentation", detail
+        self._entries[image_id].append((category, segmentation))
+        return None
+
+
+def segmentation_fault(segmentation: Any, hw: tuple[int, int]) -> str | None:
+    """Why a segmentation of a picture of `hw` pixels cannot be used; None when it can."""
+    if isinstance(segmentation, dict):
+        return _run_fault(segmentation, hw)
+    if not isinstance(segmentation, list) or not segmentation:
+        found = "none" if segmentation is None or segmentation == [] else repr(segmentation)[:80]
+        return f"found {found}; expected polygons or run lengths"
+    for polygon in _polygons(segmentation):
+        if fault := _polygon_fault(polygon, max(hw)):
+            return fault
+    return None
+
+
+def _polygon_fault(polygon: Any, side: int) -> str | None:
+    expected = "expected at least 3 points, x and y of each, in pixels"
+    if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+        length = f"{len(polygon)} numbers: " if isinstance(polygon, list) else ""
+        return f"found a polygon of {length}{repr(polygon)[:80]}; {expected}"
+    try:  # sum, min and max, since a large file has 50 million numbers
+        finite = math.isfinite(sum(polygon))
+    except (TypeError, OverflowError):
+        finite = False
+    if not finite:
+        return f"found a polygon with what is no number: {repr(polygon)[:80]}; {expected}"
+    if min(polygon) < -side or max(polygon) > 2 * side:  # their outline may not fit into memory
+        return f"found a polygon from {min(polygon)} to {max(polygon)}, far outside the picture"
+    return None
+
+
+def _run_fault(segmentation: dict, hw: tuple[int, int]) -> str | None:
+    size = numbers(dict(enumerate(segmentation["size"])), 0, 1) if _is_pair(segmentation) else None
+    if size is None:
+        found = repr(segmentation.get("size"))[:80]
+        return f"found run lengths of size {found}; expected [height, width]"
+    if tuple(size) != hw:
+        return (
+            f"found run lengths of {size[1]} x {size[0]} pixels in a picture of {hw[1]} x {hw[0]}"
+        )
+    runs = run_lengths(segmentation.get("counts"))
+    if runs is None:
+        found = repr(segmentation.get("counts"))[:80]
+        return f"found counts {found}; expected whole numbers from 0 up, or pycocotools' text"
+    if runs.sum() != hw[0] * hw[1]:
+        return f"found counts of {runs.sum()} pixels in all; expected {hw[1]} x {hw[0]}"
+    return None
+
+
+def _is_pair(segmentation: dict) -> bool:
+    return isinstance(segmentation.get("size"), list) and len(segmentation["size"]) == 2
+
+
+def _polygons(segmentation: list) -> list:
+    """Its polygons; one polygon alone, as some tools write it, is one."""
+    alone = not any(isinstance(part, list) for part in segmentation)
+    return [segmentation] if alone else segmentation
+
+
+def _mask(segmentation: Any, hw: tuple[int, int]) -> np.ndarray:
+    """A segmentation without fault -> (H,W) bool."""
+    if isinstance(segmentation, list):
+        rles = coco_mask.frPyObjects(_polygons(segmentation), *hw)
+        return coco_mask.decode(coco_mask.merge(rles)).astype(bool)
+    runs = run_lengths(segmentation["counts"])
+    inside = np.arange(len(runs)) % 2 == 1
+    return np.repeat(inside, runs).reshape(hw, order="F")

@@ -11,22 +11,25 @@ import numpy as np
 from PIL import Image
 
 from pipeline.atomic import replacing
-from pipeline.errors import MissingFileError, UserError
+from pipeline.data.images import open_picture
+from pipeline.errors import UserError
 
 LabelMap = dict[int, int]
 
 _MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L")
+_STRETCHED = {"L;2": 85, "L;4": 17}  # Pillow multiplies gray of 2 and 4 bits, to fill 0..255
 
 
 def read_label(
     path: str | Path, label_map: LabelMap | None = None, ignore_label: int = 255
 ) -> np.ndarray:
-    """Decode a label PNG (8-bit gray or palette, or 16-bit gray).
+    """Decode a label PNG: gray of 1, 2, 4, 8 or 16 bits, or a palette, whose indices count and not
+    its colours. An orientation is not applied: labels are drawn on upright pictures.
 
     Args:
-        path: the PNG. Of a palette picture the indices count, not the colours.
+        path: the PNG. Other formats are refused, since most change the values.
         label_map: stored value -> class id; values it does not list become `ignore_label`.
-            None leaves the stored values as they are.
+            None leaves the values as they are stored.
         ignore_label: the value of pixels that do not count.
 
     Returns:
@@ -34,24 +37,24 @@ def read_label(
 
     Raises:
         MissingFileError: no such file.
-        UserError: not readable, or a colour picture; the message names the file.
+        UserError: not readable, no PNG, or a colour picture; the message names the file.
     """
-    path = Path(path)
-    try:
-        with Image.open(path) as image:
-            image.load()
-            mode = image.mode
-            stored = np.asarray(image) if mode in _MODES else None
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: no such label map") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable label map ({error})") from error
-    if stored is None:
-        raise UserError(
-            f"{path}: a {mode} picture; a label map is one channel of class ids "
-            "(8-bit gray, palette or 16-bit gray PNG), not colours"
-        )
-    return apply_label_map(stored.astype(np.int32), label_map, ignore_label)
+    with open_picture(path, "label map") as image:
+        if image.format != "PNG":
+            raise UserError(
+                f"{path}: a {image.format} file whatever its name says; a label map is a PNG, "
+                "other formats may change class ids"
+            )
+        if image.mode not in _MODES:
+            raise UserError(
+                f"{path}: a {image.mode} picture; a label map is one channel of class ids "
+                "(gray or palette PNG), not colours"
+            )
+        step = _STRETCHED.get(image.tile[0].args, 1) if image.tile else 1
+        stored = np.asarray(image).astype(np.int32)
+    if step != 1:
+        stored //= step
+    return apply_label_map(stored, label_map, ignore_label)
 
 
 def apply_label_map(
@@ -84,4 +87,4 @@ def write_label(path: str | Path, label: np.ndarray, ignore_label: int = 255) ->
         raise UserError(f"{path}: label values {low}..{high} do not fit a PNG (0..65535)")
     depth = np.uint8 if high <= 255 else np.uint16
     with replacing(path) as partial:
-        Image.fromarray(label.astype(depth)).save(partial, format="PNG")
+        Image.fromarray(label.astype(depth, copy=False)).save(partial, format="PNG")

@@ -16,65 +16,84 @@ that says where, what was found and what was expected; the rest of the folder is
 """
 
 import os
+import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.data.dataset import Dataset
-from pipeline.data.images import read_image
-from pipeline.data.index import index_picture, read_headers
-from pipeline.data.labels import read_label
+from pipeline.data.index import index_picture, read_all
+from pipeline.data.label_values import IGNORE, Occurrences, read_values, value_faults
+from pipeline.data.names import Hints, is_utf8, lookalikes, printable
 from pipeline.data.own_text import CAPTION_LINE, Names, read_all_captions, read_classes, read_names
 from pipeline.errors import MissingFileError, UserError
 from pipeline.records import ImageRecord, Reject
 
-IGNORE = 255
 STAGE = "dataset"
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _SYSTEM = {"Thumbs.db", "desktop.ini"}
-_SHOWN_VALUES = 10
 
 
 @dataclass
 class OwnData:
-    """What a folder holds. Pictures are numbered 1, 2, 3 ... in order of their names."""
+    """What a folder holds. Pictures are numbered 1, 2, 3 ... in order of their names.
+
+    occurrences: how often the classes occur in the usable label maps.
+    """
 
     dataset: Dataset
     train: list[ImageRecord] = field(default_factory=list)
     val: list[ImageRecord] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    occurrences: Occurrences = field(default_factory=Occurrences)
 
 
 def read_own(root: str | Path) -> OwnData:
-    """Read and check a folder as described above, decoding label maps but no pictures.
+    """Read and check a folder as described above, decoding label maps and pictures.
 
     Raises:
         MissingFileError: no images/ or no captions and no masks; says what is expected.
-        UserError: classes.txt is missing beside masks/ or has a wrong line, captions.json is not
+        UserError: classes.txt is missing beside masks/ or has a wrong line or two names that look
+            the same, captions.json is not
             COCO captions, no line of the captions is right, or val.txt lists every picture; names
             every wrong line.
     """
     root = Path(root)
-    files, unread = _files(root / "images")
+    if not is_utf8(str(root.absolute())):
+        raise UserError(f"{printable(str(root))}: the folder's name is not UTF-8; rename it")
+    rejects: list[Reject] = []
+    files, left_out = _pictures(root / "images", rejects)
     if not files:
-        raise MissingFileError(f"{root / 'images'}: no pictures; expected a folder with .jpg files")
-    formats = f"expected one of {', '.join(sorted(_PICTURES))}"
-    rejects = [Reject(STAGE, f"images/{name}", "format not read", formats) for name in unread]
-    names = Names(files, unread)
-    masks = _masks(root, files, rejects)
+        lines = [f"\n  {r.item}: {r.reason}; {r.detail}" for r in rejects]
+        raise MissingFileError(
+            f"{root / 'images'}: no pictures; expected a folder with .jpg files{_deeper(root)}"
+            + "".join(lines)
+        )
+    names = Names(files, left_out)
+    masks = _masks(root, files, left_out, rejects)
     captions = read_all_captions(root, names, rejects)
     if not captions.texts and not masks:
         _refuse(root, captions.file, rejects)
     classes = read_classes(root / "classes.txt", needed=bool(masks))
+    if twins := lookalikes(classes):
+        shown = "; ".join(" and ".join(map(ascii, group)) for group in twins)
+        raise UserError(f"{root / 'classes.txt'}: names look the same: {shown}; rename all but one")
     held_out = read_names(root / "val.txt", names, rejects)
     if held_out == set(files):
         raise UserError(f"{root / 'val.txt'}: lists every picture, so none is left to learn from")
+    ids = {class_id: class_id for class_id in range(len(classes))}
+    values, refused_masks = read_values(
+        root, list(masks.values()), f"reading label maps of {root.name}"
+    )
+    expected = f"0..{len(classes) - 1} (classes.txt) or {IGNORE}"
+    refused_masks |= value_faults(values, ids.keys(), {IGNORE}, expected)
 
     def read(item: tuple[int, str]) -> tuple[ImageRecord | None, list[Reject]]:
         number, name = item
         mask, faults = masks.get(name), []
-        if mask and (fault := mask_fault(root / mask, len(classes))):
-            faults, mask = [Reject(STAGE, mask, *fault)], None
+        if mask in refused_masks:
+            faults, mask = [Reject(STAGE, mask, *refused_masks[mask])], None
         record, refused = index_picture(
             root,
             number,
@@ -83,6 +102,7 @@ def read_own(root: str | Path) -> OwnData:
             captions.texts.get(name, ()),
             STAGE,
             captions.sizes.get(name),
+            decode=True,
         )
         lacks = {"no caption", "no label map"}
         missing = {r.reason for r in refused} & lacks
@@ -97,66 +117,65 @@ def read_own(root: str | Path) -> OwnData:
 
     data = OwnData(Dataset(root.name, root.resolve(), classes, [True] * len(classes), IGNORE))
     items = list(enumerate(files, start=1))
-    for (_, name), (record, faults) in read_headers(items, read, f"reading {root.name}"):
+    for (_, name), (record, faults) in read_all(items, read, f"reading {root.name}"):
         rejects.extend(faults)
         if record is not None:
             (data.val if name in held_out else data.train).append(record)
+            if record.label_path is not None:
+                data.occurrences.add(values[record.label_path], ids)
     data.rejects = rejects
     return data
 
 
-def broken_pictures(data: OwnData) -> list[Reject]:
-    """The indexed pictures that cannot be decoded, such as files cut short. Decodes them all."""
-    root = data.dataset.root
-
-    def fault(record: ImageRecord) -> Reject | None:
-        try:
-            read_image(root / record.path)
-        except UserError as error:
-            return Reject(STAGE, record.path, "unreadable picture", str(error))
-        return None
-
-    records = data.train + data.val
-    found = [broken for _, broken in read_headers(records, fault, "decoding pictures")]
-    return [broken for broken in found if broken is not None]
-
-
-def mask_fault(path: Path, classes: int) -> tuple[str, str] | None:
-    """Reason and detail why a label map cannot be used, None when it can."""
-    try:
-        values = set(read_label(path).reshape(-1).tolist())
-    except UserError as error:
-        return "unreadable label map", str(error)
-    wrong = sorted(v for v in values if not 0 <= v < classes and v != IGNORE)
-    if wrong:
-        more = f" and {len(wrong) - _SHOWN_VALUES} more" * (len(wrong) > _SHOWN_VALUES)
-        found = ", ".join(map(str, wrong[:_SHOWN_VALUES])) + more
-        detail = f"found {found}; expected 0..{classes - 1} (classes.txt) or {IGNORE}"
-        return "unknown class in label map", detail
-    return None
+def _pictures(folder: Path, rejects: list[Reject]) -> tuple[list[str], dict[str, str]]:
+    """The pictures below images/ by name, and the names of all other files with the reason why they
+    are left out."""
+    files, others = _files(folder, rejects)
+    formats = f"expected one of {', '.join(sorted(_PICTURES))}"
+    rejects += [Reject(STAGE, f"images/{name}", "format not read", formats) for name in others]
+    left_out = dict.fromkeys(others, "format not read")
+    for group in lookalikes(files):
+        shown = " and ".join(map(ascii, group))
+        detail = f"{shown}: a line that names one may mean another; rename all but one"
+        reason = "names look the same"
+        rejects += [Reject(STAGE, f"images/{name}", reason, detail) for name in group]
+        left_out |= dict.fromkeys(group, reason)
+    return [name for name in files if name not in left_out], left_out
 
 
-def _masks(root: Path, files: list[str], rejects: list[Reject]) -> dict[str, str]:
+def _masks(
+    root: Path, files: list[str], left_out: Iterable[str], rejects: list[Reject]
+) -> dict[str, str]:
     """The label map, as a path below `root`, of each picture that has one of its own."""
-    pictures = defaultdict(list)
+    pictures, found = defaultdict(list), defaultdict(list)
     for name in files:
         pictures[_stem(name)].append(name)
-    found = {}
-    for mask in sorted(sum(_files(root / "masks"), [])):
+    elsewhere = {_stem(name) for name in left_out}
+    hints = Hints(pictures)
+    for mask in sorted(sum(_files(root / "masks", rejects), [])):
         stem, item = _stem(mask), f"masks/{mask}"
         owners = pictures.get(stem, [])
         if not mask.lower().endswith(".png"):
             detail = f"expected masks/{stem}.png, other formats may change class ids"
             rejects.append(Reject(STAGE, item, "mask is no PNG", detail))
+        elif stem in elsewhere and not owners:
+            detail = f"images/{stem} is left out, see there"
+            rejects.append(Reject(STAGE, item, "mask of a picture left out", detail))
         elif not owners:
             detail = f"expected images/{stem}.jpg or another picture so named"
+            if meant := hints.meant(stem):
+                detail += f"; if it is of images/{pictures[meant][0]}, name it masks/{meant}.png"
             rejects.append(Reject(STAGE, item, "mask without picture", detail))
         elif len(owners) > 1:
             detail = f"images/ has {' and '.join(owners)}; rename all but one"
             rejects.append(Reject(STAGE, item, "mask of more than one picture", detail))
         else:
-            found[owners[0]] = item
-    return found
+            found[owners[0]].append(item)
+    for owner, items in found.items():
+        if len(items) > 1:
+            detail = f"{' and '.join(map(ascii, items))} are both of images/{owner}; remove one"
+            rejects += [Reject(STAGE, item, "two masks of one picture", detail) for item in items]
+    return {owner: items[0] for owner, items in found.items() if len(items) == 1}
 
 
 def _refuse(root: Path, captions: Path | None, rejects: list[Reject]) -> None:
@@ -169,18 +188,31 @@ def _refuse(root: Path, captions: Path | None, rejects: list[Reject]) -> None:
     raise UserError("\n".join([f"{captions}: no caption in it can be used, and no mask", *lines]))
 
 
+def _deeper(root: Path) -> str:
+    """A hint where the folder was unpacked one deeper."""
+    found = [path.parent for path in sorted(root.glob("*/images")) if path.is_dir()]
+    return f"; did you mean {printable(str(found[0]))}?" if found else ""
+
+
 def _stem(name: str) -> str:
-    return Path(name).with_suffix("").as_posix()
+    """The name without its ending; accents may be composed (Linux) or not (macOS)."""
+    return unicodedata.normalize("NFC", Path(name).with_suffix("").as_posix())
 
 
-def _files(folder: Path) -> tuple[list[str], list[str]]:
+def _files(folder: Path, rejects: list[Reject]) -> tuple[list[str], list[str]]:
     """Paths below `folder`, sorted, of pictures and of all other files; links are followed, what
-    the system keeps there (.DS_Store, Thumbs.db) is passed over."""
+    the system keeps there (.DS_Store, Thumbs.db) is passed over. A name that is not UTF-8, which
+    no text file can hold, goes to `rejects`."""
     found = sorted(
         (Path(below) / name).relative_to(folder).as_posix()
         for below, _, names in os.walk(folder, followlinks=True)
         for name in names
         if not name.startswith(".") and name not in _SYSTEM
     )
+    for name in found:
+        if not is_utf8(name):
+            item, detail = printable(f"{folder.name}/{name}"), "expected UTF-8; rename it"
+            rejects.append(Reject(STAGE, item, "name is not UTF-8", detail))
+    found = [name for name in found if is_utf8(name)]
     pictures = [name for name in found if Path(name).suffix.lower() in _PICTURES]
     return pictures, sorted(set(found) - set(pictures))

@@ -5,13 +5,14 @@ Lines are told apart by line ends alone: str.splitlines would part a caption at 
 
 import json
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.data.captions import caption_fault, read_captions
 from pipeline.data.class_list import line_faults
+from pipeline.data.names import Hints
 from pipeline.errors import UserError
 from pipeline.records import Caption, Reject
 
@@ -22,13 +23,15 @@ MOST_CLASSES = 255  # label maps are 8-bit, 255 is the ignore label
 
 
 class Names:
-    """The pictures below images/, found as people write their names. `unread` are the other files
-    there."""
+    """The pictures below images/, found as people write their names. `left_out` are the other files
+    there, with the reason why they are not used."""
 
-    def __init__(self, files: Iterable[str], unread: Iterable[str] = ()) -> None:
-        self._unread = {unicodedata.normalize("NFC", name) for name in unread}
+    def __init__(self, files: Collection[str], left_out: Mapping[str, str] | None = None) -> None:
+        self._left_out = {
+            unicodedata.normalize("NFC", name): reason for name, reason in (left_out or {}).items()
+        }
         self._exact = {unicodedata.normalize("NFC", name): name for name in files}
-        self._loose = {_loose(name): name for name in files}
+        self._hints = Hints(files)
 
     def find(self, name: str) -> str | None:
         """The file of that name; accents may be composed (Linux) or not (macOS)."""
@@ -36,16 +39,11 @@ class Names:
 
     def unknown(self, where: str, name: str) -> Reject:
         """The fault that there is no such picture, with the name that may be meant."""
-        if unicodedata.normalize("NFC", name) in self._unread:
-            return Reject(STAGE, where, "format not read", f"{name!r} is in images/, see there")
-        meant = self._loose.get(_loose(name))
+        if reason := self._left_out.get(unicodedata.normalize("NFC", name)):
+            return Reject(STAGE, where, reason, f"{name!r} is in images/, see there")
+        meant = self._hints.meant(name)
         hint = f"; did you mean {meant!r}? Names are paths below images/" if meant else ""
         return Reject(STAGE, where, "no such picture", f"{name!r} is not in images/{hint}")
-
-
-def _loose(name: str) -> str:
-    path = unicodedata.normalize("NFC", name.strip()).replace("\\", "/").casefold()
-    return path.removeprefix("./").removeprefix("images/")
 
 
 @dataclass

@@ -7,6 +7,7 @@ DETECTRON2_DATASETS (default `datasets`). In the second case files written by th
 "$DETECTRON2_DATASETS/..." and so hold on any machine of a cluster.
 """
 
+import glob
 import os
 from pathlib import Path
 
@@ -31,6 +32,21 @@ def root_fault(root: Path) -> str:
         f" (no such folder; set the environment variable {VARIABLE}, or dataset.root in "
         "params.yaml, to the folder that holds coco/, ADEChallengeData2016/, VOCdevkit/ ...)"
     )
+
+
+def too_deep(root: Path, path: str) -> str:
+    """Where `path`, missing or without files, stands one folder too deep under `root`, as after
+    unpacking an archive into a folder of its own name; as words to end a message with, or ""."""
+    names = Path(path).parts
+    for i in range(len(names)):
+        above, below = root.joinpath(*names[:i]), "/".join(names[i:])
+        for found in sorted(above.glob(f"*/{glob.escape(below)}")):
+            place = found.relative_to(root)
+            return f"; {place} is there: move it to {path}"
+    folder = root / path
+    for inside in sorted(p for p in folder.glob("*") if p.is_dir()):
+        return f"; {path} holds the folder {inside.name}: move what is in it up to {path}"
+    return ""
 
 
 def check_pictures(root: Path, stated_in: Path) -> None:

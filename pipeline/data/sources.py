@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.data.classes import load_class_list
 from pipeline.data.coco import read_coco
 from pipeline.data.dataset import Dataset, write_dataset
+from pipeline.data.instances import TrueMasks, instances_file, object_faults
 from pipeline.data.own import read_own
 from pipeline.data.root import data_root, written_root
 from pipeline.data.sets import EvalImage, EvalSet, save_eval_set
@@ -19,6 +20,7 @@ from pipeline.records import ImageRecord, Reject
 from pipeline.world.build import WorldSize, build_world
 from pipeline.world.vocabulary import CLOSED, NOUNS, UNSEEN
 
+STAGE = "dataset"
 OWN_SETS = {"openmoji": ("world-closed", "world-open"), "coco": (), "own": ("own",)}
 """Evaluation sets that a source brings along, besides the benchmarks."""
 
@@ -50,11 +52,13 @@ def prepare_openmoji(
 
 
 def prepare_coco(configured_root: str | None, out: Path) -> tuple[Dataset, list[Reject]]:
-    """Index train2017 and val2017 of the data root's coco/ folder."""
+    """Index and check train2017 and val2017 of the data root's coco/ folder."""
     root = data_root(configured_root) / "coco"
-    train, train_rejects = read_coco(root, "train2017")
-    val, val_rejects = read_coco(root, "val2017")
     stuff = load_class_list("cocostuff")
+    train, train_rejects = read_coco(root, "train2017", label_map=stuff.label_map)
+    val, val_rejects = read_coco(root, "val2017", label_map=stuff.label_map)
+    if (instances := instances_file(root)) is not None:  # stage segmenter measures itself by them
+        val_rejects += object_faults(TrueMasks(instances, STAGE), val, STAGE)
     seen = set(stuff.seen)
     dataset = Dataset(
         "coco",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.data.benchmarks import BENCHMARKS
+from pipeline.data.names import printable
 from pipeline.data.root import data_root
 from pipeline.digests import Digests
 from pipeline.errors import UserError
@@ -55,7 +56,7 @@ def survey(name: str, root: str | None, source: str, digests: Digests) -> Survey
         raise UserError(f"dataset.watch: no data set {name!r}; there are {', '.join(NAMES)}")
     folder = data_root(root if name == "own" or source != "own" else None)
     found = sorted(_files(folder, _places(name)))
-    entries = [(path, digests.of(folder / path)) for path, _ in found]
+    entries = [(printable(path), digests.of(folder / path)) for path, _ in found]
     return Survey(len(entries), sum(size for _, size in found), of_value(entries))
 
 

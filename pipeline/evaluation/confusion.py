@@ -7,8 +7,6 @@ nowhere (convention 9 of the method: a prediction on an ignored pixel counts in 
 
 import numpy as np
 
-from pipeline.errors import UserError
-
 NOTHING = -1
 """Predicted label of a pixel that no mask names. It misses the true class and accuses none."""
 
@@ -27,10 +25,10 @@ def confusion_matrix(
     prediction: integers in `-1..classes-1` (-1 = `NOTHING`), any shape.
     truth: integers in `0..classes-1` or `ignore_label`, the same shape.
     Returns int64 `(classes, classes + 1)`.
-    Raises UserError for a shape or a value outside these ranges.
+    Raises ValueError for a shape or a value outside these ranges.
     """
     if prediction.shape != truth.shape:
-        raise UserError(
+        raise ValueError(
             f"prediction is {prediction.shape} but the ground truth is {truth.shape}: "
             "both must have the size of the label file"
         )
@@ -40,12 +38,12 @@ def confusion_matrix(
     if rows.size == 0:
         return empty_confusion(classes)
     if rows.min() < 0 or rows.max() >= classes:
-        raise UserError(
+        raise ValueError(
             f"the ground truth holds labels {rows.min()}..{rows.max()}, but there are {classes} "
             f"classes (0..{classes - 1}) and the ignore label is {ignore_label}: check label_map"
         )
     if columns.min() < NOTHING or columns.max() >= classes:
-        raise UserError(
+        raise ValueError(
             f"the prediction holds labels {columns.min()}..{columns.max()}; "
             f"expected {NOTHING}..{classes - 1}"
         )

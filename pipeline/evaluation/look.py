@@ -159,7 +159,7 @@ class Looker:
         self, clip: MaskClip, picture: Picture, class_id: int, style: RegionStyle
     ) -> Regions:
         mask = torch.from_numpy(picture.truth == class_id)[None].to(self._text.device)
-        return cut_regions(clip, at_test_size(picture.image, None), mask, style)
+        return cut_regions(clip, at_test_size(picture.image, None, max_pixels=None), mask, style)
 
     def _logits(self, name: str, regions: list[Regions]) -> list[Tensor]:
         settings = self.settings

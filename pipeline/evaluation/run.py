@@ -1,7 +1,7 @@
 """Counting every variant on some pictures in one pass over them (paper section 4).
 
 Memory is flat in the number of pictures: a batch of them is held at a time, label maps are made
-and counted in bands of rows, and what is kept is one confusion matrix per variant. (Where
+and counted part by part, and what is kept is one confusion matrix per variant. (Where
 boundaries count, each variant's label map of one picture is held whole.)
 """
 
@@ -18,7 +18,7 @@ from pipeline.evaluation.boundary import boundary_confusion
 from pipeline.evaluation.confusion import confusion_matrix, empty_confusion
 from pipeline.evaluation.look import Looker, Picture, View
 from pipeline.evaluation.variants import Variant, boundaries_of, main_variants
-from pipeline.ovseg.semantic import Contest, mask_bands
+from pipeline.ovseg.semantic import Contest, mask_parts
 from pipeline.records import Reject
 
 STAGE = "evaluate"
@@ -90,22 +90,22 @@ def count(
     """
     for variant in (*view.probabilities, *view.labels, *outlined.values()):
         confusions.setdefault(variant, empty_confusion(classes))
-    whole: dict[Variant, list[np.ndarray]] = {variant: [] for variant in outlined}
+    whole = {variant: np.empty(picture.truth.shape, np.int32) for variant in outlined}
     for variant, labels in view.labels.items():
         confusions[variant] += confusion_matrix(labels, picture.truth, classes, ignore_label)
         if variant in whole:
-            whole[variant].append(labels)
+            whole[variant][:] = labels
     contests = {v: Contest.between(p) for v, p in view.probabilities.items()}
-    for rows, masks in mask_bands(view.masks, picture.truth.shape, classes):
-        truth = picture.truth[rows]
+    for part, masks in mask_parts(view.masks, picture.truth.shape, classes):
+        truth = picture.truth[part]
         for variant, contest in contests.items():
             labels = contest.labels(masks).cpu().numpy()
             confusions[variant] += confusion_matrix(labels, truth, classes, ignore_label)
             if variant in whole:
-                whole[variant].append(labels)
-    for variant, bands in whole.items():
+                whole[variant][part] = labels
+    for variant, labels in whole.items():
         confusions[outlined[variant]] += boundary_confusion(
-            np.concatenate(bands), picture.truth, classes, ignore_label
+            labels, picture.truth, classes, ignore_label
         )
 
 

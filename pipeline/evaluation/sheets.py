@@ -54,7 +54,7 @@ def draw(
     """One sheet: the picture, its ground truth and the labels of some variants."""
     hw = picture.truth.shape
     predictions = {
-        title: label_map(view.probabilities[variant], view.masks, hw).cpu().numpy()
+        title: label_map(view.probabilities[variant], view.masks, hw).numpy()
         for title, variant in columns.items()
     }
     painted = [Column("picture", None), Column("ground truth", picture.truth)]

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.data.class_list import text_fault
-from pipeline.data.images import opened_image, read_image
+from pipeline.data.images import check_pixels, opened_image, read_image
 from pipeline.errors import UserError
 
 Picture = np.ndarray | Image.Image | str | Path
@@ -23,8 +23,8 @@ def as_pixels(picture: Picture) -> np.ndarray:
     picture: a file, or a Pillow image of any mode, either of which becomes what the pipeline's
     reader makes of it (upright, without alpha, 16-bit gray scaled to 8 bits); or a uint8 array:
     RGB `(H, W, 3)`, RGBA `(H, W, 4)`, whose alpha is dropped, or gray `(H, W)` or `(H, W, 1)`.
-    UserError for any other array, such as one of floats (is white 1 or 255?), an empty one, or a
-    file that cannot be read.
+    UserError for any other array, such as one of floats (is white 1 or 255?), an empty one, one
+    of more pixels than are read from files, or a file that cannot be read.
     """
     if isinstance(picture, str | os.PathLike):
         return read_image(picture)
@@ -39,6 +39,7 @@ def as_pixels(picture: Picture) -> np.ndarray:
             f"picture is {array.dtype} {np.shape(picture)}; expected uint8 RGB (height, width, 3), "
             "a Pillow image or the path of a file"
         )
+    check_pixels(array.shape[1], array.shape[0], "picture")
     rgb = array[:, :, :3] if array.shape[2] > 1 else array.repeat(3, axis=2)
     return np.require(rgb, requirements=["C", "W"])  # torch takes no mirrored or locked memory
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,8 +25,9 @@ from pipeline.ovseg.result import Segmentation
 from pipeline.ovseg.semantic import label_map, semantic_scores
 from pipeline.runtime import device as runtime_device
 from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.propose import at_test_size, propose
+from pipeline.segmenter.propose import LEAST_PIXELS, at_test_size, propose
 from pipeline.segmenter.store import load_segmenter
+from pipeline.views import LOOK_PIXELS
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class OVSeg:
     style: how masks are cut out for CLIP. threshold: this alone of it, between 0 and 1.
     short_side, long_side: size in pixels that pictures are resized to first; 0 sets no such limit,
     and both 0 keep pictures as they are. A long_side alone makes larger pictures smaller.
+    max_pixels: larger pictures are made smaller to be looked at, whatever the sides say, so that
+    memory is bounded; labels have the picture's size all the same. 0 sets no limit.
     templates: sentences around class names, for both branches.
     prompts: use the mask prompts where `clip` has some. crop_batch: regions in one CLIP pass.
     precision: of both networks while they look at a picture; text is always float32.
@@ -72,6 +74,7 @@ class OVSeg:
         threshold: float | None = None,
         short_side: int | None = None,
         long_side: int | None = None,
+        max_pixels: int = LOOK_PIXELS,
         templates: tuple[str, ...] | None = None,
         prompts: bool = True,
         crop_batch: int = 32,
@@ -86,12 +89,19 @@ class OVSeg:
         _check("threshold", style.threshold, 0 < style.threshold < 1, "between 0 and 1")
         for name, side in (("short_side", short_side), ("long_side", long_side)):
             _check(name, side, side is None or side >= 0, "1 or more pixels, or 0")
+        _check(
+            "max_pixels",
+            max_pixels,
+            not 0 < max_pixels < LEAST_PIXELS and max_pixels >= 0,
+            f"{LEAST_PIXELS} or more, or 0",
+        )
         self.segmenter = segmenter.eval()
         self.clip = clip.eval()
         self.weight = weight
         self.style = style
         self.short_side = short_side or None
         self.long_side = long_side or None
+        self.max_pixels = max_pixels or None
         self.prompts = prompts
         self.crop_batch = crop_batch
         self.precision = precision
@@ -129,7 +139,7 @@ class OVSeg:
         names = as_names(names)
         if not names:
             raise UserError("no class names; expected at least one")
-        picture = at_test_size(as_pixels(image), self.short_side, self.long_side)
+        picture = at_test_size(as_pixels(image), self.short_side, self.long_side, self.max_pixels)
         text = self._segmenter_text(names)
         [proposals] = propose(self.segmenter, [picture], text, self.precision)
         regions = cut_regions(self.clip, picture, proposals.masks, self.style)
@@ -194,12 +204,15 @@ class OVSeg:
         pixels, given = as_pixels(image), as_names(names)
         scored = checked_names(given)
         evidence = self.look(pixels, scored)
+        looked_at = tuple(evidence.masks.shape[1:])
         classes, masks = self.combine(evidence, mode, len(given))
+        del evidence  # its masks are half of the memory in mode free-text
         labels = label_map(classes, masks, pixels.shape[:2])
         return Segmentation(
             names=tuple(scored),
-            labels=labels.cpu().numpy().astype(np.int32),
+            labels=labels.numpy(),
             scores=classes.amax(dim=0).cpu().numpy(),
+            looked_at=looked_at,
         )
 
 

@@ -33,7 +33,8 @@ def fitted(image: np.ndarray, labels: np.ndarray | None = None) -> tuple:
     wanted = -(-MIN_WIDTH // width) * width if width < MIN_WIDTH else min(width, MAX_WIDTH)
     wanted = min(wanted, max(width * MAX_HEIGHT // height, 1))
     size = (wanted, max(1, round(height * wanted / width)))
-    big = np.array(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    step = max(1, width // (4 * wanted))  # of a huge picture every so many pixels are enough
+    big = np.array(Image.fromarray(image[::step, ::step]).resize(size, Image.Resampling.BICUBIC))
     if labels is None:
         return big, None
     rows, columns = (

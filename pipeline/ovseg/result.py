@@ -1,10 +1,13 @@
 """What a person gets back from segmenting one picture."""
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 
 from pipeline.errors import UserError
+
+_COUNTED = 2**22  # pixels counted at once
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Segmentation:
     """int32 `(H, W)`: index into `names`, -1 where nothing was named."""
     scores: np.ndarray
     """float32 `(K,)`: see `ClassRegion.score`."""
+    looked_at: tuple[int, int]
+    """Height and width, in pixels, at which the models saw the picture; the labels of a picture
+    that was resized for them are resized back."""
 
     def mask(self, name: str) -> np.ndarray:
         """Where `name` is: bool `(H, W)`. Raises UserError for a name that was not scored."""
@@ -37,13 +43,16 @@ class Segmentation:
             raise UserError(f"{name!r} was not among the names: {', '.join(self.names)}")
         return self.labels == self.names.index(name)
 
-    @property
+    @cached_property
     def regions(self) -> list[ClassRegion]:
         """One entry per name, in the order given, with area 0 where the name took no pixel."""
-        pixels = np.bincount(self.labels[self.labels >= 0], minlength=len(self.names))
+        pixels = np.zeros(len(self.names) + 1, np.int64)  # the first counts what is unnamed
+        flat = self.labels.reshape(-1)
+        for start in range(0, flat.size, _COUNTED):  # bincount makes 8 bytes a pixel
+            pixels += np.bincount(flat[start : start + _COUNTED] + 1, minlength=len(pixels))
         return [
             ClassRegion(name, int(count), float(count / self.labels.size), float(score))
-            for name, count, score in zip(self.names, pixels, self.scores, strict=True)
+            for name, count, score in zip(self.names, pixels[1:], self.scores, strict=True)
         ]
 
     @property
@@ -54,12 +63,15 @@ class Segmentation:
         return sorted(found, key=lambda i: -regions[i].pixels)
 
     def summary(self) -> dict:
-        """JSON-able: picture size, unnamed pixels, and the regions, largest first."""
+        """JSON-able: sizes of the picture and of the look, unnamed pixels, and the regions, largest
+        first."""
         height, width = self.labels.shape
+        named = sum(region.pixels for region in self.regions)
         ordered = sorted(self.regions, key=lambda region: (-region.pixels, region.name))
         return {
             "height": height,
             "width": width,
-            "unnamed_pixels": int((self.labels < 0).sum()),
+            "looked_at": {"height": self.looked_at[0], "width": self.looked_at[1]},
+            "unnamed_pixels": self.labels.size - named,
             "classes": [asdict(region) for region in ordered],
         }

@@ -2,8 +2,8 @@
 
 The score of class k at a pixel is the sum over queries of P(k | query) * P(pixel in query), and
 scores are resized bilinearly to the size asked for. Resizing is linear, so the Q masks are
-resized instead of the K score maps: K may be 847. Both are done in bands of rows, so memory
-stays flat in the size of the picture and in the number of classes.
+resized instead of the K score maps: K may be 847. Both are done part by part (bands of rows, or of
+one row some columns), so memory stays flat in the size of the picture and in the number of classes.
 """
 
 from collections.abc import Iterator
@@ -18,33 +18,46 @@ ROUNDING = 1e-3
 BAND_BYTES = 16 * 2**20
 """Size of the class scores held at once; small enough to stay in a CPU's cache."""
 
+Part = tuple[slice, slice]
+"""Rows and columns of a picture."""
+
 
 def semantic_scores(
     class_probabilities: Tensor, masks: Tensor, output_hw: tuple[int, int]
 ) -> Tensor:
     """All class scores at once: `(Q, K)` and `(Q, h, w)` in 0..1 to float32 `(K, H, W)`."""
-    height, _ = output_hw
-    resized = resize_rows(masks, output_hw, 0, height)
-    return torch.einsum("qk,qhw->khw", class_probabilities, resized)
+    classes = class_probabilities.shape[1]
+    scores = masks.new_empty((classes, *output_hw))
+    for (rows, columns), resized in mask_parts(masks, output_hw, classes):
+        found = torch.einsum("qk,qhw->khw", class_probabilities, resized)
+        scores[:, rows, columns] = found
+    return scores
 
 
 def label_map(class_probabilities: Tensor, masks: Tensor, output_hw: tuple[int, int]) -> Tensor:
-    """The best class of each pixel: int64 `(H, W)`, -1 where no class has a score above 0."""
+    """The best class of each pixel: int32 `(H, W)` on the CPU, -1 where no class has a score
+    above 0."""
+    counts = class_probabilities.amax(dim=1) > 0  # in mode free-text, few of the queries
+    if not counts.all():
+        class_probabilities, masks = class_probabilities[counts], masks[counts]
     contest = Contest.between(class_probabilities)
-    classes = class_probabilities.shape[1]
-    bands = [contest.labels(band) for _, band in mask_bands(masks, output_hw, classes)]
-    return torch.cat(bands)
+    labels = torch.empty(output_hw, dtype=torch.int32)
+    for part, resized in mask_parts(masks, output_hw, class_probabilities.shape[1]):
+        labels[part] = contest.labels(resized).int().cpu()
+    return labels
 
 
-def mask_bands(
+def mask_parts(
     masks: Tensor, output_hw: tuple[int, int], classes: int
-) -> Iterator[tuple[slice, Tensor]]:
-    """The masks at the output size, a band of rows at a time: (rows, `(Q, rows, W)`)."""
+) -> Iterator[tuple[Part, Tensor]]:
+    """The masks at the output size, part by part: where it is, and its `(Q, rows, columns)`."""
     height, width = output_hw
-    rows = max(1, BAND_BYTES // (4 * width * max(classes, masks.shape[0], 1)))
-    for start in range(0, height, rows):
-        stop = min(start + rows, height)
-        yield slice(start, stop), resize_rows(masks, output_hw, start, stop)
+    pixels = max(1, BAND_BYTES // (4 * max(classes, masks.shape[0], 1)))
+    rows, columns = max(1, pixels // max(width, 1)), min(width, pixels)
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            part = slice(top, min(top + rows, height)), slice(left, min(left + columns, width))
+            yield part, resize_part(masks, output_hw, part)
 
 
 @dataclass(frozen=True)
@@ -85,22 +98,27 @@ class Contest:
         return self.ids[winner].masked_fill(best <= 0, -1).reshape(masks.shape[1:])
 
 
-def resize_rows(masks: Tensor, output_hw: tuple[int, int], start: int, stop: int) -> Tensor:
-    """Rows `start..stop` of `masks` (Q, h, w) resized bilinearly (align_corners false) to
-    `output_hw`: `(Q, stop - start, W)`. The same numbers as resizing the whole."""
+def resize_part(masks: Tensor, output_hw: tuple[int, int], part: Part) -> Tensor:
+    """`masks` (Q, h, w) resized bilinearly (align_corners false) to `output_hw`, and of that only
+    `part`: `(Q, rows, columns)`. The same numbers as resizing the whole."""
     _, height, width = masks.shape
+    rows, columns = part
     if (height, width) == tuple(output_hw):
-        return masks[:, start:stop]
-    above, below, share = _neighbours(height, output_hw[0], masks.device)
-    above, below, share = above[start:stop], below[start:stop], share[start:stop, None]
+        return masks[:, rows, columns]
+    above, below, share = _neighbours(height, output_hw[0], rows, masks.device)
+    share = share[:, None]
     band = masks[:, above] * (1 - share) + masks[:, below] * share
-    left, right, share = _neighbours(width, output_hw[1], masks.device)
+    left, right, share = _neighbours(width, output_hw[1], columns, masks.device)
     return band[..., left] * (1 - share) + band[..., right] * share
 
 
-def _neighbours(size: int, output: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """For each output index: the two input indices it lies between, and the share of the second."""
-    at = (torch.arange(output, device=device, dtype=torch.float64) + 0.5) * (size / output) - 0.5
+def _neighbours(
+    size: int, output: int, part: slice, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For each output index of `part`: the two input indices it lies between, and the share of the
+    second."""
+    index = torch.arange(part.start, part.stop, device=device, dtype=torch.float64)
+    at = (index + 0.5) * (size / output) - 0.5
     at = at.clamp(min=0)
     first = at.floor().long().clamp(max=size - 1)
     second = (first + 1).clamp(max=size - 1)

@@ -14,7 +14,8 @@ from pipeline.fingerprint import of_code, of_contents, of_files, of_models
 from pipeline.pairs.make import FILES, MakePairs, PairSettings
 from pipeline.pairs.measure import PairStatistics
 from pipeline.records import PairRecord, iterate_parquet, write_parquet
-from pipeline.shards import ShardInfo, collect_rejects, of_shards, run_shards, total_counts
+from pipeline.shards import ShardInfo, of_shards, run_shards
+from pipeline.totals import collect_rejects, total_counts
 from pipeline.truth import Truth, objects_file
 
 

@@ -1,6 +1,5 @@
 """From a data set and text features to a trained segmenter: one whole, resumable training run."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.fingerprint import of_code, of_contents, of_file, of_value
 from pipeline.progress import report
 from pipeline.records import ImageRecord
+from pipeline.resume import Checkpoints
 from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.data import Augmentation, TrainingSet
 from pipeline.segmenter.maskformer import MaskFormer
@@ -52,16 +52,17 @@ def fit(
     count_ignored: bool,
     recipe: Recipe,
     start_from: Path | None,
-    out: Path,
+    checkpoints: Path,
+    curves: Path,
     device: torch.device,
     loader_workers: int,
 ) -> tuple[MaskFormer, TrainingResult]:
     """Build and train a segmenter on `device`.
 
     count_ignored: see `TrainingSet`. start_from: weights to begin with, None for random ones.
-    Checkpoints go to `out/checkpoints`, under a fingerprint of everything that decides the
-    result, so that only the very same run is resumed; curves to `out/curves`. UserError when there
-    is no class to learn.
+    Checkpoints go to that folder, which is this stage's alone, under a fingerprint of everything
+    that decides the result, so that only the very same run is resumed; dvclive's curves to theirs.
+    UserError when there is no class to learn.
     """
     _need_classes(closed)
     data = TrainingSet(
@@ -80,19 +81,14 @@ def fit(
         identity = run_identity(
             architecture, closed, augmentation, count_ignored, recipe, start_from
         )
-    checkpoints = out / "checkpoints" / comm.all_gather(identity)[0]
-    if comm.is_main_process() and checkpoints.parent.is_dir():
-        for stale in checkpoints.parent.iterdir():
-            if stale != checkpoints:
-                shutil.rmtree(stale)
-    comm.synchronize()
+    identity = comm.all_gather(identity)[0]
     result = train(
         segmenter.to(device),
         data,
         closed.text_features,
         recipe,
-        checkpoints,
-        out / "curves",
+        Checkpoints(checkpoints, identity),
+        curves,
         loader_workers,
     )
     return segmenter.eval(), result
@@ -140,8 +136,3 @@ def _need_classes(closed: ClosedSet) -> None:
         f"data set {name}: no classes, the segmenter has nothing to learn; give it label maps with "
         "a class list, or take a trained segmenter (segmenter.source: checkpoint)"
     )
-
-
-def discard_checkpoints(out: Path) -> None:
-    """Remove what `fit` left for resuming, once its result is saved."""
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)

@@ -8,17 +8,24 @@ import torch
 from detectron2.engine import HookBase
 from detectron2.utils import comm
 from dvclive import Live
-from fvcore.common.checkpoint import Checkpointer
+from torch import nn
 
-from pipeline.atomic import write_text
 from pipeline.progress import counting
+from pipeline.resume import Checkpoints
 
 
-class SafeCheckpointer(Checkpointer):
-    """fvcore's checkpointer whose pointer to the newest file is never half written."""
+class SaveCheckpoints(HookBase):
+    """Writes a checkpoint every `period` steps and at the end."""
 
-    def tag_last_checkpoint(self, last_filename_basename: str) -> None:
-        write_text(Path(self.save_dir) / "last_checkpoint", last_filename_basename)
+    def __init__(self, checkpoints: Checkpoints, segmenter: nn.Module, period: int) -> None:
+        self.checkpoints, self.segmenter, self.period = checkpoints, segmenter, period
+
+    def after_step(self) -> None:
+        step = self.trainer.iter + 1
+        due = step % self.period == 0 or step == self.trainer.max_iter
+        if due and comm.is_main_process():
+            weights = self.segmenter.state_dict()
+            self.checkpoints.save(step, weights, self.trainer.state_dict())
 
 
 class SeedStep(HookBase):

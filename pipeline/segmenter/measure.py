@@ -53,8 +53,10 @@ def measure_recall(
     """Recall of everything in `truth` by the proposed masks, see `recall`.
 
     Compared at the size the segmenter sees. closed: names of the trained classes. Pictures that
-    cannot be read, or that their truth does not fit, are appended to `rejects` and left out.
+    cannot be read, or that their truth does not fit, and entries that are no truth are appended to
+    `rejects` and left out.
     """
+    rejects += truth.rejects
     overlaps: list[float] = []
     inside: list[bool] = []
     choice = MaskChoice(how.masks_of, how.most_masks)

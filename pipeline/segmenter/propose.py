@@ -1,5 +1,7 @@
 """The segmenter at work: the masks of a picture, and its own opinion of what each shows."""
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -14,9 +16,16 @@ from pipeline.precision import in_precision
 from pipeline.segmenter.inference import MaskChoice, masks_of
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.one_by_one import OneByOne
+from pipeline.views import LOOK_PIXELS
 
 UNLIMITED = 2**31
 """A long side that no picture reaches."""
+
+_PADDED_TO = 32
+"""The segmenter pads both sides to multiples of this, which counts in hair-thin pictures."""
+
+LEAST_PIXELS = _PADDED_TO**2
+"""The smallest limit that can be set."""
 
 
 @dataclass(frozen=True)
@@ -31,20 +40,50 @@ class Proposals:
     """float32 `(M,)`: 1 - probability of no object, 0..1."""
 
 
-def at_test_size(image: np.ndarray, short_side: int | None, long_side: int | None = None) -> Tensor:
-    """The picture as both branches see it: uint8 RGB `(H, W, 3)` to uint8 `(3, h, w)`.
+def size_looked_at(
+    height: int,
+    width: int,
+    short_side: int | None,
+    long_side: int | None = None,
+    max_pixels: int | None = LOOK_PIXELS,
+) -> tuple[int, int]:
+    """Height and width at which a picture of `height` x `width` pixels is looked at.
 
     The short side becomes `short_side`, or stays without one; less where the long side would pass
-    `long_side`. Sizes and filter are detectron2's at test time.
+    `long_side`, as detectron2 does at test time; less still where the picture, padded for the
+    segmenter, would have more than `max_pixels` (None: any number).
     """
-    height, width = image.shape[:2]
-    if short_side is None and max(height, width) <= (long_side or UNLIMITED):
+    if short_side is not None or max(height, width) > (long_side or UNLIMITED):
+        height, width = ResizeShortestEdge.get_output_shape(
+            height, width, short_side or min(height, width), long_side or UNLIMITED
+        )
+        height, width = max(1, height), max(1, width)  # a hair-thin picture keeps a pixel
+    longest = max(height, width)
+
+    def scaled(side: int) -> tuple[int, int]:
+        """The picture with `side` as its long side."""
+        return max(1, round(height * side / longest)), max(1, round(width * side / longest))
+
+    def padded_pixels(side: int) -> int:
+        return math.prod(-(-length // _PADDED_TO) * _PADDED_TO for length in scaled(side))
+
+    if max_pixels is None or padded_pixels(longest) <= max_pixels:
+        return height, width
+    return scaled(bisect_right(range(1, longest), max_pixels, key=padded_pixels))
+
+
+def at_test_size(
+    image: np.ndarray,
+    short_side: int | None,
+    long_side: int | None = None,
+    max_pixels: int | None = LOOK_PIXELS,
+) -> Tensor:
+    """The picture as both branches see it: uint8 RGB `(H, W, 3)` to uint8 `(3, h, w)`, h and w as
+    by `size_looked_at`. The filter is detectron2's."""
+    height, width = size_looked_at(*image.shape[:2], short_side, long_side, max_pixels)
+    if (height, width) == image.shape[:2]:
         return torch.from_numpy(image).permute(2, 0, 1)
-    new_height, new_width = ResizeShortestEdge.get_output_shape(
-        height, width, short_side or min(height, width), long_side or UNLIMITED
-    )
-    size = (max(1, new_width), max(1, new_height))  # a hair-thin picture keeps a pixel
-    resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(resized)).permute(2, 0, 1)
 
 

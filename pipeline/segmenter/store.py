@@ -19,6 +19,7 @@ from pipeline.errors import MissingFileError, UserError
 from pipeline.segmenter.config import SegmenterConfig
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.views import VIEW, SegmenterView, from_json, to_json
+from pipeline.weights.digest import KEY, digests, verify
 from pipeline.weights.fit import fill
 
 CONFIG = "segmenter.json"
@@ -26,7 +27,7 @@ WEIGHTS = "segmenter.safetensors"
 
 
 def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
-    """Write `segmenter.json` and `segmenter.safetensors` into `folder`, each whole or not at all.
+    """Write `segmenter.safetensors`, then `segmenter.json`, which names its sha256.
 
     Only what has learned or counted is stored, in float32; buffers follow from the architecture
     except batch-norm statistics, which are stored.
@@ -35,9 +36,11 @@ def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
     state = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
+    (folder / CONFIG).unlink(missing_ok=True)  # killed in between, the folder holds no model
     with replacing(folder / WEIGHTS) as temporary:
         temporary.write_bytes(save(state))  # save_file would not say which error the disk had
-    write_text(folder / CONFIG, json.dumps(description(model), indent=1) + "\n")
+    document = description(model) | {KEY: digests(folder, [WEIGHTS])}
+    write_text(folder / CONFIG, json.dumps(document, indent=1) + "\n")
 
 
 def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> MaskFormer:
@@ -53,7 +56,10 @@ def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> Ma
                 f"{folder / name}: not found, expected a segmenter; run the stage `segmenter` or "
                 "`ovseg import`"
             )
-    config, view = read_description(_json(folder / CONFIG), str(folder / CONFIG))
+    document = _json(folder / CONFIG)
+    expected = document.pop(KEY, None)
+    config, view = read_description(document, str(folder / CONFIG))
+    verify(folder, CONFIG, expected, (WEIGHTS,))
     try:
         state = load_file(folder / WEIGHTS)
     except SafetensorError as error:

@@ -7,7 +7,6 @@ that was killed goes on from its last checkpoint and ends with the same weights 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from weakref import proxy
 
 from detectron2.engine import hooks
 from detectron2.utils import comm
@@ -18,13 +17,15 @@ from torch.utils.data import DataLoader
 from pipeline.draws import Draws, loader
 from pipeline.errors import UserError
 from pipeline.records import Reject
+from pipeline.resume import Checkpoints
 from pipeline.segmenter.data import TrainingSample, TrainingSet
-from pipeline.segmenter.hooks import Curves, SafeCheckpointer, SeedStep, ShowProgress
+from pipeline.segmenter.hooks import Curves, SaveCheckpoints, SeedStep, ShowProgress
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.optimiser import ClipGradient, adamw, poly_schedule
 from pipeline.segmenter.sync_norm import synchronise_norms
 from pipeline.segmenter.trainer import LossModel, SegmenterTrainer
+from pipeline.workers import reading
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,18 @@ def train(
     data: TrainingSet,
     text_features: Tensor,
     recipe: Recipe,
-    checkpoints: Path,
+    checkpoints: Checkpoints,
     curves: Path | None = None,
     loader_workers: int = 0,
 ) -> TrainingResult:
     """Train `segmenter` in place, on the device it is on.
 
     text_features: (K,D) unit norm, one row per trained class in the order of `data.class_ids`.
-    checkpoints: folder for this run alone; a checkpoint found there is resumed from.
+    checkpoints: of this run alone; one found there is resumed from.
     curves: folder for dvclive; None writes none. UserError when the loss is no number.
     """
     assert len(text_features) == len(data.class_ids), (text_features.shape, len(data.class_ids))
     device = next(segmenter.parameters()).device
-    checkpoints.mkdir(parents=True, exist_ok=True)
     optimizer = adamw(segmenter, recipe.learning_rate, recipe.backbone_factor, recipe.weight_decay)
     model = LossModel(segmenter, text_features.to(device), recipe.weights, recipe.bfloat16)
     if comm.get_world_size() > 1:
@@ -80,12 +80,6 @@ def train(
         )
     trainer = SegmenterTrainer(model, data_loader=None, optimizer=optimizer)
     recorder = Curves(curves, recipe.curve_steps)
-    checkpointer = SafeCheckpointer(
-        segmenter,
-        str(checkpoints),
-        save_to_disk=comm.is_main_process(),
-        trainer=proxy(trainer),
-    )
     every = min(recipe.checkpoint_steps, -(-recipe.steps // 5)) or 1
     trainer.register_hooks(
         [
@@ -95,17 +89,19 @@ def train(
                 optimizer, poly_schedule(optimizer, recipe.steps, recipe.warmup_steps)
             ),
             recorder,
-            hooks.PeriodicCheckpointer(checkpointer, every, max_to_keep=1),
+            SaveCheckpoints(checkpoints, segmenter, every),
             ShowProgress("segmenter"),
         ]
     )
     start = 0
-    if checkpointer.has_checkpoint():
-        checkpointer.resume_or_load("", resume=True)
-        start = trainer.iter + 1
+    if (found := checkpoints.load(segmenter.state_dict())) is not None:
+        segmenter.load_state_dict(found.weights)
+        trainer.load_state_dict(found.state)
+        start = found.step
     trainer.data_loader = _loader(data, recipe, start, loader_workers)
     try:
-        trainer.train(start, recipe.steps)
+        with reading():
+            trainer.train(start, recipe.steps)
     except FloatingPointError as error:
         raise UserError(
             f"{str(error).partition(chr(10))[0]} The training diverged; lower "

@@ -1,5 +1,6 @@
 """One training step of MaskFormer on detectron2's `SimpleTrainer`."""
 
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +13,9 @@ from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.data import TrainingSample
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights, Target
+
+# detectron2 logs the stack trace of every exception and raises it too: once is enough.
+logging.getLogger("detectron2.engine.train_loop").disabled = True
 
 
 class LossModel(nn.Module):

@@ -18,9 +18,10 @@ from pipeline.atomic import write_text
 from pipeline.data.dataset import read_split
 from pipeline.fingerprint import of_code, of_file
 from pipeline.records import ImageRecord, NounRecord, Reject, iterate_parquet, write_parquet
-from pipeline.shards import ShardInfo, collect_rejects, run_shards, shard_files, total_counts
+from pipeline.shards import ShardInfo, run_shards, shard_files
 from pipeline.text.nouns import NounOptions, caption_nouns
 from pipeline.text.tagger import load_tagger, weights_stamp
+from pipeline.totals import collect_rejects, total_counts
 
 STAGE = "nouns"
 RARE = "rarer than min_count"

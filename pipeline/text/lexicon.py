@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from pipeline.errors import UserError
-
 
 @dataclass(frozen=True)
 class Lexicon:
@@ -78,7 +76,7 @@ def _sections(name: str) -> dict[str, dict[str, str]]:
 
 
 def parse(text: str, name: str) -> dict[str, dict[str, str]]:
-    """Parse a word list; UserError names the file and what is wrong in it."""
+    """Parse a word list; ValueError names the file and what is wrong in it."""
     bodies: dict[str, list[str]] = {}
     for line in text.splitlines():
         if line.startswith("#") or not line.strip():
@@ -86,10 +84,10 @@ def parse(text: str, name: str) -> dict[str, dict[str, str]]:
         if line.startswith("["):
             section = line[1:].partition("]")[0]
             if section in bodies:
-                raise UserError(f"{name}: section [{section}] stands twice")
+                raise ValueError(f"{name}: section [{section}] stands twice")
             bodies[section] = []
         elif not bodies:
-            raise UserError(f"{name}: {line!r} stands before the first [section]")
+            raise ValueError(f"{name}: {line!r} stands before the first [section]")
         else:
             bodies[section].append(line)
     return {section: _entries(" ".join(lines), name) for section, lines in bodies.items()}
@@ -99,9 +97,9 @@ def _entries(body: str, name: str) -> dict[str, str]:
     entries = {}
     for entry in filter(None, (" ".join(part.split()) for part in body.split(","))):
         if entry != entry.lower():
-            raise UserError(f"{name}: {entry!r} is not lower case")
+            raise ValueError(f"{name}: {entry!r} is not lower case")
         written, _, meant = (part.strip() for part in entry.partition("="))
         if not written or ("=" in entry and not meant):
-            raise UserError(f"{name}: {entry!r} lacks one side of '='")
+            raise ValueError(f"{name}: {entry!r} lacks one side of '='")
         entries[written] = meant or written
     return entries

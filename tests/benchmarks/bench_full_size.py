@@ -27,12 +27,12 @@ from pipeline.clip import optimiser as clip_optimiser
 from pipeline.clip.losses import contrastive_loss
 from pipeline.clip.sources import model_config
 from pipeline.clip.store import build_from_config
+from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.tower import MaskClip
 from pipeline.data.classes import load_class_list
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.semantic import label_map
-from pipeline.params import TEMPLATES
 from pipeline.precision import math_attention, seed_everything
 from pipeline.segmenter.config import ResNetConfig, SegmenterConfig, SwinConfig
 from pipeline.segmenter.criterion import losses, weighted

@@ -1,4 +1,4 @@
-from pipeline.params import TEMPLATES
+from pipeline.clip.templates import TEMPLATES
 from tests.benchmarks import bench_full_size
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 

@@ -25,6 +25,19 @@ def test_a_part_is_large_enough_and_shows_foreground(height, width, min_crop, se
     assert part.mask.any() and part.crop.shape == (rows, columns, 3)
     assert (rows + 0.5) * (columns + 0.5) >= min_crop * height * width * 0.999
     assert rows <= height and columns <= width
+    places = np.lib.stride_tricks.sliding_window_view(mask, part.mask.shape)
+    assert any(
+        np.array_equal(part.crop, crop[y : y + rows, x : x + columns])
+        for y, x in np.argwhere((places == part.mask).all(axis=(2, 3)))
+    ), "a part is a window of the crop and of its mask"
+
+
+def test_parts_are_smaller_than_the_crop_and_lie_anywhere():
+    pair = Pair(np.arange(40 * 30 * 3).reshape(40, 30, 3), np.ones((40, 30), bool))
+    parts = [random_part(pair, 0.5, np.random.default_rng(seed)) for seed in range(50)]
+    sizes = [part.mask.size for part in parts]
+    assert min(sizes) < 0.6 * 1200 and max(sizes) > 0.9 * 1200
+    assert len({int(part.crop[0, 0, 0]) for part in parts}) > 20  # upper left corners
 
 
 def test_all_of_the_crop_where_asked_for():

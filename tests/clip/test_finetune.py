@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 
@@ -28,7 +29,7 @@ def pairs(tmp_path_factory):
 def run(folder, pairs, depth=0, curves=None, **changes):
     clip = tiny_clip(depth=depth)
     recipe = dataclasses.replace(RECIPE, **changes)
-    return clip, finetune(clip, pairs, recipe, folder / "checkpoint.pt", curves)
+    return clip, finetune(clip, pairs, recipe, folder / "checkpoints", curves)
 
 
 def tower(clip):
@@ -124,11 +125,63 @@ def _without_time(path):
     return [[row[i] for i in kept] for row in rows]
 
 
-def test_a_checkpoint_of_another_run_is_not_resumed(tmp_path, pairs):
-    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
-    first, _ = run(tmp_path, pairs)
-    assert (tmp_path / "checkpoint.pt").stat().st_size > 1000
+OTHER = {
+    "train": "both", "loss": "plain", "fill": "zero", "prompt_depth": 1, "learning_rate": 2e-3,
+    "prompt_learning_rate": 0.1, "weight_decay": 0.2, "epochs": 3.0, "batch_size": 8,
+    "warmup_steps": 2, "min_crop": 0.8, "bfloat16": True, "seed": 1, "templates": ("a {}.",),
+    "temperature": 50.0, "held_out": 0.1, "most_held_out": 10,
+}  # fmt: skip
+"""Another value of every part of a recipe that decides what comes out."""
+
+
+def test_another_value_is_known_of_all_that_decides():
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    assert fields - OTHER.keys() == {"checkpoint_steps"}
+    assert all(getattr(RECIPE, name) != value for name, value in OTHER.items())
+
+
+class Begun(Exception):
+    """Raised with the index of the first step of a run."""
+
+
+@pytest.fixture
+def first_step(tmp_path, pairs, monkeypatch):
+    """first_step(**changes): where a run begins that finds the last checkpoint of RECIPE's."""
+    run(tmp_path, pairs)
+    shutil.copytree(tmp_path / "checkpoints", tmp_path / "kept")
+
+    def begin(self, index, batch):
+        raise Begun(index)
+
+    monkeypatch.setattr(module._Run, "step", begin)
+
+    def first(pairs=pairs, clip=None, **changes):
+        shutil.rmtree(tmp_path / "checkpoints")  # another run removes what it cannot use
+        shutil.copytree(tmp_path / "kept", tmp_path / "checkpoints")
+        recipe = dataclasses.replace(RECIPE, **changes)
+        try:
+            done = finetune(clip or tiny_clip(), pairs, recipe, tmp_path / "checkpoints")
+        except Begun as begun:
+            return begun.args[0]
+        return done["steps"]  # the checkpoint of the end was found
+
+    return first
+
+
+def test_a_checkpoint_of_another_run_is_not_resumed(tmp_path, first_step):
+    assert first_step() == 13  # all steps
+    for name, value in OTHER.items():
+        assert first_step(**{name: value}) == 0, name
+    assert first_step(PairSet(write_pairs(tmp_path / "pairs", 120, seed=1))) == 0
+    assert first_step(clip=tiny_clip(seed=1)) == 0
+    assert first_step() == 13
+
+
+def test_the_checkpoint_of_another_run_is_removed(tmp_path, pairs):
+    run(tmp_path, pairs)
+    [first] = (tmp_path / "checkpoints").iterdir()
     _, other = run(tmp_path, pairs, seed=1)
+    assert first not in (tmp_path / "checkpoints").iterdir()
     _, clean = run(tmp_path / "clean", pairs, seed=1)
     assert other == clean
 
@@ -137,7 +190,7 @@ def test_loader_processes_change_nothing(tmp_path, pairs):
     alone, _ = run(tmp_path, pairs, epochs=0.3)
     clip = tiny_clip()
     recipe = dataclasses.replace(RECIPE, epochs=0.3)
-    finetune(clip, pairs, recipe, tmp_path / "other.pt", loader_workers=2)
+    finetune(clip, pairs, recipe, tmp_path / "other", loader_workers=2)
     assert all(torch.equal(tower(clip)[k], v) for k, v in tower(alone).items())
 
 
@@ -163,18 +216,18 @@ def test_two_processes_give_the_result_of_one(tmp_path, pairs):
         "folder, pairs = Path(sys.argv[1]), PairSet(sys.argv[2])\n"
         "dist.init_process_group('gloo')\n"
         "clip = load_clip(folder / 'base')\n"
-        "finetune(clip, pairs, RECIPE, folder / 'checkpoint.pt', folder / 'curves')\n"
+        "finetune(clip, pairs, RECIPE, folder / 'checkpoints', folder / 'curves')\n"
         "if dist.get_rank() == 0: save_clip(folder / 'two', clip, 'two')\n"
         "dist.destroy_process_group()\n"
     )
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     subprocess.run(
-        [*command, "--master_port", "29617", str(script), str(tmp_path), str(pairs.folder)],
+        [*command, str(script), str(tmp_path), str(pairs.folder)],
         check=True,
         env={**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"},
         timeout=400,
     )
-    finetune(clip, pairs, RECIPE, tmp_path / "one.pt")
+    finetune(clip, pairs, RECIPE, tmp_path / "one")
     two = load_clip(tmp_path / "two")
     for key, value in tower(clip).items():
         if not key.endswith("in_proj_bias"):  # a key's bias has no gradient but rounding noise

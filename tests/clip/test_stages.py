@@ -12,6 +12,8 @@ from stages import base_clip, finetune
 from tests import shipped
 from tests.clip.tiny import write_pairs
 
+MODEL = {"clip.json", "clip.safetensors", "prompts.safetensors"}
+
 
 @pytest.fixture(scope="module")
 def params(tmp_path_factory):
@@ -37,13 +39,14 @@ def test_base_clip_then_both_steps(tmp_path, params, monkeypatch):
     assert accuracy["natural"] > 0.5 and set(accuracy) == {"natural", "box", "masked"}
 
     pairs = write_pairs(tmp_path / "pairs", 40)
-    before = tmp_path / "base"
+    before, checkpoints = tmp_path / "base", tmp_path / "checkpoints"
     for step in ("first", "second"):
         out = tmp_path / step
-        finetune.main(step, pairs, before, out, tmp_path / f"{step}.json", params)
+        finetune.main(step, pairs, before, out, tmp_path / f"{step}.json", params, checkpoints)
         found = json.loads((tmp_path / f"{step}.json").read_text())
         assert found["pairs"] == 40 and found["steps"] >= 9
-        assert not (out / "checkpoint.pt").exists()
+        assert {path.name for path in out.iterdir()} <= MODEL | {"curves"}  # all that DVC keeps
+        assert list((checkpoints / "finetune" / step).glob("*/step-*.pt"))
         assert (out / "curves/plots/metrics/train/loss.tsv").is_file()
         before = out
     first, second = load_clip(tmp_path / "first"), load_clip(tmp_path / "second")

@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import open_clip
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pipeline import atomic
 from pipeline.clip.store import PROMPT_KEY, build_from_config, load_clip, save_clip
 from pipeline.errors import UserError
 from tests.clip.tiny import CONFIG, tiny_clip
@@ -73,6 +75,9 @@ def test_missing_and_broken_files_are_named(tmp_path):
     (tmp_path / "prompts.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="prompts.safetensors.*prompt_depth 1"):
         load_clip(tmp_path)
+    content = json.loads((tmp_path / "clip.json").read_text())
+    del content["sha256"]  # as of an earlier version
+    (tmp_path / "clip.json").write_text(json.dumps(content))
     weights = load_file(tmp_path / "clip.safetensors")
     weights["odd"] = weights.pop("visual.proj")
     weights["logit_scale"] = torch.zeros(2)
@@ -87,9 +92,17 @@ def test_missing_and_broken_files_are_named(tmp_path):
         load_clip(tmp_path)
 
 
+def forget_hashes(folder: Path) -> None:
+    """Leave a CLIP folder as an earlier version wrote it."""
+    content = json.loads((folder / "clip.json").read_text())
+    del content["sha256"]
+    (folder / "clip.json").write_text(json.dumps(content))
+
+
 @pytest.mark.parametrize("name", ["clip.safetensors", "prompts.safetensors"])
 def test_weights_cut_short_are_named(tmp_path, name):
     save_clip(tmp_path, tiny_clip(depth=1), "a test")
+    forget_hashes(tmp_path)
     whole = (tmp_path / name).read_bytes()
     for size in (0, 5, 8, 100, len(whole) // 2, len(whole) - 1):
         (tmp_path / name).write_bytes(whole[:size])
@@ -99,6 +112,7 @@ def test_weights_cut_short_are_named(tmp_path, name):
 
 def test_prompts_that_are_others_are_named(tmp_path):
     save_clip(tmp_path, tiny_clip(depth=1), "a test")
+    forget_hashes(tmp_path)
     path = tmp_path / "prompts.safetensors"
     for tensors, message in (
         ({"odd": torch.zeros(1, 9, 32)}, r"holds \['odd'\], expected visual.mask_embedding alone"),
@@ -118,6 +132,40 @@ def test_an_odd_configuration_is_named(tmp_path, content):
     save_clip(tmp_path, tiny_clip(), "a test")
     (tmp_path / "clip.json").write_bytes(content)
     with pytest.raises(UserError, match="clip.json: not a CLIP configuration"):
+        load_clip(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["clip.safetensors", "prompts.safetensors"])
+@pytest.mark.parametrize("spoil", [lambda d: d[:-5], lambda d: b"", lambda d: _flipped(d)])
+def test_a_damaged_file_is_named(tmp_path, name, spoil):
+    save_clip(tmp_path, tiny_clip(depth=1), "a test")
+    (tmp_path / name).write_bytes(spoil((tmp_path / name).read_bytes()))
+    with pytest.raises(UserError, match=rf"{name}: not the file that clip.json was written with"):
+        load_clip(tmp_path)
+
+
+def _flipped(data: bytes) -> bytes:
+    """With one bit of the last weight turned over."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@pytest.mark.parametrize("moment", range(3))
+def test_killed_while_it_is_written_a_folder_holds_no_mixture(tmp_path, monkeypatch, moment):
+    """Old and new weights, prompts and configuration never load together."""
+    save_clip(tmp_path, tiny_clip(depth=1), "old")
+    forget_hashes(tmp_path)
+    move, moves = atomic.move, []
+
+    def killed(source, target):
+        if len(moves) == moment:
+            raise KeyboardInterrupt
+        moves.append(target)
+        move(source, target)
+
+    monkeypatch.setattr(atomic, "move", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_clip(tmp_path, tiny_clip(seed=1, depth=1), "new")
+    with pytest.raises(UserError, match="clip.json: not there"):
         load_clip(tmp_path)
 
 

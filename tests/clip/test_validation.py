@@ -1,3 +1,5 @@
+from unittest import mock
+
 import numpy as np
 import torch
 from hypothesis import given, settings
@@ -43,3 +45,14 @@ def test_zero_shot_sees_masks_only_where_given():
     everything = [np.ones(image.shape[:2], bool) for image in images]
     assert zero_shot_accuracy(clip, images, everything, ["cat"] * 70, names) == shown
     assert np.isnan(zero_shot_accuracy(clip, [], None, [], names))
+    white = [np.full((24, 24, 3), 255, np.uint8) for _ in range(2)]
+    corner = [np.zeros((24, 24), bool) for _ in white]
+    for mask in corner:
+        mask[:8, :8] = True
+    with mock.patch.object(clip, "encode_image", wraps=clip.encode_image) as encode:
+        zero_shot_accuracy(clip, white, corner, ["cat"] * 2, names)
+        zero_shot_accuracy(clip, white, None, ["cat"] * 2, names)
+    (masked, cut), (whole, none) = (call.args for call in encode.call_args_list)
+    assert none is None and cut.sum() == 2 * 8 * 8
+    assert torch.equal(masked[:, :, :8, :8], whole[:, :, :8, :8])
+    assert (masked[:, :, 8:, 8:] == 0).all() and (whole[:, :, 8:, 8:] != 0).all()

@@ -1,13 +1,26 @@
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.commands.check import check
-from tests.data.benchmarks.roots import make_voc
+from pipeline.data.overview import GAPS
+from pipeline.data.prepare import prepare
+from pipeline.records import Reject, read_parquet
+from tests.data.benchmarks.roots import (
+    make_ade150,
+    make_ade_full,
+    make_context,
+    make_panoptic,
+    make_voc,
+)
+from tests.data.folders import make_coco, save_label, save_picture, write_json
 from tests.data.test_own import make_own
+from tests.data.test_prepare import WORLD
 
 
 def test_table_of_a_root(tmp_path, capsys):
@@ -64,7 +77,14 @@ def test_own_folder_with_and_without_faults(tmp_path, capsys):
     (root / "masks" / "a.png").write_bytes((root / "masks" / "c.png").read_bytes())
     check(own=root)
     assert (
-        "2 pictures to learn from, 1 held out, 4 captions, 3 label maps" in capsys.readouterr().out
+        capsys.readouterr().out
+        == f"""own:
+  to learn from: 2 pictures of 8 x 6 pixels, 3 captions of 2 pictures, 2 label maps
+  held out: 1 picture of 8 x 6 pixels, 1 caption of 1 picture, 1 label map
+  2 of 2 classes occur; label maps that hold them and share of labelled pixels: cat 3 (66.7%), sofa
+    3 (33.3%)
+own: 0 faults in {root}
+"""
     )
     with open(root / "captions.jsonl", "a") as file:
         file.write("oops\n")
@@ -79,3 +99,172 @@ def test_a_picture_cut_short_is_a_fault_of_an_own_folder(tmp_path, capsys):
     with pytest.raises(SystemExit, match="1"):
         check(own=tmp_path)
     assert f"{tmp_path}/images/a.jpg: unreadable picture; " in capsys.readouterr().out
+
+
+def checked(capsys, **of) -> str:
+    """What is printed of data with faults."""
+    with pytest.raises(SystemExit, match="1"):
+        check(**of)
+    return capsys.readouterr().out
+
+
+def lines_of(place, rejects) -> set[str]:
+    return {f"{place}/{r.item}: {r.reason}" + f"; {r.detail}" * bool(r.detail) for r in rejects}
+
+
+def own_with_every_fault(root):
+    """One of each that leaves the rest usable."""
+    make_own(root)
+    picture = (root / "images/a.jpg").read_bytes()
+    (root / "images/cut.jpg").write_bytes(picture[:-40])
+    (root / "images/empty.jpg").write_bytes(b"")
+    (root / "images/film.gif").write_bytes(picture)
+    (root / "images" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(picture)
+    for name in ("twin.jpg", "tw\u200bin.jpg", "alone.jpg", "held.jpg", "one.jpg", "one.png"):
+        save_picture(root / "images" / name)
+    names = ["a.jpg", "cut.jpg", "twin.jpg", "sub%2Fb.png", "b.png", "film.gif", "none.jpg"]
+    lines = [json.dumps({"image": name, "caption": "A dog."}) for name in (*names, "held.jpg")]
+    lines += ["oops", '{"image": 3}', '{"image": "a.jpg", "caption": " "}']
+    lines += ['{"image": "a.jpg", "caption": "?"}', '{"image": "a.jpg", "caption": "\\ud83d"}']
+    with open(root / "captions.jsonl", "ab") as file:
+        file.write("\n".join(lines).encode() + b'\n{"image": "a.jpg", "caption": "caf\xe9"}\n')
+    (root / "captions.json").write_text("{}")
+    (root / "val.txt").write_text("c.jpg\nheld.jpg\nnowhere.jpg\n")
+    save_label(root / "masks/a.png", np.full((6, 8), 2, np.uint8))
+    save_label(root / "masks/held.png", np.zeros((3, 3), np.uint8))
+    for name in ("one.png", "alone.PNG", "alone.png", "deeper/c.png", "cut.jpg", "twin.png"):
+        save_label(root / "masks" / name, np.zeros((6, 8), np.uint8))
+    return root
+
+
+def test_the_stage_leaves_out_of_an_own_folder_what_check_named_and_nothing_else(tmp_path, capsys):
+    root = own_with_every_fault(tmp_path / "own")
+    printed = checked(capsys, own=root).splitlines()
+    prepare("own", str(root), ["own"], WORLD, tmp_path / "out")
+    rejects = read_parquet(tmp_path / "out" / "rejects.parquet", Reject)
+    assert {line for line in printed if line.startswith(f"{root}/")} == lines_of(root, rejects)
+    assert printed[-1] == f"own: {len(rejects)} faults in {root}"
+    assert {reject.reason for reject in rejects} == {
+        "caption is no text", "caption without words", "captions not read", "empty caption",
+        "format not read", "label map size differs", "mask is no PNG", "mask of a picture left out",
+        "mask of more than one picture", "mask without picture", "name is not UTF-8",
+        "names look the same", "no such picture", "not UTF-8", "nothing to learn from",
+        "two masks of one picture", "unknown class in label map", "unreadable picture",
+        "wrong line",
+    }  # fmt: skip
+
+
+def root_with_every_fault(root):
+    """COCO and every benchmark, one fault of each kind in each."""
+    make_ade150(root)
+    make_ade_full(root)
+    make_context(root)
+    make_voc(root)
+    make_panoptic(root)
+    coco = root / "coco"
+    for split in ("train2017", "val2017"):
+        make_coco(coco, split)
+        picture = (coco / split / "000000000001.jpg").read_bytes()
+        (coco / split / "000000000004.jpg").write_bytes(picture[:-40])
+        (coco / split / "dog.jpg").write_bytes(picture)
+        (coco / split / "2.jpg").write_bytes(picture)
+        save_picture(coco / split / "000000000005.jpg")
+        for number, value in ((4, 1), (5, 182)):
+            label = coco / "stuffthingmaps" / split / f"{number:012d}.png"
+            save_label(label, np.full((6, 8), value, np.uint8))
+        path = coco / f"annotations/captions_{split}.json"
+        content = json.loads(path.read_text())
+        content["images"] += [{"id": 9, "height": 6, "width": 8}, {"id": "x"}]
+        content["annotations"] += [{"id": 11, "image_id": 2, "caption": "Again 11."}, "caption"]
+        write_json(path, content)
+    polygon = [1, 1, 5, 1, 5, 5, 1, 5]
+    entries = [
+        {"image_id": image, "category_id": category, "segmentation": segmentation}
+        for image, category, segmentation in (
+            (1, 17, [polygon]), (1, 17, [polygon[:4]]), (1, 99, [polygon]), (8, 17, [polygon]),
+            (3, 17, [polygon]),
+        )
+    ]  # fmt: skip
+    sizes = [{"id": 1, "height": 6, "width": 8}, {"id": 3, "height": 8, "width": 6}]
+    content = {"images": sizes, "categories": [{"id": 17, "name": "dog"}], "annotations": entries}
+    write_json(coco / "annotations/instances_val2017.json", content)
+    path = coco / "annotations/panoptic_val2017.json"
+    content = json.loads(path.read_text())
+    content["annotations"].append({"file_name": "000000000002.png", "segments_info": [{"id": 7}]})
+    write_json(path, content)
+    ade = root / "ADEChallengeData2016/annotations/validation/ADE_val_00000001.png"
+    save_label(ade, np.full((6, 8), 151, np.uint8))
+    voc = root / "VOCdevkit/VOC2012"
+    save_label(voc / "SegmentationClass/2007_000033.png", np.full((5, 8), 1, np.uint8))
+    (root / "VOCdevkit/VOC2010/trainval/2008_000003.mat").write_bytes(b"no mat")
+    full = root / "ADE20K_2021_17_01/images/ADE/validation/bedroom/ADE_val_00000002_seg.png"
+    full.write_bytes(full.read_bytes()[:60])
+    return root
+
+
+def test_the_stage_leaves_out_of_a_data_root_what_check_named_and_nothing_else(tmp_path, capsys):
+    root = root_with_every_fault(tmp_path / "root")
+    printed = checked(capsys, root=root)
+    sets = ["ade150", "ade847", "pc59", "voc20", "cocostuff171", "cocopanoptic"]
+    prepare("coco", str(root), sets, WORLD, tmp_path / "out")
+    rejects = read_parquet(tmp_path / "out" / "rejects.parquet", Reject)
+    named = {line for line in printed.splitlines() if line.startswith(f"{root}/")}
+    faults = [reject for reject in rejects if reject.reason not in GAPS]
+    coco = root / "coco"  # of its splits the items are paths below it
+    for reject in faults:
+        assert (lines_of(root, [reject]) | lines_of(coco, [reject])) & named, reject
+    assert named <= lines_of(root, faults) | lines_of(coco, faults)
+    assert {reject.reason for reject in faults} == {
+        "label map not converted", "label map size differs", "name is no image id",
+        "object without image", "two captions of one id", "two files of one image id",
+        "unknown category", "unknown class in label map", "unreadable picture",
+        "unreadable picture or label map", "unusable instances", "unusable segmentation",
+        "wrong entry",
+    }  # fmt: skip
+    assert "instances: 2 usable objects: dog 2" in printed
+    assert "not all there: no caption: 2, no label map: 1, picture missing: 1" in printed
+
+
+def test_of_each_kind_of_fault_the_first_ten_are_shown(tmp_path, capsys):
+    root = make_own(tmp_path)
+    with open(root / "captions.jsonl", "a") as file:
+        file.write("oops\n" * 25 + '{"image": "a.jpg", "caption": "?"}\n')
+    printed = checked(capsys, own=root)
+    assert printed.count("wrong line; not JSON") == 10
+    assert f"{root}: wrong line: 15 more, 25 in all" in printed
+    assert "captions.jsonl:30: caption without words" in printed
+    assert f"own: 26 faults in {root}" in printed
+
+
+def test_what_makes_a_whole_folder_unusable_is_exit_code_1_too(tmp_path, capsys):
+    root = make_own(tmp_path)
+    (root / "classes.txt").unlink()
+    assert "classes.txt: missing; with masks/ it names the classes" in checked(capsys, own=root)
+    assert "images: no pictures" in checked(capsys, own=tmp_path / "nowhere")
+
+
+def test_a_root_in_seconds(tmp_path, capsys):
+    make_voc(tmp_path)
+    (tmp_path / "VOCdevkit/VOC2012/JPEGImages/2007_000032.jpg").write_bytes(b"")
+    check(tmp_path, quick=True)
+    assert "faults" not in capsys.readouterr().out
+    assert "voc20: 1 fault in" in checked(capsys, root=tmp_path)
+
+
+def test_a_file_that_cannot_be_used_at_all_is_a_fault_of_its_set(tmp_path, capsys):
+    make_voc(tmp_path)
+    make_coco(tmp_path / "coco")
+    (tmp_path / "coco/annotations/captions_val2017.json").write_text("{")
+    printed = checked(capsys, root=tmp_path)
+    assert "captions_val2017.json: not JSON" in printed
+    assert "voc20: 0 faults" in printed
+
+
+def test_what_was_unpacked_one_folder_too_deep_is_found(tmp_path, capsys):
+    make_ade150(tmp_path / "ADEChallengeData2016")
+    with pytest.raises(SystemExit, match="1"):
+        check(tmp_path)
+    assert (
+        "ADEChallengeData2016/ADEChallengeData2016/images/validation is there: move it to ADEC"
+        in capsys.readouterr().out
+    )

@@ -47,6 +47,18 @@ def test_segment_writes_overlay_labels_and_areas(data, tmp_path, capsys, mode):
     assert all(entry["name"] in shown for entry in summary["classes"] if entry["pixels"])
 
 
+def test_the_size_looked_at_is_told_where_it_is_another(data, tmp_path, capsys):
+    segment(data, tmp_path)
+    assert "looked at" not in capsys.readouterr().out
+    segment(data, tmp_path, "--max-pixels", "1024")
+    summary = json.loads((tmp_path / "my picture-classes.json").read_text())
+    height, width = summary["looked_at"]["height"], summary["looked_at"]["width"]
+    assert max(height, width) <= 32 and (summary["height"], summary["width"]) == (40, 60)
+    said = f"looked at {width} x {height} pixels; the picture has 60 x 40, and so has the label map"
+    assert said in capsys.readouterr().out
+    assert Image.open(tmp_path / "my picture-labels.png").size == (60, 40)
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -35,13 +35,20 @@ def test_a_root_that_is_none_is_told_as_such(tmp_path):
             require(["voc20"], root)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"annotations": [{"file_name": "1.png"}]}'])
-def test_a_broken_list_of_segments_is_no_stack_trace(tmp_path, text):
+@pytest.mark.parametrize(
+    "text, fault",
+    [
+        ("{", "not JSON"),
+        ("[]", "not COCO panoptic annotations"),
+        ('{"annotations": [{"file_name": "1.png"}]}', "not COCO panoptic annotations"),
+    ],
+)
+def test_a_broken_list_of_segments_is_no_stack_trace(tmp_path, text, fault):
     make_panoptic(tmp_path)
     (tmp_path / "coco/annotations/panoptic_val2017.json").write_text(text)
     row = by_name(check_root(tmp_path))["cocopanoptic"]
-    assert not row.ready and "not COCO panoptic annotations" in row.note
-    with pytest.raises(FileNotFoundError, match="cocopanoptic: .*panoptic_val2017.json: not COCO"):
+    assert not row.ready and fault in row.note
+    with pytest.raises(FileNotFoundError, match=f"cocopanoptic: .*panoptic_val2017.json: {fault}"):
         require(["cocopanoptic"], tmp_path)
 
 
@@ -103,6 +110,45 @@ def test_captions_without_label_maps_are_ready_with_a_warning(tmp_path):
         path.unlink()
     row = by_name(check_root(tmp_path))["coco train2017"]
     assert row.ready and "no segmenter can be trained" in row.note
+
+
+@pytest.mark.parametrize(
+    ("folder", "moved", "words"),
+    [
+        (
+            "ADEChallengeData2016",
+            "ade/ADEChallengeData2016",
+            "ade/ADEChallengeData2016/annotations/validation is there: move it to ADE",
+        ),
+        (
+            "ADEChallengeData2016/annotations",
+            "ADEChallengeData2016/annotations/annotations",
+            "2016/annotations/annotations/validation is there: move it to ADE",
+        ),
+        (
+            "ADEChallengeData2016/annotations/validation",
+            "ADEChallengeData2016/annotations/validation/unpacked",
+            "validation holds the folder unpacked: move what is in it up to ADE",
+        ),
+    ],
+)
+def test_label_maps_one_folder_too_deep_are_found(tmp_path, folder, moved, words):
+    make_ade150(tmp_path)
+    (tmp_path / folder).rename(tmp_path / "aside")
+    (tmp_path / moved).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "aside").rename(tmp_path / moved)
+    with pytest.raises(FileNotFoundError, match=words):
+        require(["ade150"], tmp_path)
+
+
+def test_cocos_label_maps_one_folder_too_deep_are_found(tmp_path):
+    make_coco(tmp_path / "coco")
+    maps = tmp_path / "coco/stuffthingmaps"
+    maps.rename(tmp_path / "aside")
+    maps.mkdir()
+    (tmp_path / "aside").rename(maps / "stuffthingmaps")
+    note = by_name(check_root(tmp_path))["coco val2017"].note
+    assert "coco/stuffthingmaps/stuffthingmaps/val2017 is there: move it to coco/stuff" in note
 
 
 def test_everything_missing_is_told_at_once(tmp_path):

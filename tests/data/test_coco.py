@@ -1,11 +1,18 @@
+import json
+import os
 from collections import Counter
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.data.classes import load_class_list
 from pipeline.data.coco import read_coco
-from pipeline.records import Caption
-from tests.data.folders import make_coco, samples, save_picture, write_json
+from pipeline.data.labels import read_label
+from pipeline.records import Caption, Reject, write_parquet
+from tests.data.folders import make_coco, samples, save_label, save_picture, write_json
+
+STUFF = load_class_list("cocostuff").label_map
 
 
 def reasons(rejects):
@@ -108,3 +115,102 @@ def test_real_sample():
     assert reasons(val_rejects) == {"no label map": 134}
     assert reasons(train_rejects) == {"no label map": 68, "no caption": 89}
     assert all(len(r.captions) >= 5 for r in val)
+
+
+def shift(root, by=1, split="val2017"):
+    for path in (root / "stuffthingmaps" / split).iterdir():
+        save_label(path, read_label(path).astype(np.uint8) + np.uint8(by))
+
+
+def test_maps_that_count_from_one_are_refused(tmp_path):
+    root = make_coco(tmp_path)
+    assert reasons(read_coco(root, "val2017", label_map=STUFF)[1]) == {
+        "no caption": 1, "no label map": 1
+    }  # fmt: skip
+    shift(root)  # 255 becomes 0, wood 182
+    records, rejects = read_coco(root, "val2017", label_map=STUFF)
+    assert reasons(rejects)["label maps numbered otherwise"] == 2
+    assert [record.label_path for record in records] == [None, None]
+
+
+def test_maps_painted_as_one_mask_are_refused(tmp_path):
+    root = make_coco(tmp_path)
+    for path in (root / "stuffthingmaps/val2017").iterdir():
+        save_label(path, np.where(read_label(path) == 1, 255, 0).astype(np.uint8))
+    records, rejects = read_coco(root, "val2017", label_map=STUFF)
+    assert reasons(rejects)["label maps painted 0 and 255"] == 2
+    assert [record.label_path for record in records] == [None, None]
+
+
+def test_a_map_with_an_unknown_value_is_refused_alone(tmp_path):
+    root = make_coco(tmp_path)
+    save_label(root / "stuffthingmaps/val2017/000000000003.png", np.full((6, 8), 182, np.uint8))
+    _, rejects = read_coco(root, "val2017", label_map=STUFF)
+    [reject] = [r for r in rejects if r.reason == "unknown class in label map"]
+    assert reject.item == "stuffthingmaps/val2017/000000000003.png"
+    assert reject.detail.startswith("found 182; expected COCO-Stuff's category ids less 1, 0..181")
+
+
+def test_a_picture_cut_short_is_refused(tmp_path):
+    root = make_coco(tmp_path)
+    path = root / "val2017/000000000001.jpg"
+    path.write_bytes(path.read_bytes()[:-40])
+    records, rejects = read_coco(root, "val2017", label_map=STUFF)
+    assert [record.image_id for record in records] == [2, 3]
+    assert ("val2017/000000000001.jpg", "unreadable picture") in [
+        (r.item, r.reason) for r in rejects
+    ]
+
+
+def test_ids_that_no_table_holds_and_ids_twice_are_named(tmp_path):
+    root = make_coco(tmp_path)
+    save_picture(root / "val2017" / "1.jpg")
+    save_picture(root / "val2017" / f"{10**30}.jpg")
+    save_picture(root / "val2017" / "\u0663.jpg")  # an Arabic 3
+    path = root / "annotations" / "captions_val2017.json"
+    content = json.loads(path.read_text())
+    content["images"] += [{"id": 10**30, "height": 6, "width": 8}]
+    content["annotations"] += [
+        {"id": 11, "image_id": 2, "caption": "A second 11."},
+        {"id": 2**63, "image_id": 2, "caption": "Too large an id."},
+        {"id": -1, "image_id": 2, "caption": "Too small an id."},
+        {"id": "9" * 5000, "image_id": 2, "caption": "Far too large an id."},
+    ]
+    write_json(path, content)
+    records, rejects = read_coco(root, "val2017")
+    assert [record.image_id for record in records] == [1, 2, 3]
+    found = [(r.item, r.reason) for r in rejects]
+    assert found[:6] == [
+        ('captions_val2017.json "images"[2]', "wrong entry"),
+        ('captions_val2017.json "annotations"[3]', "two captions of one id"),
+        *[(f'captions_val2017.json "annotations"[{i}]', "wrong entry") for i in (4, 5, 6)],
+        ("val2017/1.jpg", "two files of one image id"),
+    ]
+    assert found[6:8] == [
+        (f"val2017/{10**30}.jpg", "name is no image id"),
+        ("val2017/\u0663.jpg", "name is no image id"),
+    ]
+    write_parquet(tmp_path / "rejects.parquet", rejects, Reject)
+
+
+def test_names_that_are_no_text_are_rejects_that_can_be_written(tmp_path):
+    root = make_coco(tmp_path)
+    picture = (root / "val2017/000000000001.jpg").read_bytes()
+    (root / "val2017" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(picture)
+    (root / "val2017" / "._000000000001.jpg").write_bytes(b"macOS")
+    _, rejects = read_coco(root, "val2017")
+    assert ("val2017/caf\\xe9.jpg", "name is no image id") in [(r.item, r.reason) for r in rejects]
+    assert not any("._" in reject.item for reject in rejects)
+    write_parquet(tmp_path / "rejects.parquet", rejects, Reject)
+
+
+def test_label_maps_one_folder_too_deep_are_said_to_be(tmp_path):
+    root = make_coco(tmp_path)
+    folder = root / "stuffthingmaps" / "val2017"
+    folder.rename(root / "moved")
+    folder.mkdir()
+    (root / "moved").rename(folder / "val2017")
+    _, rejects = read_coco(root, "val2017")
+    [reject] = [r for r in rejects if r.reason == "unpacked one folder too deep"]
+    assert reject.item == "stuffthingmaps/val2017"
+    assert reject.detail.startswith("stuffthingmaps/val2017/val2017 is there: move it to stuff")

@@ -1,8 +1,17 @@
+import io
+import struct
+import zlib
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.data.images import image_size, read_image
+from pipeline.data import images
+from pipeline.data.images import image_size, is_turned, opened_image, read_image
+from pipeline.data.labels import read_label
+from pipeline.errors import UserError
 from tests.data.folders import save_picture
 
 ORIENTATION = 0x0112
@@ -46,18 +55,141 @@ UPRIGHT = {
 }
 
 
-@pytest.mark.parametrize("orientation", UPRIGHT)
-def test_exif_orientation_is_applied(tmp_path, orientation):
-    stored = np.arange(6, dtype=np.uint8).reshape(2, 3) * 50
-    picture = Image.fromarray(np.stack([stored] * 3, -1))
-    exif = picture.getexif()
-    exif[ORIENTATION] = orientation
-    picture.save(tmp_path / "a.png", exif=exif)
-    expected = np.array(UPRIGHT[orientation]) * 50
-    assert np.array_equal(read_image(tmp_path / "a.png")[..., 0], expected)
-    assert image_size(tmp_path / "a.png") == expected.shape
-    assert image_size(tmp_path / "a.png", upright=False) == (2, 3)
-    assert np.array_equal(read_image(tmp_path / "a.png", upright=False)[..., 0], stored)
+FORMATS = {
+    "a.png": {},
+    "a.jpg": {"quality": 100, "subsampling": 0},
+    "a.webp": {"lossless": True},
+    "raw.tif": {},
+    "packed.tif": {"compression": "tiff_lzw"},
+}
+
+
+@pytest.mark.parametrize("file", FORMATS)
+@pytest.mark.parametrize("orientation", [*UPRIGHT, 0, 9, 65535])
+def test_every_orientation_in_every_format_is_as_the_upright_picture(tmp_path, file, orientation):
+    """Values outside 1..8 mean nothing. Size, pixels and Pillow's own opened image agree."""
+    stored = np.kron(np.arange(6, dtype=np.uint8).reshape(2, 3) * 50, np.ones((16, 16), np.uint8))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6 if file == "packed.tif" else orientation
+    Image.fromarray(np.stack([stored] * 3, -1)).save(tmp_path / file, exif=exif, **FORMATS[file])
+    if file == "packed.tif":  # libtiff writes no value outside 1..8
+        tag = (ORIENTATION, 3, 1)
+        old, new = (struct.pack("<HHIH", *tag, value) for value in (6, orientation))
+        content = (tmp_path / file).read_bytes()
+        assert content.count(old) == 1
+        (tmp_path / file).write_bytes(content.replace(old, new))
+    upright = np.kron(np.array(UPRIGHT.get(orientation, UPRIGHT[1])) * 50, np.ones((16, 16)))
+
+    path, exact = tmp_path / file, 2 if file == "a.jpg" else 0
+    assert image_size(path) == upright.shape
+    assert image_size(path, upright=False) == stored.shape
+    assert np.abs(read_image(path)[..., 0] - upright).max() <= exact
+    assert np.abs(read_image(path, upright=False)[..., 0].astype(int) - stored).max() <= exact
+    assert is_turned(path) == (2 <= orientation <= 8)
+    with Image.open(path) as image:
+        assert np.array_equal(opened_image(image), read_image(path))
+        image.load()
+        assert np.array_equal(opened_image(image), read_image(path))
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "HSV", "LAB", "RGBa", "RGBX", "PA"])
+def test_other_modes_that_pillow_knows_become_rgb(mode):
+    pixels = np.full((2, 3, 3), (200, 30, 90), np.uint8)
+    found = opened_image(Image.fromarray(pixels).convert("RGBA").convert(mode))
+    assert np.abs(found.astype(int) - pixels).max() <= (60 if mode == "PA" else 3)  # web palette
+
+
+def test_a_mode_without_a_rule_is_refused():
+    with pytest.raises(UserError, match="the picture: cannot be decoded .*La"):
+        opened_image(Image.new("La", (2, 2)))
+
+
+GRAY = np.array([[0, 1, 51, 128, 255]])
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("file", ["a.png", "a.tif"])
+def test_the_depth_of_whole_numbers_is_the_first_that_holds_them(tmp_path, bits, file):
+    values = np.rint(GRAY / 255 * (2**bits - 1)).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / file)
+    assert read_image(tmp_path / file)[0].tolist() == np.stack([GRAY[0]] * 3, -1).tolist()
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_floats_of_0_to_1_and_whole_ones_of_0_to_255_are_read(tmp_path, white):
+    Image.fromarray((GRAY / 255 * white).astype(np.float32)).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif")[0, :, 0].tolist() == GRAY[0].tolist()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.float32([[0, 1.5]]), np.float32([[0, 0.5, 200]]), np.float32([[0, 256]]),
+        np.float32([[-0.1, 1]]), np.float32([[0, np.nan, 1]]), np.float32([[0, np.inf]]),
+        np.int32([[-1, 9]]), np.int32([[0, 65536]]),
+    ],
+)  # fmt: skip
+def test_values_without_a_rule_are_refused_by_name(tmp_path, values):
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(
+        UserError, match="a.tif: holds values .* expected (values within 0..1|0..65535)"
+    ):
+        read_image(tmp_path / "a.tif")
+
+
+def test_bands_give_what_the_whole_gives(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 8
+    pictures = {
+        "rgb.png": rng.integers(0, 256, (37, 23, 3), dtype=np.uint8),
+        "deep.png": rng.integers(0, 65536, (37, 23), dtype=np.uint16),
+        "float.tif": rng.random((37, 23), dtype=np.float32),
+    }
+    for name, pixels in pictures.items():
+        Image.fromarray(pixels).save(tmp_path / name, exif=exif)
+    whole = {name: read_image(tmp_path / name) for name in pictures}
+    monkeypatch.setattr(images, "_BAND", 100)
+    for name in pictures:
+        assert np.array_equal(read_image(tmp_path / name), whole[name])
+
+
+def promising(path, width, height):
+    """A PNG of a few bytes whose header promises so many pixels."""
+    buffer = io.BytesIO()
+    Image.new("L", (1, 1)).save(buffer, "PNG")
+    data = bytearray(buffer.getvalue())
+    data[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("size", [(20_000, 10_001), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_picture_too_large_is_refused_by_its_header(tmp_path, size):
+    promising(tmp_path / "a.png", *size)
+    for read in (read_image, image_size, read_label):
+        with pytest.raises(UserError, match=r"a.png: .*more than the 200,000,000 .* smaller"):
+            read(tmp_path / "a.png")
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(deadline=None, max_examples=200)
+@given(st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF"]), st.data())
+def test_any_bytes_are_a_picture_or_an_error_that_names_the_file(tmp_path_factory, kind, data):
+    buffer = io.BytesIO()
+    Image.fromarray(np.arange(108, dtype=np.uint8).reshape(6, 6, 3)).save(buffer, kind)
+    content = bytearray(buffer.getvalue())
+    spots = st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255))
+    for place, value in data.draw(st.lists(spots, max_size=5)):
+        content[place] = value
+    path = tmp_path_factory.mktemp("bytes") / "a.png"
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    for read in (read_image, image_size, read_label):
+        try:
+            read(path)
+        except UserError as error:
+            assert str(path) in str(error)
 
 
 def test_cut_short_picture_is_named(tmp_path):

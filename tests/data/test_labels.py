@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from pipeline.data.label_values import stored_values
 from pipeline.data.labels import apply_label_map, read_label, write_label
+from pipeline.errors import UserError
 
 
 def test_values_without_a_map_stay(tmp_path):
@@ -27,6 +32,48 @@ def test_palette_indices_count_not_colours(tmp_path):
     picture.putpalette([0, 0, 0, 9, 9, 9, 50, 0, 0, 0, 70, 0])
     picture.save(tmp_path / "a.png")
     assert read_label(tmp_path / "a.png").tolist() == [[3, 1]]
+
+
+def gray_png(path, values, bits):
+    """A gray PNG of so few bits a pixel, which Pillow does not write by itself from values."""
+    height, width = values.shape
+    rows = np.unpackbits(values.astype(np.uint8)[..., None], axis=2)[..., -bits:].reshape(
+        height, -1
+    )
+    lines = b"".join(b"\0" + np.packbits(row).tobytes() for row in rows)
+    header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_gray_of_few_bits_keeps_the_stored_values(tmp_path, bits):
+    values = np.arange(2**bits * 3).reshape(3, -1) % 2**bits
+    gray_png(tmp_path / "a.png", values, bits)
+    assert np.array_equal(read_label(tmp_path / "a.png"), values)
+    assert stored_values(tmp_path / "a.png") == dict.fromkeys(range(2**bits), 3)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_palettes_of_few_bits_keep_their_indices(tmp_path, bits):
+    values = np.arange(2**bits * 3).reshape(3, -1) % 2**bits
+    picture = Image.fromarray(values.astype(np.uint8), mode="P")
+    picture.putpalette([7 * i % 256 for i in range(3 * 2**bits)])
+    picture.save(tmp_path / "a.png", bits=bits)
+    assert np.array_equal(read_label(tmp_path / "a.png"), values)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "GIF", "TIFF"])
+def test_another_format_under_the_name_of_a_png_is_refused(tmp_path, kind):
+    Image.fromarray(np.array([[3, 1]], np.uint8)).save(tmp_path / "a.png", kind)
+    with pytest.raises(UserError, match=f"a.png: a {kind} file whatever its name says"):
+        read_label(tmp_path / "a.png")
 
 
 def test_sixteen_bits_where_needed(tmp_path):

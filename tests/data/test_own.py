@@ -1,10 +1,11 @@
 import json
+import os
 
 import numpy as np
 import pytest
 
-from pipeline.data.own import broken_pictures, read_own
-from pipeline.records import Caption
+from pipeline.data.own import read_own
+from pipeline.records import Caption, Reject, write_parquet
 from tests.data.folders import save_label, save_picture, write_json
 
 
@@ -49,6 +50,14 @@ def test_a_held_out_picture_without_a_mask_is_told(tmp_path):
     assert faults(data) == {
         "images/c.jpg": "no label map; held out by val.txt, but without one not evaluated"
     }
+
+
+def test_masks_one_folder_too_deep_are_told(tmp_path):
+    root = make_own(tmp_path)
+    (root / "masks/masks").mkdir()
+    (root / "masks/c.png").rename(root / "masks/masks/c.png")
+    told = faults(read_own(root))["masks/masks/c.png"]
+    assert told.endswith("if it is of images/c.jpg, name it masks/c.png")
 
 
 def test_captions_alone_are_enough(tmp_path):
@@ -115,6 +124,7 @@ def test_every_wrong_line_is_named(tmp_path):
         ("cat\n\nsofa\n", "classes.txt:2: empty; expected the name of class 1"),
         ("cat\nsofa\ncat\n", "classes.txt:3: 'cat' is already in line 1"),
         ("cat\n\nsofa\ncat\n", "txt:2: empty; .*\n.*txt:4: 'cat' is already in line 1"),
+        ("cat\nsofa\ncat\u200b\n", "txt: names look the same: 'cat' and 'cat.u200b'; rename all"),
         ("\n".join(map(str, range(256))), "256 classes; label maps have room for 255"),
         (None, "classes.txt: missing; with masks/"),
     ],
@@ -164,7 +174,8 @@ def test_every_wrong_entry_of_coco_captions_is_named(tmp_path):
         for key, index in (("images", 1), ("images", 2), ("annotations", 1), ("annotations", 2))
     ]
     assert found['captions.json "images"[2]'] == (
-        'wrong entry; found "c.jpg"; expected file_name, id (ids and sizes are whole numbers)'
+        'wrong entry; found "c.jpg"; expected file_name, id (ids and sizes are whole numbers from '
+        "0 to 2^63 - 1)"
     )
 
 
@@ -374,6 +385,141 @@ def test_pictures_cut_short_are_found_by_decoding(tmp_path):
     path = root / "images" / "a.jpg"
     path.write_bytes(path.read_bytes()[:-40])
     data = read_own(root)
-    assert data.rejects == [] or "images/a.jpg" not in faults(data)
-    [broken] = broken_pictures(data)
+    [broken] = data.rejects
     assert (broken.item, broken.reason) == ("images/a.jpg", "unreadable picture")
+
+
+def test_names_of_other_bytes_are_named_and_the_rest_is_used(tmp_path):
+    root = make_own(tmp_path)
+    picture = (root / "images" / "a.jpg").read_bytes()
+    (root / "images" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(picture)
+    folder = root / "images" / os.fsdecode(b"\xff")
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(picture)
+    (root / "masks" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")
+    data = read_own(root)
+    assert faults(data) == dict.fromkeys(
+        ("images/caf\\xe9.jpg", "images/\\xff/a.jpg", "masks/caf\\xe9.png"),
+        "name is not UTF-8; expected UTF-8; rename it",
+    )
+    assert len(data.train) == 2
+    write_parquet(tmp_path / "rejects.parquet", data.rejects, Reject)
+
+
+def test_a_folder_whose_own_name_is_no_text_is_refused(tmp_path):
+    root = make_own(tmp_path / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(ValueError, match="the folder's name is not UTF-8; rename it") as error:
+        read_own(root)
+    str(error.value).encode()
+
+
+@pytest.mark.parametrize("twin", ["a\u200b.jpg", "a\u200e.jpg", "\ufeffa.jpg"])
+def test_pictures_whose_names_look_the_same_are_left_out(tmp_path, twin):
+    root = make_own(tmp_path)
+    save_picture(root / "images" / twin)
+    data = read_own(root)
+    found = faults(data)
+    for name in ("a.jpg", twin):
+        assert found.pop(f"images/{name}").startswith("names look the same; ")
+    assert found == {
+        f"captions.jsonl:{line}": "names look the same; 'a.jpg' is in images/, see there"
+        for line in (1, 3)
+    }
+    assert [record.path for record in data.train] == ["images/sub/b.png"]
+
+
+def test_accents_in_two_forms_are_two_pictures_that_look_the_same(tmp_path):
+    root = make_own(tmp_path)
+    for name in ("cafe\u0301.jpg", "caf\u00e9.jpg"):
+        save_picture(root / "images" / name)
+    assert [fault.split(";")[0] for fault in faults(read_own(root)).values()] == [
+        "names look the same"
+    ] * 2
+
+
+def test_a_mask_finds_its_picture_however_accents_are_written(tmp_path):
+    root = make_own(tmp_path)
+    save_picture(root / "images" / "caf\u00e9.jpg")
+    (root / "masks" / "c.png").rename(root / "masks" / "cafe\u0301.png")
+    (root / "val.txt").write_text("cafe\u0301.jpg", encoding="utf-8")
+    data = read_own(root)
+    assert [record.label_path for record in data.val] == ["masks/cafe\u0301.png"]
+    assert data.rejects == []
+
+
+def test_two_masks_of_one_picture_are_no_mask(tmp_path):
+    root = make_own(tmp_path)
+    (root / "masks" / "c.PNG").write_bytes((root / "masks" / "c.png").read_bytes())
+    found = faults(read_own(root))
+    assert [found[f"masks/c.{e}"].split(";")[0] for e in ("PNG", "png")] == [
+        "two masks of one picture"
+    ] * 2
+
+
+def test_masks_painted_as_one_object_are_refused(tmp_path):
+    """0 would be the first class, the cat, and 255 not labelled: background learned as cat."""
+    root = make_own(tmp_path)
+    for path in (root / "masks/c.png", root / "masks/sub/b.png"):
+        save_label(path, np.where(np.arange(48).reshape(6, 8) < 9, 255, 0).astype(np.uint8))
+    data = read_own(root)
+    assert {r.item: r.reason for r in data.rejects} == {
+        "masks/sub/b.png": "label maps painted 0 and 255",
+        "masks/c.png": "label maps painted 0 and 255",
+    }
+    assert all(record.label_path is None for record in data.train + data.val)
+
+
+def test_masks_that_count_from_one_are_refused(tmp_path):
+    root = make_own(tmp_path)
+    save_label(root / "masks/c.png", np.ones((6, 8), np.uint8))
+    save_label(root / "masks/sub/b.png", np.full((6, 8), 2, np.uint8))
+    assert [r.reason for r in read_own(root).rejects] == ["label maps numbered otherwise"] * 2
+
+
+def test_a_hint_by_the_only_file_of_that_name(tmp_path):
+    root = make_own(tmp_path)
+    save_picture(root / "images" / "my dog.jpg")
+    names = ["b.png", "C:\\data\\b.png", "my%20dog.jpg", "/home/me/images/c.jpg", "z.jpg"]
+    with open(root / "captions.jsonl", "a") as file:
+        for name in names:
+            file.write(json.dumps({"image": name, "caption": "A dog."}) + "\n")
+    (root / "masks" / "masks").mkdir()
+    (root / "masks" / "c.png").rename(root / "masks" / "masks" / "c.png")
+    found = faults(read_own(root))
+    meant = ["sub/b.png", "sub/b.png", "my dog.jpg", "c.jpg"]
+    for line, name in enumerate(meant, start=5):
+        assert f"did you mean {name!r}?" in found[f"captions.jsonl:{line}"]
+    assert "did you mean" not in found["captions.jsonl:9"]
+    assert found["masks/masks/c.png"].endswith("if it is of images/c.jpg, name it masks/c.png")
+
+
+def test_a_folder_one_too_deep_is_pointed_to(tmp_path):
+    make_own(tmp_path / "mydata" / "mydata")
+    with pytest.raises(FileNotFoundError, match="did you mean .*mydata/mydata"):
+        read_own(tmp_path / "mydata")
+
+
+def test_when_no_picture_can_be_used_all_are_named(tmp_path):
+    save_picture(tmp_path / "images" / "a.jpg")
+    save_picture(tmp_path / "images" / "a\u200b.jpg")
+    (tmp_path / "val.txt").write_text("a.jpg")
+    with pytest.raises(FileNotFoundError) as error:
+        read_own(tmp_path)
+    assert str(error.value).count("names look the same") == 2
+
+
+def test_captions_of_one_id_and_ids_that_no_table_holds(tmp_path):
+    for name in "ab":
+        save_picture(tmp_path / "images" / f"{name}.jpg")
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+    texts = [(5, 1, "A dog."), ("5", 2, "A cat."), (6, 2, "A cow."), (2**63, 2, "A bee.")]
+    annotations = [{"id": i, "image_id": image, "caption": text} for i, image, text in texts]
+    write_json(tmp_path / "captions.json", {"images": images, "annotations": annotations})
+    data = read_own(tmp_path)
+    assert [[c.id for c in record.captions] for record in data.train] == [[5], [6]]
+    found = faults(data)
+    assert found.pop('captions.json "annotations"[1]') == (
+        "two captions of one id; id 5 is already that of another caption"
+    )
+    assert found.pop('captions.json "annotations"[3]').startswith("wrong entry; found ")
+    assert found == {}

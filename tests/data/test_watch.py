@@ -1,5 +1,6 @@
 """A survey changes when the files do, and only then."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -111,3 +112,16 @@ def test_through_dvc_a_changed_file_makes_the_data_set_new(tmp_path):
     before = (tmp_path / "data/dataset/watched.json").read_text()
     assert "Running stage 'dataset'" in dvc(tmp_path, "repro", "dataset")
     assert (tmp_path / "data/dataset/watched.json").read_text() != before
+
+
+def test_names_of_other_bytes_are_looked_at_too(tmp_path, digests):
+    """They are rejects of stage `dataset`; here they are files like others."""
+    root = make_own(tmp_path / "own")
+    before = survey("own", str(root), "own", digests)
+    save_picture(root / "images" / "x.jpg")
+    (root / "images" / "x.jpg").rename(root / "images" / os.fsdecode(b"caf\xe9.jpg"))
+    with Digests(tmp_path / "digests.sqlite") as known:
+        after = survey("own", str(root), "own", known)
+    assert (after.files, after.digest == before.digest) == (before.files + 1, False)
+    with Digests(tmp_path / "digests.sqlite") as known:
+        assert survey("own", str(root), "own", known) == after

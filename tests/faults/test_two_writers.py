@@ -1,11 +1,9 @@
-"""Two `dvc repro` at a time: DVC's own lock goes with DVC, the stage that it started stays."""
+"""A stage that DVC does not know of is at work in a folder that `dvc repro` wants to write."""
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 from tests.test_lock import ROOT, wait_for
@@ -51,27 +49,31 @@ def start_dvc(project: Path) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def test_a_stage_that_outlives_dvc_is_not_joined_by_a_second_one(tmp_path):
+def start_stage(project: Path) -> subprocess.Popen:
+    """The stage by hand, as one that DVC left behind would run on."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "slow.py", "--out", "data/made"]
+    return subprocess.Popen(command, cwd=project, env=environment)
+
+
+def test_a_second_writer_through_dvc_is_refused_and_the_first_ends_whole(tmp_path):
     (tmp_path / "slow.py").write_text(textwrap.dedent(STAGE))
     (tmp_path / "dvc.yaml").write_text(textwrap.dedent(DAG))
     for name in ("pipeline", "tests"):  # dvc() runs its stages with the project's own code
         (tmp_path / name).symlink_to(ROOT / name)
     dvc(tmp_path, "init", "--no-scm", "--quiet")
-    first = start_dvc(tmp_path)
-    wait_for(tmp_path / "begun", first)
-    first.send_signal(signal.SIGTERM)
-    first.wait(timeout=300)
-    second = start_dvc(tmp_path)
-    said = second.communicate(timeout=300)[0]
-    assert second.returncode != 0
-    assert (
-        "error: data/made: locked by process " in said and "is writing there; wait until" in said
-    ), said
-    (tmp_path / "go").touch()
-    end = time.monotonic() + 300
-    while (tmp_path / "data/.made.lock").exists():  # the first stage ends whole
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    first = start_stage(tmp_path)
+    try:
+        wait_for(tmp_path / "begun", first)
+        second = start_dvc(tmp_path)
+        said = second.communicate(timeout=300)[0]
+        assert second.returncode != 0
+        assert "error: data/made: locked by process " in said, said
+        assert "is writing there; wait until" in said, said
+        (tmp_path / "go").touch()
+        assert first.wait(timeout=300) == 0
+    finally:
+        first.kill()
     assert "(4 of 4 shards kept)" in dvc(tmp_path, "repro")
     run(tmp_path / "alone")
     assert contents(tmp_path / "data/made") == contents(tmp_path / "alone")

@@ -21,6 +21,7 @@ def load_original(folder: Path, weights: str) -> tuple[MaskFormer, MaskClip]:
     parts = parts_of(golden)
     segmenter = MaskFormer(segmenter_config(golden.about["config"]))
     segmenter.load_state_dict(parts.segmenter)
+    segmenter.to(golden.device)
     mean, std = (unit_colour(parts.colours[key], None) for key in COLOURS)
     described = _described_clip(folder, parts.clip)
     return segmenter.eval(), clip_of(parts.clip, described, mean=mean, std=std)
@@ -52,7 +53,7 @@ def clip_of(
         weights |= {key: value for key, value in own.items() if not key.startswith("visual.")}
     fill(clip.clip, weights, "golden weights")
     clip.set_prompts(prompts)
-    return clip.eval()
+    return clip.to(Golden.device).eval()
 
 
 def open_clip_config(described: dict, quick_gelu: bool = True) -> dict:

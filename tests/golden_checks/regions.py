@@ -13,7 +13,9 @@ def check_regions(golden: Golden) -> None:
     """Valid flags, boxes and crops exactly, pictures and masks of every way to cut."""
     image, probabilities = golden.tensor("image_u8"), golden.tensor("soft_masks")
     constants = golden.about["constants"]
-    colours = [torch.tensor(constants[key]) for key in ("pixel_mean", "pixel_std")]
+    colours = [
+        torch.tensor(constants[key], device=golden.device) for key in ("pixel_mean", "pixel_std")
+    ]
     mean, std = (colour.view(3, 1, 1) for colour in colours)
     size = int(re.search(r"resized \(V,3,(\d+),", golden.about["outputs"])[1])
     first, step = map(int, re.search(r"(\d+)::(\d+)", golden.about["outputs"]).groups())
@@ -23,10 +25,10 @@ def check_regions(golden: Golden) -> None:
             image, probabilities, threshold, size, *colours,
             how["mask_fill"], how["mask_expand_ratio"], how["mask_matting"],
         )  # fmt: skip
-        assert np.array_equal(regions.valid.numpy(), golden[f"{kind}.valid"])
+        assert np.array_equal(regions.valid.cpu().numpy(), golden[f"{kind}.valid"])
         tight = masks_to_boxes(probabilities[regions.valid] > threshold)
-        assert np.array_equal(tight.numpy(), golden[f"{kind}.bbox_xyxy"])
-        assert np.array_equal(regions.boxes_xyxy.numpy(), golden[f"{kind}.crop_ltrb"])
+        assert np.array_equal(tight.cpu().numpy(), golden[f"{kind}.bbox_xyxy"])
+        assert np.array_equal(regions.boxes_xyxy.cpu().numpy(), golden[f"{kind}.crop_ltrb"])
 
         for key, ours in (("regions", regions.images), ("region_masks", regions.masks[:, None])):
             if f"{kind}.{key}" in golden:

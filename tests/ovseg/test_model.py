@@ -3,12 +3,14 @@ import pytest
 import torch
 
 from pipeline.clip.store import save_clip
+from pipeline.errors import UserError
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.semantic import label_map
 from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.propose import at_test_size
+from pipeline.segmenter.propose import at_test_size, size_looked_at
 from pipeline.segmenter.store import save_segmenter
+from pipeline.views import LOOK_PIXELS
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.segmenter.tiny import config, resnet, swin
 
@@ -145,6 +147,46 @@ def test_the_test_size_is_detectron2s():
     assert at_test_size(image, 50).shape == (3, 50, 151)  # 150.5 rounds up
     assert at_test_size(image, 50, 100).shape == (3, 33, 100)  # the long side decides
     assert at_test_size(image[:1], 1, 10).shape == (3, 1, 10)
+
+
+def test_stages_look_at_no_more_than_segment_does():
+    image = np.zeros((1600, 2000, 3), dtype=np.uint8)
+    for sides in ((None, None), (1500, None), (1600, 2000)):
+        _, height, width = at_test_size(image, *sides).shape
+        assert 0.9 * LOOK_PIXELS < height * width <= LOOK_PIXELS
+
+
+@pytest.mark.parametrize("hw", [(3000, 4000), (9000, 9000), (1, 3_000_000), (2_000_000, 5)])
+@pytest.mark.parametrize("sides", [(None, None), (5000, None), (640, 2560)])
+def test_a_look_has_no_more_pixels_than_the_limit(hw, sides):
+    """Counted as padded for the segmenter, which makes 32 rows of one."""
+    height, width = size_looked_at(*hw, *sides, 2**20)
+    assert -(-height // 32) * -(-width // 32) * 32**2 <= 2**20
+    unlimited = size_looked_at(*hw, *sides, None)
+    assert height <= unlimited[0] and width <= unlimited[1]
+    if min(hw) > 100 and sides != (640, 2560):
+        assert height * width > 0.9 * 2**20 and height / width == pytest.approx(hw[0] / hw[1], 0.01)
+
+
+def test_what_is_within_the_limit_keeps_its_size():
+    assert size_looked_at(1440, 1440, None) == (1440, 1440)
+    assert size_looked_at(640, 2560, 640, 2560) == (640, 2560)
+    assert size_looked_at(9000, 9000, None, max_pixels=None) == (9000, 9000)
+
+
+def test_larger_pictures_are_made_smaller_and_their_labels_are_not(model, image):
+    limited = OVSeg(model.segmenter, model.clip, style=model.style, max_pixels=32 * 64)
+    found = limited.segment(image, NAMES, "ensemble")
+    assert found.labels.shape == image.shape[:2] == (50, 70)
+    height, width = found.looked_at
+    assert height <= 32 and width <= 64 and height / width == pytest.approx(50 / 70, 0.05)
+    assert limited.scores(image, NAMES).shape[1:] == (50, 70)
+    assert model.segment(image, NAMES).looked_at == (50, 70)
+    free = OVSeg(model.segmenter, model.clip, style=model.style, max_pixels=0)
+    assert free.segment(image, NAMES).looked_at == (50, 70)
+    for wrong in (-1, 1, 1023):
+        with pytest.raises(UserError, match=f"max_pixels is {wrong}; expected 1024 or more, or 0"):
+            OVSeg(model.segmenter, model.clip, max_pixels=wrong)
 
 
 def test_a_resized_look_gives_labels_at_the_pictures_own_size(model, image):

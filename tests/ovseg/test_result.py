@@ -1,14 +1,17 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from pipeline.ovseg import result
 from pipeline.ovseg.result import Segmentation
 
 RESULT = Segmentation(
     names=("cat", "dog", "sofa"),
     labels=np.array([[0, 0, 2], [2, 2, -1]], dtype=np.int32),
     scores=np.array([0.5, 0.1, 0.9], dtype=np.float32),
+    looked_at=(4, 6),
 )
 
 
@@ -21,6 +24,12 @@ def test_the_summary_is_json_largest_first():
     summary = json.loads(json.dumps(RESULT.summary()))
     assert [entry["name"] for entry in summary["classes"]] == ["sofa", "cat", "dog"]
     assert (summary["height"], summary["width"], summary["unnamed_pixels"]) == (2, 3, 1)
+    assert summary["looked_at"] == {"height": 4, "width": 6}
+
+
+def test_areas_are_the_same_counted_in_pieces(monkeypatch):
+    monkeypatch.setattr(result, "_COUNTED", 2)
+    assert replace(RESULT).regions == RESULT.regions
 
 
 def test_the_mask_of_a_name():

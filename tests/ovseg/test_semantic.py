@@ -5,20 +5,25 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from pipeline.ovseg import semantic
-from pipeline.ovseg.semantic import Contest, label_map, resize_rows, semantic_scores
+from pipeline.ovseg.semantic import Contest, label_map, mask_parts, resize_part, semantic_scores
 
 sides = st.integers(1, 40)
 
 
 @settings(deadline=None)
 @given(sides, sides, sides, sides, st.data())
-def test_any_band_equals_that_part_of_the_whole_resized(h, w, height, width, data):
+def test_any_part_equals_that_part_of_the_whole_resized(h, w, height, width, data):
     masks = torch.rand(2, h, w)
-    start = data.draw(st.integers(0, height - 1))
-    stop = data.draw(st.integers(start + 1, height))
+    part = []
+    for size in (height, width):
+        start = data.draw(st.integers(0, size - 1))
+        part.append(slice(start, data.draw(st.integers(start + 1, size))))
+    rows, columns = part
     whole = F.interpolate(masks[None], (height, width), mode="bilinear", align_corners=False)[0]
-    band = resize_rows(masks, (height, width), start, stop)
-    torch.testing.assert_close(band, whole[:, start:stop], atol=1e-5, rtol=0)
+    found = resize_part(masks, (height, width), (rows, columns))
+    torch.testing.assert_close(found, whole[:, rows, columns], atol=1e-5, rtol=0)
+    in_full = resize_part(masks, (height, width), (slice(0, height), slice(0, width)))
+    assert torch.equal(found, in_full[:, rows, columns])
 
 
 def test_resizing_masks_equals_resizing_the_scores():
@@ -58,13 +63,17 @@ def test_peaked_probabilities_leave_few_contenders():
     assert Contest.between(probabilities).ids.tolist() == list(range(0, 70, 7))
 
 
-def test_bands_do_not_change_the_labels(monkeypatch):
+@pytest.mark.parametrize("pixels", [1, 7, 29, 100])  # a pixel, part of a row, one and three rows
+def test_parts_do_not_change_the_labels(monkeypatch, pixels):
     classes, masks = torch.rand(6, 50), torch.rand(6, 17, 13)
     whole = label_map(classes, masks, (41, 29))
-    monkeypatch.setattr(semantic, "BAND_BYTES", 1)  # one row at a time
+    scores = semantic_scores(classes, masks, (41, 29))
+    assert (whole == scores.argmax(dim=0)).float().mean() > 0.999
+    monkeypatch.setattr(semantic, "BAND_BYTES", 4 * 50 * pixels)
+    sizes = {tuple(part.shape[1:]) for _, part in mask_parts(masks, (41, 29), 50)}
+    assert max(height * width for height, width in sizes) <= pixels
     assert torch.equal(label_map(classes, masks, (41, 29)), whole)
-    expected = semantic_scores(classes, masks, (41, 29)).argmax(dim=0)
-    assert (whole == expected).float().mean() > 0.999
+    torch.testing.assert_close(semantic_scores(classes, masks, (41, 29)), scores)
 
 
 @pytest.mark.parametrize("queries", [0, 1])

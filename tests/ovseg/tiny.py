@@ -10,13 +10,13 @@ from pipeline.segmenter.maskformer import MaskFormer
 CLIP_DIM = 16
 
 
-def tiny_segmenter(seed: int = 0, queries: int = 6) -> MaskFormer:
+def tiny_segmenter(seed: int = 0, queries: int = 6, clip_dim: int = CLIP_DIM) -> MaskFormer:
     torch.manual_seed(seed)
     config = SegmenterConfig(
         backbone=ResNetConfig(
             depth=18, stem="basic", stem_channels=8, res2_channels=8, res5_multi_grid=None
         ),
-        clip_dim=CLIP_DIM, conv_dim=64, mask_dim=16, hidden_dim=16, heads=2, feedforward=32,
+        clip_dim=clip_dim, conv_dim=64, mask_dim=16, hidden_dim=16, heads=2, feedforward=32,
         decoder_layers=1, dropout=0.0, queries=queries, class_hidden=16,
     )  # fmt: skip
     return MaskFormer(config).eval()

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from pycocotools import mask as coco_mask
 from safetensors.torch import load_file
 
 from pipeline.data.instances import TrueMasks, instances_file
+from pipeline.segmenter import fit as module
 from pipeline.segmenter.data import Augmentation
-from pipeline.segmenter.fit import ClosedSet, discard_checkpoints, fit, trained_classes
+from pipeline.segmenter.fit import ClosedSet, fit, trained_classes
 from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.measure import Measure, measure_recall
@@ -41,7 +42,8 @@ def run_with_losses(
     dataset, records = world(folder / "world", 4)
     closed = ClosedSet(dataset, records, [0, 1, 2], dataset.classes, text())
     model = config(dropout=0.0)
-    segmenter, result = fit(model, closed, PLAIN, True, how, start_from, folder / "out", CPU, 0)
+    places = (folder / "checkpoints", folder / "curves")
+    segmenter, result = fit(model, closed, PLAIN, True, how, start_from, *places, CPU, 0)
     return segmenter, result.losses
 
 
@@ -53,7 +55,7 @@ def test_a_training_that_diverges_is_told(tmp_path):
 
 def test_only_the_very_same_run_is_resumed(tmp_path):
     first = run(tmp_path, recipe()).state_dict()
-    checkpoints = tmp_path / "out/checkpoints"
+    checkpoints = tmp_path / "checkpoints"
     [folder] = checkpoints.iterdir()
     again = run(tmp_path, recipe()).state_dict()  # finds its last checkpoint
     assert all(torch.equal(first[key], again[key]) for key in first)
@@ -61,8 +63,50 @@ def test_only_the_very_same_run_is_resumed(tmp_path):
     run(tmp_path, recipe(seed=1))
     [other] = checkpoints.iterdir()
     assert other != folder
-    discard_checkpoints(tmp_path / "out")
-    assert not checkpoints.exists()
+
+
+OTHER_RECIPE = {
+    "steps": 3, "batch_size": 1, "learning_rate": 2e-3, "backbone_factor": 0.1,
+    "weight_decay": 0.1, "warmup_steps": 2, "clip_gradient": 0.1, "seed": 1, "bfloat16": True,
+    "weights": LossWeights(dice=2.0), "curve_steps": 10,
+}  # fmt: skip
+OTHER_AUGMENTATION = {
+    "crop": 32, "short_side": (64, 65), "long_side": 100, "flip": False, "colour": True,
+    "most_of_one_class": 0.5,
+}  # fmt: skip
+"""Another value of everything that decides what comes out."""
+
+
+def test_a_run_of_any_other_kind_has_a_checkpoint_folder_of_its_own(tmp_path, monkeypatch):
+    assert {f.name for f in fields(Recipe)} - OTHER_RECIPE.keys() == {"checkpoint_steps"}
+    assert {f.name for f in fields(Augmentation)} == OTHER_AUGMENTATION.keys()
+    monkeypatch.setattr(module, "train", lambda *given: given[4].folder)  # of its checkpoints
+    dataset, records = world(tmp_path / "world", 4)
+    closed = ClosedSet(dataset, records, [0, 1, 2], dataset.classes, text())
+    save_segmenter(tmp_path / "source", MaskFormer(config(dropout=0.0)))
+    start = tmp_path / "source/segmenter.safetensors"
+
+    def folder(
+        model=config(dropout=0.0), closed=closed, augmentation=PLAIN, count_ignored=True,  # noqa: B008
+        how=recipe(), start_from=None,  # noqa: B008
+    ) -> Path:  # fmt: skip
+        out = tmp_path / "out"
+        places = (out / "checkpoints", out / "curves")
+        return fit(model, closed, augmentation, count_ignored, how, start_from, *places, CPU, 0)[1]
+
+    first = folder()
+    assert folder() == first
+    others = [folder(how=replace(recipe(), **{k: v})) for k, v in OTHER_RECIPE.items()]
+    others += [folder(augmentation=replace(PLAIN, **{k: v})) for k, v in OTHER_AUGMENTATION.items()]
+    others += [folder(count_ignored=False), folder(start_from=start), folder(config(dropout=0.1))]
+    for changes in (
+        {"records": records[:3]},
+        {"class_ids": [0, 1, 3]},
+        {"text_features": text() * 0.5},
+        {"dataset": replace(dataset, label_map={0: 1})},
+    ):
+        others.append(folder(closed=replace(closed, **changes)))
+    assert len({first, *others}) == 1 + len(others)
 
 
 def test_a_warm_start_begins_with_the_given_weights(tmp_path):
@@ -89,7 +133,7 @@ def test_a_data_set_without_classes_cannot_be_learned(tmp_path):
         assert (ids, names) == ([], [])
         closed = ClosedSet(bare, records, ids, names, text()[:0])
         with pytest.raises(ValueError, match=reason):
-            fit(config(), closed, PLAIN, True, recipe(), None, tmp_path, CPU, 0)
+            fit(config(), closed, PLAIN, True, recipe(), None, tmp_path, tmp_path, CPU, 0)
 
 
 SCRIPT = """
@@ -163,6 +207,7 @@ def write_instances(path: Path) -> None:
             entry(3, 3, (60, 0, 70, 90), crowd=1),
             entry(4, 5, (0, 50, 35, 90)),
             entry(5, 5, (0, 50, 35, 90)) | {"image_id": 4},
+            entry(6, 5, (0, 0, 70, 90)) | {"segmentation": [[5, 5, 5, 9]]},
         ],
     }
     path.write_text(json.dumps(content))
@@ -179,8 +224,8 @@ def test_true_masks_are_one_per_category(tmp_path):
 
 @pytest.mark.parametrize("short_side", (None, 35))
 def test_recall_is_measured_on_every_readable_picture(tmp_path, short_side):
-    """Left out: a broken file, one that was resized after indexing, one whose objects are of
-    another size."""
+    """Left out: an object of two points, a broken file, one that was resized after indexing, one
+    whose objects are of another size."""
     dataset, records = world(tmp_path, 5)
     write_instances(tmp_path / "annotations/instances_all_val2017.json")
     (tmp_path / "2.png").write_bytes(b"broken")
@@ -203,6 +248,7 @@ def test_recall_is_measured_on_every_readable_picture(tmp_path, short_side):
     assert result["recall_never_labelled"] == 0  # 200 of 6300
     assert result["overlap_closed"] == pytest.approx(2 / 9, rel=0.1)
     assert [(reject.item, reject.reason) for reject in rejects] == [
+        ('instances_all_val2017.json "annotations"[5]', "unusable segmentation"),
         ("2.png", "unreadable picture"),
         ("3.png", "size changed since indexing"),
         ("4.png", "unusable instances"),

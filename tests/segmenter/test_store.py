@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pipeline import atomic
 from pipeline.errors import UserError
 from pipeline.segmenter.infer import infer_config
 from pipeline.segmenter.maskformer import MaskFormer
@@ -40,7 +41,15 @@ def test_what_is_missing_or_broken_is_named(tmp_path):
     model = MaskFormer(config())
     save_segmenter(tmp_path, model)
     weights = tmp_path / "segmenter.safetensors"
-    state = load_file(weights)
+    state = {key: value.clone() for key, value in load_file(weights).items()}  # not a memory map
+    whole = weights.read_bytes()
+    for damaged in (whole[:-5], whole[:-1] + bytes([whole[-1] ^ 1]), b""):
+        weights.write_bytes(damaged)
+        with pytest.raises(UserError, match="not the file that segmenter.json was written with"):
+            load_segmenter(tmp_path)
+    document = json.loads((tmp_path / "segmenter.json").read_text())
+    del document["sha256"]  # as of an earlier version
+    (tmp_path / "segmenter.json").write_text(json.dumps(document))
     save_file({k: v for k, v in state.items() if "query_embed" not in k}, weights)
     with pytest.raises(ValueError, match="missing: sem_seg_head.predictor.query_embed.weight"):
         load_segmenter(tmp_path)
@@ -50,8 +59,27 @@ def test_what_is_missing_or_broken_is_named(tmp_path):
     weights.write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="not a readable safetensors file"):
         load_segmenter(tmp_path)
-    (tmp_path / "segmenter.json").write_text(json.dumps({"queries": 0}))
-    with pytest.raises(ValueError, match="segmenter.json: not a segmenter's architecture"):
+    for content in ('{"queries": 0}', "[]", "{"):
+        (tmp_path / "segmenter.json").write_text(content)
+        with pytest.raises(UserError, match="segmenter.json: not a segmenter's architecture"):
+            load_segmenter(tmp_path)
+
+
+@pytest.mark.parametrize("moment", range(2))
+def test_killed_while_it_is_written_a_folder_holds_no_mixture(tmp_path, monkeypatch, moment):
+    save_segmenter(tmp_path, MaskFormer(config()))
+    move, moves = atomic.move, []
+
+    def killed(source, target):
+        if len(moves) == moment:
+            raise KeyboardInterrupt
+        moves.append(target)
+        move(source, target)
+
+    monkeypatch.setattr(atomic, "move", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_segmenter(tmp_path, MaskFormer(config(queries=9)))
+    with pytest.raises(UserError, match="segmenter.json: not found"):
         load_segmenter(tmp_path)
 
 
@@ -78,6 +106,9 @@ def test_weights_that_fit_nowhere_are_refused(tmp_path):
 
 def test_a_damaged_segmenter_is_named(tmp_path):
     save_segmenter(tmp_path, MaskFormer(config()))
+    description = json.loads((tmp_path / "segmenter.json").read_text())
+    del description["sha256"]  # as of an earlier version
+    (tmp_path / "segmenter.json").write_text(json.dumps(description))
     whole = (tmp_path / "segmenter.safetensors").read_bytes()
     for size in (0, 5, 8, 100, len(whole) // 2, len(whole) - 1):
         (tmp_path / "segmenter.safetensors").write_bytes(whole[:size])

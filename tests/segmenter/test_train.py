@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.resume import Checkpoints
 from pipeline.segmenter.data import Augmentation, TrainingSet
 from pipeline.segmenter.inference import MaskChoice, masks_of
 from pipeline.segmenter.maskformer import MaskFormer
@@ -45,7 +46,8 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch):
     def run(name: str):
         model = segmenter(backbone=swin(drop_path=0.2))
         out = tmp_path / name
-        return model, train(model, data, text(), recipe(), out / "checkpoints", out / "curves")
+        saved = Checkpoints(out / "checkpoints", "this run")
+        return model, train(model, data, text(), recipe(), saved, out / "curves")
 
     whole, result = run("whole")
     step = SegmenterTrainer.run_step
@@ -81,7 +83,7 @@ def test_it_learns_the_masks_of_a_toy_world(tmp_path):
     data = TrainingSet(dataset, records, [0, 1, 2], still, 0, count_ignored=False)
     model = segmenter(query_kind="anchored", queries=9, dropout=0.0)
     how = recipe(steps=120, batch_size=2, warmup_steps=5, curve_steps=10, learning_rate=1e-3)
-    result = train(model, data, text(), how, tmp_path / "checkpoints")
+    result = train(model, data, text(), how, Checkpoints(tmp_path, "run"))
     assert set(result.losses) >= {"total_loss", "loss_ce", "loss_mask", "loss_dice", "lr"}
     sample = data[0, 0]
     with torch.inference_mode():
@@ -97,7 +99,7 @@ def test_zero_steps_change_nothing(tmp_path):
     data = TrainingSet(dataset, records, [0, 1, 2], VARIED, 0, True)
     model = segmenter()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    result = train(model, data, text(), recipe(steps=0), tmp_path / "checkpoints")
+    result = train(model, data, text(), recipe(steps=0), Checkpoints(tmp_path, "run"))
     assert result.losses == {}
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 

@@ -40,6 +40,8 @@ def list_full(root: Path) -> Listing:
         subfolders[:] = [s for s in subfolders if not s.startswith("ADE_")]
         relative = Path(folder).relative_to(root).as_posix()
         for name in names:
+            if name.startswith("."):  # "._x.jpg" of macOS
+                continue
             if name.endswith("_seg.png"):
                 labels[name.removesuffix("_seg.png")] = f"{relative}/{name}"
             elif name.endswith(".jpg"):
@@ -49,7 +51,7 @@ def list_full(root: Path) -> Listing:
 
 def decode_full(path: Path, extra: Any = None) -> np.ndarray:
     """A `_seg.png` -> index into the full list of names, uint16 (H, W), 0 = unlabelled."""
-    red, green = np.moveaxis(read_image(path)[..., :2].astype(np.uint16), -1, 0)
+    red, green = np.moveaxis(read_image(path, upright=False)[..., :2].astype(np.uint16), -1, 0)
     return red // 10 * 256 + green
 
 
@@ -65,6 +67,7 @@ ADE150 = Benchmark(
     parts=_CHALLENGE_PARTS,
     list_pictures=list_challenge,
     class_list="ade150",
+    unlabelled=frozenset({0}),
 )
 
 ADE150_SYNONYMS = Benchmark(
@@ -74,6 +77,7 @@ ADE150_SYNONYMS = Benchmark(
     parts=_CHALLENGE_PARTS,
     list_pictures=list_challenge,
     class_list="ade150-synonyms",
+    unlabelled=frozenset({0}),
 )
 
 ADE847 = Benchmark(

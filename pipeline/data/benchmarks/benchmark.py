@@ -11,6 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.errors import UserError
+from pipeline.records import Reject
+
+STAGE = "dataset"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -30,12 +35,14 @@ class Part:
 class Listing:
     """The files of a set that are there, by picture name; paths are relative to the data root.
 
-    `extra` gives what else decoding a label file needs, JSON-able, by picture name.
+    `extra` gives what else decoding a label file needs, JSON-able, by picture name; `rejects` are
+    entries of lists that were left out.
     """
 
     images: dict[str, str]
     labels: dict[str, str]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    rejects: tuple[Reject, ...] = ()
 
     @property
     def complete(self) -> list[str]:
@@ -70,6 +77,9 @@ class Benchmark:
     list_pictures: Callable[[Path], Listing]  # of a data root
     class_list: str  # in pipeline/data/classes
     ignore_label: int = 255
+    unlabelled: frozenset[int] | None = None
+    """Stored values that are no class of the list but right; None: any (converted label files are
+    checked when they are decoded)."""
     has_split: bool = False  # the class list says which classes are seen
     conversion: Conversion | None = None
 
@@ -83,4 +93,17 @@ def files_by_stem(root: Path, folder: str, suffix: str) -> dict[str, str]:
     path = root / folder
     if not path.is_dir():
         return {}
-    return {f.stem: f"{folder}/{f.name}" for f in path.iterdir() if f.name.endswith(suffix)}
+    return {
+        f.stem: f"{folder}/{f.name}"
+        for f in path.iterdir()
+        if f.name.endswith(suffix) and not f.name.startswith(".")  # "._x.jpg" of macOS
+    }
+
+
+def read_list(path: Path) -> list[str]:
+    """The names in a list of pictures, parted by spaces or line ends, with or without a byte order
+    mark. UserError when it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig").split()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 ({error}); save the list as UTF-8") from error

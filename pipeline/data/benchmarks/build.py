@@ -2,30 +2,35 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.data.benchmarks import BENCHMARKS
-from pipeline.data.benchmarks.benchmark import Benchmark, Listing
+from pipeline.data.benchmarks.benchmark import STAGE, Benchmark, Listing
 from pipeline.data.benchmarks.convert import Converted, convert
 from pipeline.data.classes import load_class_list
 from pipeline.data.images import image_size
-from pipeline.data.index import read_headers
+from pipeline.data.index import decoded_size, read_all
+from pipeline.data.label_values import Occurrences, read_values, value_faults
+from pipeline.data.labels import LabelMap
+from pipeline.data.names import is_utf8, printable
 from pipeline.data.root import data_root, written_root
 from pipeline.data.sets import EvalImage, EvalSet, save_eval_set
 from pipeline.errors import UserError
 from pipeline.records import Reject
 from pipeline.shards import read_shards
 
-STAGE = "dataset"
 
-
-def build_benchmark(name: str, configured_root: str | None, out: Path) -> list[Reject]:
+def build_benchmark(
+    name: str, configured_root: str | None, out: Path, occurrences: Occurrences | None = None
+) -> list[Reject]:
     """Write `sets/<name>.json` and, where needed, the converted label maps under `labels/`.
 
     Args:
         name: one of BENCHMARKS, whose files are there (pipeline/data/check.py sees to that).
         configured_root: data root as in params.yaml (see pipeline/data/root.py).
         out: the data-set folder.
+        occurrences: the classes of the usable label maps are counted there.
 
     Returns:
         what was left out, with reasons.
@@ -34,8 +39,8 @@ def build_benchmark(name: str, configured_root: str | None, out: Path) -> list[R
         UserError: no picture is usable; the message gives reasons.
     """
     benchmark, root = BENCHMARKS[name], data_root(configured_root)
-    listing = benchmark.list_pictures(root)
-    rejects = _one_sided(benchmark, listing)
+    listing, rejects = _writable(benchmark.list_pictures(root))
+    rejects += [*listing.rejects, *_one_sided(benchmark, listing)]
     out = Path(out)
     stated = {"root": written_root(configured_root)}
     folder = root
@@ -52,10 +57,14 @@ def build_benchmark(name: str, configured_root: str | None, out: Path) -> list[R
         else:
             folder, stated["root"], label_root = label_root, relative, None
     images = _measured(benchmark, folder, label_root or folder, triples, rejects)
+    classes = load_class_list(benchmark.class_list)
+    if benchmark.unlabelled is not None or occurrences is not None:
+        images = _valued(
+            benchmark, label_root or folder, images, classes.label_map, rejects, occurrences
+        )
     if not images:
         reasons = sorted({f"{r.reason} ({r.detail})" for r in rejects})[:3]
         raise UserError(f"{name}: no usable picture under {root}: {'; '.join(reasons)}")
-    classes = load_class_list(benchmark.class_list)
     eval_set = EvalSet(
         name=name,
         root=folder,
@@ -82,15 +91,17 @@ def _measured(
     rejects: list[Reject],
 ) -> list[EvalImage]:
     """The pictures that have the size of their label map; the others go to `rejects`."""
+    ours = benchmark.conversion is not None and benchmark.conversion.short_side is not None
+    size = image_size if ours else decoded_size  # ours were decoded before they were written
 
     def sizes(triple: tuple[str, str, str]) -> tuple | Exception:
         try:
-            return image_size(image_root / triple[1]), image_size(label_root / triple[2], False)
+            return size(image_root / triple[1]), image_size(label_root / triple[2], False)
         except UserError as error:
             return error
 
     images = []
-    for (name, image, label), found in read_headers(triples, sizes, f"reading {benchmark.name}"):
+    for (name, image, label), found in read_all(triples, sizes, f"reading {benchmark.name}"):
         if isinstance(found, Exception):
             rejects.append(Reject(STAGE, image, "unreadable picture or label map", str(found)))
         elif found[0] != found[1]:
@@ -100,6 +111,40 @@ def _measured(
             height, width = found[0]
             images.append(EvalImage(name, image, label, width, height))
     return images
+
+
+def _valued(
+    benchmark: Benchmark,
+    label_root: Path,
+    images: list[EvalImage],
+    label_map: LabelMap,
+    rejects: list[Reject],
+    occurrences: Occurrences | None,
+) -> list[EvalImage]:
+    """The pictures whose label maps hold what they should; the others go to `rejects`."""
+    maps = [image.label_path for image in images]
+    values, faults = read_values(label_root, maps, f"reading label maps of {benchmark.name}")
+    if benchmark.unlabelled is not None:
+        expected = f"classes {min(label_map)}..{max(label_map)} of {benchmark.title}, or not "
+        expected += f"labelled, {' or '.join(map(str, sorted(benchmark.unlabelled)))}"
+        faults |= value_faults(values, label_map.keys(), benchmark.unlabelled, expected)
+    rejects += [Reject(STAGE, path, *fault) for path, fault in faults.items()]
+    if occurrences is not None:
+        for path in set(values) - set(faults):
+            occurrences.add(values[path], label_map)
+    return [image for image in images if image.label_path not in faults]
+
+
+def _writable(listing: Listing) -> tuple[Listing, list[Reject]]:
+    """The listing without files whose names are not UTF-8, and those."""
+    rejects = []
+    kept: list[dict[str, str]] = []
+    for files in (listing.images, listing.labels):
+        kept.append({name: path for name, path in files.items() if is_utf8(path)})
+        for path in sorted(set(files.values()) - set(kept[-1].values())):
+            detail = "expected UTF-8; rename it"
+            rejects.append(Reject(STAGE, printable(path), "name is not UTF-8", detail))
+    return replace(listing, images=kept[0], labels=kept[1]), rejects
 
 
 def _one_sided(benchmark: Benchmark, listing: Listing) -> list[Reject]:

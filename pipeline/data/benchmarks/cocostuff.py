@@ -7,16 +7,33 @@ colours, R + 256 G + 65536 B, and a JSON that gives each segment's category; 0 =
 stand for several objects under one outline; they are ignored, as in the official scoring.
 """
 
-import json
-from pathlib import Path
+from collections.abc import Container
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from pipeline.data.benchmarks.benchmark import Benchmark, Conversion, Listing, Part, files_by_stem
+from pipeline.data.benchmarks.benchmark import (
+    STAGE,
+    Benchmark,
+    Conversion,
+    Listing,
+    Part,
+    files_by_stem,
+)  # fmt: skip
+from pipeline.data.classes import load_class_list
 from pipeline.data.coco import PANOPTIC_SOURCE, SOURCES, STUFF_SOURCE
+from pipeline.data.coco_json import (
+    Fault,
+    crowd,
+    is_text,
+    numbers,
+    read_document,
+    wrong_entry,
+)  # fmt: skip
 from pipeline.data.images import read_image
 from pipeline.errors import UserError
+from pipeline.records import Reject
 
 PANOPTIC_JSON = "coco/annotations/panoptic_val2017.json"
 PANOPTIC_FOLDERS = ("coco/panoptic_val2017", "coco/annotations/panoptic_val2017")
@@ -33,32 +50,53 @@ def list_stuff(root: Path) -> Listing:
 def list_panoptic(root: Path) -> Listing:
     """The same pictures with their segments: (id, category, is crowd) as extra.
 
-    UserError when the JSON is there but broken.
+    An entry with a wrong segment is left out as a whole, since a map of what remains would call the
+    rest unlabelled. UserError when the JSON is there but broken, or none of its entries is right.
     """
-    if not (root / PANOPTIC_JSON).is_file():
-        return Listing(files_by_stem(root, "coco/val2017", ".jpg"), {})
-    try:
-        document = json.loads((root / PANOPTIC_JSON).read_text(encoding="utf-8"))
-        extra = {
-            Path(entry["file_name"]).stem: [
-                [segment["id"], segment["category_id"], segment["iscrowd"]]
-                for segment in entry["segments_info"]
-            ]
-            for entry in document["annotations"]
-        }
-    except (ValueError, KeyError, TypeError) as error:  # a JSONDecodeError is a ValueError
+    pictures = files_by_stem(root, "coco/val2017", ".jpg")
+    path = root / PANOPTIC_JSON
+    if not path.is_file():
+        return Listing(pictures, {})
+    document = read_document(path, "panoptic annotations", ("annotations",), source=PANOPTIC_SOURCE)
+    categories = set(load_class_list("cocopanoptic").stored)
+    extra: dict[str, list] = {}
+    rejects = []
+    for index, entry in enumerate(document["annotations"]):
+        if fault := _add_segments(extra, entry, categories):
+            rejects.append(Reject(STAGE, f'{path.name} "annotations"[{index}]', *fault))
+    if rejects and not extra:
         raise UserError(
-            f"{root / PANOPTIC_JSON}: not COCO panoptic annotations ({type(error).__name__}: "
-            f"{error}); unpack it again"
-        ) from error
+            f"{path}: not COCO panoptic annotations ({rejects[0].item}: {rejects[0].reason}; "
+            f"{rejects[0].detail}; and no other entry is right); unpack it again"
+        )
     found: dict[str, str] = {}
     for folder in PANOPTIC_FOLDERS:
         found = found or files_by_stem(root, folder, ".png")
-    return Listing(
-        images=files_by_stem(root, "coco/val2017", ".jpg"),
-        labels={name: path for name, path in found.items() if name in extra},
-        extra=extra,
-    )
+    labels = {name: file for name, file in found.items() if name in extra}
+    return Listing(pictures, labels, extra, tuple(rejects))
+
+
+def _add_segments(extra: dict[str, list], entry: Any, categories: Container[int]) -> Fault | None:
+    """Add the segments of an entry by the name of its picture, or say what is wrong in it."""
+    name = entry.get("file_name") if isinstance(entry, dict) else None
+    segments = entry.get("segments_info") if isinstance(entry, dict) else None
+    if not is_text(name) or not isinstance(segments, list):
+        return wrong_entry(entry, "file_name, segments_info (a list)")
+    stem = PurePosixPath(name.replace("\\", "/")).stem
+    if stem in extra:
+        return "two entries of one picture", f"{name!r} has an entry already"
+    found: dict[int, list] = {}
+    for segment in segments:
+        ids = numbers(segment, "id", "category_id")
+        if ids is None or crowd(segment) is None:
+            return wrong_entry(segment, "id, category_id (iscrowd 0 or 1)")
+        if ids[1] not in categories:
+            return "unknown category", f"segment {ids[0]} of {name!r} is of category {ids[1]}"
+        if ids[0] in found:
+            return "two segments of one id", f"segment {ids[0]} of {name!r}"
+        found[ids[0]] = [*ids, int(crowd(segment))]
+    extra[stem] = list(found.values())
+    return None
 
 
 def decode_panoptic(path: Path, segments: Any) -> np.ndarray:
@@ -70,7 +108,7 @@ def decode_panoptic(path: Path, segments: Any) -> np.ndarray:
     Raises:
         UserError: a segment id in the PNG that the JSON does not list.
     """
-    red, green, blue = np.moveaxis(read_image(path).astype(np.int64), -1, 0)
+    red, green, blue = np.moveaxis(read_image(path, upright=False).astype(np.int64), -1, 0)
     ids, inverse = np.unique(red + 256 * green + 65536 * blue, return_inverse=True)
     category = {0: 0} | {number: 0 if crowd else kind for number, kind, crowd in segments}
     unknown = [number for number in ids.tolist() if number not in category]
@@ -90,6 +128,7 @@ STUFF171 = Benchmark(
     parts=_STUFF_PARTS,
     list_pictures=list_stuff,
     class_list="cocostuff",
+    unlabelled=frozenset({255}),
 )
 
 STUFF156 = Benchmark(
@@ -99,6 +138,7 @@ STUFF156 = Benchmark(
     parts=_STUFF_PARTS,
     list_pictures=list_stuff,
     class_list="cocostuff",
+    unlabelled=frozenset({255}),
     has_split=True,
 )
 

@@ -9,14 +9,24 @@ the same names, as users of the set prompt with them: table, cloth, bedclothes, 
 this package; `VOC2010/pascalcontext_val.txt` wins over it.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.io
+import scipy.sparse
 
-from pipeline.data.benchmarks.benchmark import Benchmark, Conversion, Listing, Part, files_by_stem
+from pipeline.data.benchmarks.benchmark import (
+    Benchmark,
+    Conversion,
+    Listing,
+    Part,
+    files_by_stem,
+    read_list,
+)  # fmt: skip
 from pipeline.data.classes import FOLDER
+from pipeline.data.images import MAX_PIXELS
 from pipeline.errors import UserError
 
 VOC12 = "VOCdevkit/VOC2012"
@@ -32,7 +42,7 @@ def list_voc(root: Path) -> Listing:
     if not (root / VOC_LIST).is_file():
         return Listing({}, {})
     return _listed(
-        (root / VOC_LIST).read_text().split(),
+        read_list(root / VOC_LIST),
         files_by_stem(root, f"{VOC12}/JPEGImages", ".jpg"),
         files_by_stem(root, f"{VOC12}/SegmentationClass", ".png"),
     )
@@ -41,7 +51,7 @@ def list_voc(root: Path) -> Listing:
 def list_context(root: Path) -> Listing:
     """The 5,104 pictures of the validation list."""
     own = root / VOC10 / "pascalcontext_val.txt"
-    names = (own if own.is_file() else FOLDER / "context-val.txt").read_text().split()
+    names = read_list(own if own.is_file() else FOLDER / "context-val.txt")
     return _listed(
         names,
         files_by_stem(root, f"{VOC10}/JPEGImages", ".jpg"),
@@ -50,7 +60,7 @@ def list_context(root: Path) -> Listing:
 
 
 def decode_context(path: Path, extra: Any = None) -> np.ndarray:
-    """A `.mat` -> its `LabelMap`, uint16 (H, W), 0..459."""
+    """A `.mat` -> its `LabelMap`, full or sparse, uint16 (H, W), 0..459."""
     try:
         content = scipy.io.loadmat(path, variable_names=["LabelMap"])
     except FileNotFoundError:
@@ -58,6 +68,10 @@ def decode_context(path: Path, extra: Any = None) -> np.ndarray:
     except Exception as error:  # scipy raises many kinds for damaged files
         raise UserError(f"{path}: not a readable .mat file ({error})") from error
     label = content.get("LabelMap")
+    if scipy.sparse.issparse(label):
+        if math.prod(label.shape) > MAX_PIXELS:
+            raise UserError(f"{path}: LabelMap is {label.shape}, larger than any picture read here")
+        label = label.toarray()
     if label is None or label.ndim != 2 or label.size == 0 or label.dtype.kind not in "buif":
         found = "none" if label is None else f"{label.dtype} of shape {label.shape}"
         raise UserError(f"{path}: expected a matrix LabelMap, found {found}")
@@ -88,6 +102,7 @@ VOC20 = Benchmark(
     ),
     list_pictures=list_voc,
     class_list="voc20",
+    unlabelled=frozenset({0, 255}),
 )
 
 _CONTEXT_PARTS = (

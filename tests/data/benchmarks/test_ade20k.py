@@ -119,3 +119,36 @@ def test_a_set_without_usable_pictures_says_why(tmp_path):
         save_label(path, np.zeros((3, 3), np.uint8))
     with pytest.raises(ValueError, match=r"no usable picture.*label map size differs"):
         build_benchmark("ade150", str(tmp_path), tmp_path / "out")
+
+
+def test_the_download_as_it_unpacks(tmp_path):
+    """Both splits, every kind of file beside the pictures, what macOS leaves there."""
+    make_ade_full(tmp_path)
+    top = tmp_path / "ADE20K_2021_17_01"
+    (top / "index_ade20k.pkl").write_bytes(b"pickle")
+    (top / "objects.txt").write_text("Index of words")
+    scene = top / "images/ADE/validation/urban/street"
+    (scene / "ADE_val_00000001.json").write_text("{}")
+    for name in ("ADE_val_00000001_parts_1.png", "ADE_val_00000001/instance_001_x.png"):
+        save_label(scene / name, np.zeros((2, 2), np.uint8))
+    for name in ("._ADE_val_00000001.jpg", "._ADE_val_00000001_seg.png", ".DS_Store"):
+        (scene / name).write_bytes(b"\x00\x05\x16\x07")
+    training = top / "images/ADE/training/nature_landscape/sky"
+    save_picture(training / "ADE_train_00000001.jpg")
+    save_label(training / "ADE_train_00000001_seg.png", seg_png(np.full((6, 8), 2420)))
+    assert build_benchmark("ade847", str(tmp_path), tmp_path / "out") == []
+    eval_set = load_eval_set(tmp_path / "out/sets/ade847.json")
+    assert [image.image_id for image in eval_set.images] == [
+        "ADE_val_00000001", "ADE_val_00000002"
+    ]  # fmt: skip
+
+
+def test_a_value_that_the_challenge_set_does_not_have_is_a_reject(tmp_path):
+    make_ade150(tmp_path)
+    path = tmp_path / "ADEChallengeData2016/annotations/validation/ADE_val_00000001.png"
+    save_label(path, np.full((6, 8), 255, np.uint8))  # as detectron2 converts them, less 1
+    [reject] = build_benchmark("ade150", str(tmp_path), tmp_path / "out")
+    assert (reject.reason, reject.item) == (
+        "unknown class in label map", "ADEChallengeData2016/annotations/validation/" + path.name
+    )  # fmt: skip
+    assert "found 255; expected classes 1..150 of ADE20K, 150 classes, or not" in reject.detail

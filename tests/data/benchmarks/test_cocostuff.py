@@ -86,3 +86,116 @@ def test_panoptic_and_stuff_maps_of_the_sample_agree_on_things(tmp_path):
         agree, total = agree + (ours == theirs)[things].sum(), total + things.sum()
     assert len(panoptic.images) == 3 and total > 30_000
     assert agree / total > 0.95
+
+
+def rewrite(root, change=lambda document: None, start=""):
+    path = root / "coco/annotations/panoptic_val2017.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(start + json.dumps(document), encoding="utf-8")
+
+
+def segments(document):
+    return document["annotations"][0]["segments_info"]
+
+
+def as_text(document):
+    for segment in segments(document):
+        segment |= {key: str(value) for key, value in segment.items()}
+
+
+def without_crowds(document):
+    segments(document)[1]["category_id"] = 3
+    for segment in segments(document):
+        del segment["iscrowd"]
+
+
+@pytest.mark.parametrize(
+    "change, start",
+    [
+        (lambda document: None, "\ufeff"),
+        (as_text, ""),
+        (lambda d: segments(d)[0].update(iscrowd=None), ""),
+        (lambda d: d["annotations"][0].update(file_name="panoptic\\000000000001.png"), ""),
+    ],
+)
+def test_panoptic_json_as_tools_write_it(tmp_path, change, start):
+    make_panoptic(tmp_path)
+    assert build_benchmark("cocopanoptic", str(tmp_path), tmp_path / "before") == []
+    rewrite(tmp_path, change, start)
+    assert build_benchmark("cocopanoptic", str(tmp_path), tmp_path / "after") == []
+    before, after = (
+        mapped(load_eval_set(tmp_path / folder / "sets/cocopanoptic.json"), 0)
+        for folder in ("before", "after")
+    )
+    assert np.array_equal(before, after)
+
+
+def test_segments_without_iscrowd_are_none(tmp_path):
+    make_panoptic(tmp_path)
+    rewrite(tmp_path, without_crowds)
+    assert build_benchmark("cocopanoptic", str(tmp_path), tmp_path / "out") == []
+    eval_set = load_eval_set(tmp_path / "out/sets/cocopanoptic.json")
+    assert eval_set.classes[mapped(eval_set, 0)[2, 0]] == "car"
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (lambda entry: entry.pop("file_name"), "wrong entry"),
+        (lambda entry: entry.update(segments_info=None), "wrong entry"),
+        (lambda entry: entry["segments_info"][0].pop("id"), "wrong entry"),
+        (lambda entry: entry["segments_info"][0].update(id=10**30), "wrong entry"),
+        (lambda entry: entry["segments_info"].append("segment"), "wrong entry"),
+        (lambda entry: entry["segments_info"][0].update(category_id=12), "unknown category"),
+        (lambda entry: entry["segments_info"][0].update(id=5), "two segments of one id"),
+        (lambda entry: entry.update(file_name="000000000002.png"), "two entries of one picture"),
+    ],
+)
+def test_a_wrong_panoptic_entry_is_left_out_by_name_and_the_rest_is_used(tmp_path, change, reason):
+    make_panoptic(tmp_path)
+    for folder, ending in (("val2017", "jpg"), ("annotations/panoptic_val2017", "png")):
+        one = tmp_path / "coco" / folder / f"000000000001.{ending}"
+        one.with_name(f"000000000002.{ending}").write_bytes(one.read_bytes())
+
+    def both(document):
+        other = json.loads(json.dumps(document["annotations"][0]))
+        document["annotations"].insert(0, other | {"file_name": "000000000002.png"})
+        change(document["annotations"][1])
+
+    rewrite(tmp_path, both)
+    rejects = build_benchmark("cocopanoptic", str(tmp_path), tmp_path / "out")
+    assert [(r.item, r.reason) for r in rejects] == [
+        ('panoptic_val2017.json "annotations"[1]', reason),
+        ("coco/val2017/000000000001.jpg", "no label map"),
+    ]
+    eval_set = load_eval_set(tmp_path / "out/sets/cocopanoptic.json")
+    assert [image.image_id for image in eval_set.images] == ["000000000002"]
+
+
+def test_stuff_maps_that_count_from_one_are_no_evaluation_set(tmp_path):
+    make_coco(tmp_path / "coco")
+    for path in (tmp_path / "coco/stuffthingmaps/val2017").iterdir():
+        save_label(path, read_label(path).astype(np.uint8) + np.uint8(1))
+    with pytest.raises(ValueError, match="no usable picture.*label maps numbered otherwise"):
+        build_benchmark("cocostuff171", str(tmp_path), tmp_path / "out")
+
+
+def test_a_value_that_stuff_maps_do_not_have_is_a_reject(tmp_path):
+    make_coco(tmp_path / "coco")
+    path = tmp_path / "coco/stuffthingmaps/val2017/000000000003.png"
+    save_label(path, np.full((6, 8), 182, np.uint8))
+    rejects = build_benchmark("cocostuff171", str(tmp_path), tmp_path / "out")
+    assert ("coco/stuffthingmaps/val2017/000000000003.png", "unknown class in label map") in [
+        (r.item, r.reason) for r in rejects
+    ]
+
+
+def test_a_picture_cut_short_is_no_picture_of_the_set(tmp_path):
+    make_coco(tmp_path / "coco")
+    path = tmp_path / "coco/val2017/000000000003.jpg"
+    path.write_bytes(path.read_bytes()[:-40])
+    rejects = build_benchmark("cocostuff171", str(tmp_path), tmp_path / "out")
+    assert (f"coco/val2017/{path.name}", "unreadable picture or label map") in [
+        (r.item, r.reason) for r in rejects
+    ]

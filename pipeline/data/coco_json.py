@@ -1,0 +1,93 @@
+"""What all JSON files in COCO's formats have in common: lists of entries with ids.
+
+Tools write them with a byte order mark, with ids as text, without keys that say nothing. The
+readers of captions, instances and panoptic segments (captions.py, instances.py,
+benchmarks/cocostuff.py) take that, leave out by name what is wrong, and use the rest.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import MissingFileError, UserError
+
+MOST = 2**63 - 1
+"""The largest id: what a Parquet file and pycocotools hold."""
+_SHOWN = 120
+
+Fault = tuple[str, str]
+"""Reason and detail of a reject."""
+
+
+def read_document(
+    path: Path, what: str, keys: Sequence[str], archive: str = "", source: str | None = None
+) -> dict[str, Any]:
+    """Parse a COCO file, as UTF-8 with or without a byte order mark, down to lists under `keys`.
+
+    what: "captions" ..., archive: the official download that holds it, source: its address; for
+    messages. MissingFileError without the file; UserError where it is no JSON or lacks a list.
+    """
+    origin = f", from {source}" if source else ""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            document = json.load(file)
+    except FileNotFoundError:
+        expected = f"; expected {archive} unpacked there{origin}" if archive else ""
+        raise MissingFileError(f"{path}: no {what}{expected}") from None
+    except (ValueError, RecursionError) as error:
+        again = f"; unpack it again{origin}" if source else ""
+        raise UserError(f"{path}: not JSON ({error}){again}") from error
+    if not isinstance(document, dict) or not all(isinstance(document.get(k), list) for k in keys):
+        named = " and ".join(f'"{key}"' for key in keys)
+        raise UserError(
+            f"{path}: not COCO {what}; expected COCO {what} with keys {named}, each a list"
+        )
+    return document
+
+
+def whole(value: Any) -> int | None:
+    """A whole number in 0..MOST, also written as text or as 7.0; None where it is none."""
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdecimal() and len(value) <= len(str(MOST))):
+            return None
+        value = int(value)
+    elif isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
+        return None
+    return int(value) if 0 <= value <= MOST else None
+
+
+def numbers(entry: Any, *names: str) -> list[int] | None:
+    """The whole numbers under these keys, None when one is not there or no number."""
+    if not isinstance(entry, dict):
+        return None
+    found = [whole(entry.get(name)) for name in names]
+    return None if None in found else found
+
+
+def crowd(entry: dict[str, Any]) -> bool | None:
+    """Whether an entry stands for several objects at once: "iscrowd", 0 where it is missing or
+    null. None where it says neither."""
+    value = entry.get("iscrowd")
+    number = 0 if value is None else int(value) if isinstance(value, bool) else whole(value)
+    return bool(number) if number in (0, 1) else None
+
+
+def is_text(value: Any) -> bool:
+    """Whether it is a text that can be written: JSON may escape half a character."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
+def wrong_entry(entry: Any, expected: str) -> Fault:
+    """The fault of an entry that lacks a key or has it in another form."""
+    detail = f"found {shown(entry)}; expected {expected}"
+    return "wrong entry", f"{detail} (ids and sizes are whole numbers from 0 to 2^63 - 1)"
+
+
+def shown(entry: Any) -> str:
+    """The start of an entry as JSON, for messages; encodable."""
+    text = json.dumps(entry, ensure_ascii=False)[:_SHOWN]
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,109 @@
+"""Whether label maps hold what they should: their stored values, each map's and all maps' together.
+
+One map alone may look right where the set of them shows that its numbers mean something else: maps
+painted 0 and 255 as masks of one object are, maps that count classes from one.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.coco_json import Fault
+from pipeline.data.index import read_all
+from pipeline.data.labels import LabelMap, read_label
+from pipeline.errors import UserError
+
+IGNORE = 255
+_SHOWN = 10
+
+Values = Mapping[int, int]
+"""Stored value -> how many pixels of a map have it."""
+
+
+@dataclass
+class Occurrences:
+    """How often classes occur in label maps: by class id, the maps and the pixels that have it."""
+
+    maps: Counter = field(default_factory=Counter)
+    pixels: Counter = field(default_factory=Counter)
+
+    def add(self, values: Values, label_map: LabelMap) -> None:
+        """Count a map. label_map: stored value -> class id; other values do not count."""
+        for value in values.keys() & label_map.keys():
+            self.maps[label_map[value]] += 1
+            self.pixels[label_map[value]] += values[value]
+
+
+def read_values(
+    root: Path, maps: Sequence[str], description: str
+) -> tuple[dict[str, Values], dict[str, Fault]]:
+    """The values of label maps, and why the others cannot be read, by path below `root`. Decodes
+    all of them."""
+
+    def read(path: str) -> Values | Fault:
+        try:
+            return stored_values(root / path)
+        except UserError as error:
+            return "unreadable label map", str(error)
+
+    values, faults = {}, {}
+    for path, found in read_all(maps, read, description):
+        (faults if isinstance(found, tuple) else values)[path] = found
+    return values, faults
+
+
+def stored_values(path: Path) -> Values:
+    """The values of one label map. MissingFileError or UserError as `read_label`."""
+    label = read_label(path).reshape(-1)
+    if label.min(initial=0) < 0 or label.max(initial=0) > 65535:
+        values, pixels = np.unique(label, return_counts=True)
+    else:  # sorts nothing, so ten times as fast
+        pixels = np.bincount(label)
+        values = np.flatnonzero(pixels)
+        pixels = pixels[values]
+    return dict(zip(values.tolist(), pixels.tolist(), strict=True))
+
+
+def value_faults(
+    found: Mapping[str, Values], classes: Set[int], unlabelled: Set[int], expected: str
+) -> dict[str, Fault]:
+    """What is wrong with the values of label maps that belong together, by map.
+
+    Args:
+        found: the values of every map.
+        classes: stored values that are classes; unlabelled: those that are none.
+        expected: the values in words, for messages.
+    """
+    together = set().union(*found.values())
+    if together == {0, IGNORE} and 0 in classes:
+        detail = (
+            "no map holds anything else, and 0 is the first class, 255 not labelled; expected "
+            f"{expected}. If 255 is an object, write its class id there; if 0 is the first class, "
+            "make the rest a class too"
+        )
+        return dict.fromkeys(found, ("label maps painted 0 and 255", detail))
+    unknown = together - classes - unlabelled
+    behind = {value + more for value in classes for more in (1, 2)}  # 183 is COCO-Stuff's "other"
+    many = 2 * len(together & classes) >= len(classes)  # so that the first class is missed
+    absent = {IGNORE} - together or ({0} - together if many else set())
+    if unknown and unknown <= behind and unlabelled == {IGNORE} and absent:
+        detail = (
+            f"found {_listed(unknown)} in some and {_listed(absent)} in none; expected "
+            f"{expected}. Do they count from one, or are classes missing in the list?"
+        )
+        return dict.fromkeys(found, ("label maps numbered otherwise", detail))
+    faults = {}
+    for path, values in found.items():
+        if wrong := set(values) - classes - unlabelled:
+            detail = f"found {_listed(wrong)}; expected {expected}"
+            faults[path] = ("unknown class in label map", detail)
+    return faults
+
+
+def _listed(values: Set[int]) -> str:
+    ordered = sorted(values)
+    more = f" and {len(ordered) - _SHOWN} more" * (len(ordered) > _SHOWN)
+    return ", ".join(map(str, ordered[:_SHOWN])) + more

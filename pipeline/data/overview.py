@@ -1,0 +1,103 @@
+"""What was understood of a kind of data, and what was found wrong in it, as lines to print."""
+
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from pipeline.data.label_values import Occurrences
+from pipeline.data.sets import EvalImage
+from pipeline.records import ImageRecord, Reject
+
+MOST_FAULTS = 10
+GAPS = frozenset({"no caption", "no label map", "picture missing"})
+"""Reasons that say a download is not whole. What is there of it is used, so they are no faults."""
+_WIDTH = 100
+
+
+def pictures_line(records: Sequence[ImageRecord] | Sequence[EvalImage]) -> str:
+    """How many pictures, of which sizes, with how many captions and label maps."""
+    if not records:
+        return "0 pictures"
+    smallest = min(records, key=lambda record: record.width * record.height)
+    largest = max(records, key=lambda record: record.width * record.height)
+    sizes = f"{smallest.width} x {smallest.height}"
+    if largest is not smallest:
+        sizes += f" to {largest.width} x {largest.height}"
+    line = f"{counted(len(records), 'picture')} of {sizes} pixels"
+    if isinstance(records[0], EvalImage):
+        return line
+    captioned = [record for record in records if record.captions]
+    captions = sum(len(record.captions) for record in captioned)
+    maps = sum(record.label_path is not None for record in records)
+    return (
+        f"{line}, {counted(captions, 'caption')} of {counted(len(captioned), 'picture')}, "
+        f"{counted(maps, 'label map')}"
+    )
+
+
+def class_lines(classes: Sequence[str], occurrences: Occurrences) -> list[str]:
+    """How often each class occurs: label maps that hold it, share of labelled pixels; most frequent
+    first, those that never occur last."""
+    if not classes:
+        return []
+    total = max(sum(occurrences.pixels.values()), 1)
+    present = sorted(occurrences.maps, key=lambda i: (-occurrences.maps[i], i))
+    absent = [name for i, name in enumerate(classes) if i not in occurrences.maps]
+    shares = [
+        f"{classes[i]} {occurrences.maps[i]:,} ({100 * occurrences.pixels[i] / total:.1f}%)"
+        for i in present
+    ]
+    lines = _wrapped(
+        f"{len(present)} of {counted(len(classes), 'class')} occur; label maps that hold them and "
+        f"share of labelled pixels: {', '.join(shares) or 'none'}"
+    )
+    return lines + (_wrapped(f"in no label map: {', '.join(absent)}") if absent else [])
+
+
+def object_lines(counts: Counter | dict[str, int]) -> list[str]:
+    """How many objects of each category an instances file has."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    named = ", ".join(f"{name} {number:,}" for name, number in ordered)
+    return _wrapped(
+        f"instances: {counted(sum(counts.values()), 'usable object')}: {named or 'none'}"
+    )
+
+
+def fault_lines(place: str, rejects: Iterable[Reject], most: int = MOST_FAULTS) -> list[str]:
+    """A line per fault, with file, entry, what was found and what is expected; of each reason the
+    first `most`, then how many more there are. place: the folder that items are relative to."""
+    by_reason: dict[str, list[Reject]] = defaultdict(list)
+    for reject in rejects:
+        by_reason[reject.reason].append(reject)
+    lines = []
+    for reason, found in by_reason.items():
+        for reject in found[:most]:
+            detail = f"; {reject.detail}" * bool(reject.detail)
+            lines.append(f"{place}/{reject.item}: {reason}{detail}")
+        if len(found) > most:
+            lines.append(f"{place}: {reason}: {len(found) - most:,} more, {len(found):,} in all")
+    return lines
+
+
+def faults(rejects: Iterable[Reject]) -> list[Reject]:
+    """The rejects that are more than a gap in a download."""
+    return [reject for reject in rejects if reject.reason not in GAPS]
+
+
+def gap_line(rejects: Iterable[Reject]) -> str:
+    """What a download lacks, by reason; empty where it lacks nothing."""
+    counts = Counter(reject.reason for reject in rejects if reject.reason in GAPS)
+    return ", ".join(f"{reason}: {number:,}" for reason, number in sorted(counts.items()))
+
+
+def counted(number: int, what: str) -> str:
+    """ "1 fault", "2 faults", "3 classes"."""
+    plural = what + ("es" if what.endswith("s") else "s")
+    return f"{number:,} {what if number == 1 else plural}"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent="  ", subsequent_indent="    ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip

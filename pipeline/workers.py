@@ -1,0 +1,202 @@
+"""Processes that this one starts: they end with it, leave Ctrl-C to it, and their death is told.
+
+A worker that outlives its parent would go on writing into the stage's folder and hold the pipe of
+`dvc repro | tail`. So every worker looks twice a second whether its parent is still there, however
+that ended. (Linux could send a signal instead, but only there, and when the thread ends that
+started the worker.) Ctrl-C reaches all processes of a terminal at once; workers never see it, the
+parent ends them and says its one line.
+"""
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import parent_process, resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any
+
+import psutil
+
+from pipeline.errors import UserError
+
+LAUNCHER = "OVSEG_LAUNCHER"
+"""Environment variable of training processes: the process that started them."""
+LOOK_SECONDS = 0.5
+SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
+MEMORY = "most likely the machine ran out of memory"
+KEPT = "What is finished is kept: a rerun goes on from there"
+
+_task: Any = None  # in a worker: the shared number of the task at work, see `Worker`
+
+
+def end_with(parent: int) -> None:
+    """End this process at once when its parent, process `parent`, is no longer there."""
+    _end_unless(lambda: os.getppid() == parent)
+
+
+def launcher() -> int | None:
+    """The process that started this one as one of several training processes, None otherwise."""
+    started_by = int(os.environ.get(LAUNCHER, os.getpid()))
+    return None if started_by == os.getpid() else started_by
+
+
+def end_with_dvc() -> None:
+    """End this stage when `dvc repro`, where that started it, is ended by any signal.
+
+    DVC leaves its stages running then, and its lock open to a second run. Between the two there
+    may be the shell that DVC runs the command with (`sh -c "python -m stages..."`).
+    """
+    if "DVC_STAGE" not in os.environ:
+        return
+    above = psutil.Process().parents()
+    dvc = next((process for process in above if process.name() not in SHELLS), None)
+    if dvc is not None:
+        _end_unless(lambda: _runs(dvc))
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _end_unless(expected: Callable[[], bool]) -> None:
+    threading.Thread(target=_watch, args=(expected,), name="end with parent", daemon=True).start()
+
+
+def _watch(expected: Callable[[], bool]) -> None:
+    while expected():
+        time.sleep(LOOK_SECONDS)
+    os._exit(1)
+
+
+class Worker(SpawnProcess):
+    """A fresh process that ends with this one and never sees Ctrl-C.
+
+    task: shared number of the task it is at work on, -1 for none.
+    """
+
+    task: Any
+
+    def start(self) -> None:
+        resource_tracker.ensure_running()  # else `start` does it, and lets interrupts through again
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited for good
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def run(self) -> None:
+        global _task
+        _task = self.task
+        end_with(parent_process().pid)
+        super().run()
+
+
+class WorkerContext(SpawnContext):
+    """As `multiprocessing.get_context("spawn")`, but its processes are Workers; it knows them.
+
+    Fresh ones, never forks: a fork of a process in which libraries run threads (torch, Arrow,
+    OpenCV) can wait for ever for a lock that one of those held.
+    """
+
+    def __init__(self) -> None:
+        self.started: list[Worker] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> Worker:  # noqa: N802 - multiprocessing's name
+        worker = Worker(*args, **kwargs)
+        worker.task = self.RawValue("q", -1)
+        self.started.append(worker)
+        return worker
+
+
+class Pool(ProcessPoolExecutor):
+    """Workers for tasks; used in a `with`, which waits for the tasks at work.
+
+    After an exception, waiting tasks are dropped; after Ctrl-C those at work are ended too. A
+    worker that was killed from outside is a UserError, one that crashed a RuntimeError; both name
+    the worker and its task.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        names: Sequence[str] = (),
+        initializer: Callable[..., None] | None = None,
+        initargs: tuple = (),
+    ) -> None:
+        """names: of the tasks, in the order in which they will be submitted, for messages."""
+        self._workers = WorkerContext()
+        self._names, self._submitted = names, 0
+        super().__init__(workers, self._workers, initializer, initargs)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        future = super().submit(_noted, self._submitted, fn, *args, **kwargs)
+        self._submitted += 1
+        return future
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+        if kind is not None and not issubclass(kind, Exception):
+            for worker in self._workers.started:
+                worker.terminate()
+        self.shutdown(wait=True, cancel_futures=kind is not None)
+        if isinstance(error, BrokenProcessPool) and (cause := self._death()) is not None:
+            raise cause from error
+
+    def _death(self) -> Exception | None:
+        """What to say of the worker that broke the pool; it ends the others by SIGTERM."""
+        ended = [worker for worker in self._workers.started if worker.exitcode]
+        ended.sort(key=lambda worker: worker.exitcode == -signal.SIGTERM)
+        if not ended:
+            return None
+        task = ended[0].task.value
+        name = self._names[task] if 0 <= task < len(self._names) else f"task {task + 1}"
+        who = f"worker {ended[0].pid}" + (f" ({name})" if task >= 0 else "")
+        return death(who, ended[0].exitcode, "set OVSEG_WORKERS to fewer")
+
+
+def _noted(number: int, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call `fn` in a worker, which shows meanwhile what it is at work on."""
+    _task.value = number
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        _task.value = -1
+
+
+def death(who: str, exitcode: int, remedy: str) -> Exception:
+    """The error for a process that ended with `exitcode`, negative for a signal.
+
+    UserError where it was killed from outside, which is where memory that ran out shows.
+    """
+    if exitcode >= 0:
+        return RuntimeError(f"{who} ended with status {exitcode}")
+    name = signal.Signals(-exitcode).name
+    if exitcode == -signal.SIGKILL:
+        return UserError(f"{who} was killed (SIGKILL): {MEMORY}; free some, or {remedy}. {KEPT}")
+    if exitcode == -signal.SIGTERM:
+        return UserError(f"{who} was ended from outside (SIGTERM). {KEPT}")
+    return RuntimeError(f"{who} crashed ({name})")
+
+
+DEAD_READER = re.compile(
+    r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:is killed by signal: Killed|exited unexpect)"
+)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Around a training: a killed process of its DataLoader is a UserError that names it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if (found := DEAD_READER.search(str(error))) is None:
+            raise
+        who, remedy = f"worker {found[1]} (reads pictures)", "set OVSEG_WORKERS to fewer"
+        raise death(who, -signal.SIGKILL, remedy) from error

@@ -1,0 +1,209 @@
+"""Instances files as tools write them: what is wrong is left out by name, the rest is used."""
+
+import json
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from pipeline.data.instances import TrueMasks, object_faults
+from pipeline.masks import run_lengths
+from pipeline.records import Caption, ImageRecord
+
+SQUARE = [4, 4, 30, 4, 30, 30, 4, 30]
+PIXELS = 26 * 26
+RUNS = [4 * 64 + 4, *[26, 38] * 25, 26, 64 * 64 - (4 * 64 + 4) - 26 * 64 + 38]
+
+
+def compressed(height: int = 64, width: int = 64) -> str:
+    mask = np.zeros((height, width), np.uint8, order="F")
+    mask[4:30, 4:30] = 1
+    return coco_mask.encode(mask)["counts"].decode()
+
+
+def dog(**other) -> dict:
+    entry = {"id": 1, "image_id": 2, "category_id": 17, "segmentation": [SQUARE], "iscrowd": 0}
+    return {key: value for key, value in (entry | other).items() if value is not ...}
+
+
+def read(tmp_path, *annotations, categories=None, images=None, start="") -> TrueMasks:
+    path = tmp_path / "instances_val2017.json"
+    content = {
+        "images": images or [{"id": 2, "height": 64, "width": 64}],
+        "categories": categories or [{"id": 17, "name": "dog"}, {"id": 18, "name": "horse"}],
+        "annotations": annotations,
+    }
+    path.write_text(start + json.dumps(content), encoding="utf-8")
+    return TrueMasks(path)
+
+
+def pixels(truth: TrueMasks) -> dict[str, int]:
+    return {name: int(mask.sum()) for name, mask in truth.of(2, (64, 64)).items()}
+
+
+WRONG = {
+    "two points": (dict(segmentation=[[5, 5, 5, 9]]), "polygon of 4 numbers"),
+    "an odd number": (dict(segmentation=[SQUARE[:-1]]), "polygon of 7 numbers"),
+    "one polygon of two": (dict(segmentation=[SQUARE, [1, 1]]), "polygon of 2 numbers"),
+    "no polygon": (dict(segmentation=[]), "found none"),
+    "an empty polygon": (dict(segmentation=[[]]), "polygon of 0 numbers"),
+    "null": (dict(segmentation=None), "found none"),
+    "only a box": (dict(segmentation=...), "found none"),
+    "a box as polygon": (dict(segmentation=[4, 4, 26, 26]), "polygon of 4 numbers"),
+    "a text": (dict(segmentation="polygon"), "found 'polygon'"),
+    "texts as numbers": (dict(segmentation=[list(map(str, SQUARE))]), "no number"),
+    "no finite number": (dict(segmentation=[[*SQUARE[:-1], float("nan")]]), "no number"),
+    "endless": (dict(segmentation=[[*SQUARE[:-1], float("inf")]]), "no number"),
+    "a number of 400 digits": (dict(segmentation=[[*SQUARE[:-1], 10**400]]), "no number"),
+    "far outside": (dict(segmentation=[[*SQUARE[:-1], 1e9]]), "far outside the picture"),
+    "points": (dict(segmentation=[[[4, 4], [30, 4], [30, 30]]]), "polygon of 3 numbers"),
+    "runs of another size": (
+        dict(segmentation={"size": [32, 128], "counts": RUNS}), "128 x 32 pixels in a picture"
+    ),
+    "runs too long": (
+        dict(segmentation={"size": [64, 64], "counts": [*RUNS, 500]}), "counts of 4596 pixels"
+    ),
+    "runs too short": (
+        dict(segmentation={"size": [64, 64], "counts": RUNS[:-1]}), "counts of 1886 pixels"
+    ),
+    "no runs": (dict(segmentation={"size": [64, 64], "counts": []}), "counts of 0 pixels"),
+    "negative runs": (
+        dict(segmentation={"size": [64, 64], "counts": [-1, 4097]}), "whole numbers from 0 up"
+    ),
+    "text of another size": (
+        dict(segmentation={"size": [64, 64], "counts": compressed(64, 65)}), "counts of 4160"
+    ),
+    "text cut short": (
+        dict(segmentation={"size": [64, 64], "counts": compressed()[:9]}), "counts"
+    ),
+    "text that is no runs": (
+        dict(segmentation={"size": [64, 64], "counts": "no runs \u00e9"}), "whole numbers from 0 up"
+    ),
+    "no size": (dict(segmentation={"counts": RUNS}), "run lengths of size None"),
+    "size null": (dict(segmentation={"size": None, "counts": RUNS}), "run lengths of size None"),
+    "no counts": (dict(segmentation={"size": [64, 64]}), "found counts None"),
+    "unknown category": (dict(category_id=99), "category 99 is not in the file's categories"),
+    "no category": (dict(category_id=...), "expected image_id, category_id, segmentation"),
+    "category null": (dict(category_id=None), "expected image_id, category_id, segmentation"),
+    "unknown image": (dict(image_id=3), "image 3 is not in the file's images"),
+    "huge image id": (dict(image_id=10**30), "whole numbers from 0 to 2^63 - 1"),
+    "iscrowd as words": (dict(iscrowd="yes"), "expected iscrowd 0 or 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_entry_is_left_out_by_name_and_the_rest_is_used(tmp_path, kind):
+    other, fault = WRONG[kind]
+    truth = read(tmp_path, dog(**other), dog(category_id=18))
+    [reject] = truth.rejects
+    assert reject.item == 'instances_val2017.json "annotations"[0]'
+    assert fault in reject.detail
+    assert pixels(truth) == {"horse": PIXELS}
+    assert (len(truth), truth.counts()) == (1, {"dog": 0, "horse": 1})
+
+
+def test_entries_that_are_none_are_named(tmp_path):
+    truth = read(tmp_path, None, [SQUARE], "dog", dog())
+    assert [reject.reason for reject in truth.rejects] == ["wrong entry"] * 3
+    assert pixels(truth) == {"dog": PIXELS}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        dict(iscrowd=...),
+        dict(iscrowd=None),
+        dict(iscrowd="0"),
+        dict(iscrowd=False),
+        dict(image_id="2", category_id="17"),
+        dict(image_id=2.0),
+        dict(id="a"),
+        dict(id=...),
+        dict(segmentation=SQUARE),
+        dict(segmentation={"size": [64, 64], "counts": RUNS}),
+        dict(segmentation={"size": ["64", 64.0], "counts": compressed()}),
+    ],
+)
+def test_what_tools_write_otherwise_is_read(tmp_path, other):
+    truth = read(tmp_path, dog(**other), start="\ufeff")
+    assert truth.rejects == []
+    assert pixels(truth) == {"dog": PIXELS}
+
+
+def test_crowds_are_no_objects_and_no_faults(tmp_path):
+    truth = read(tmp_path, dog(iscrowd=1), dog(iscrowd=True, segmentation=None), dog(iscrowd="1"))
+    assert (truth.rejects, pixels(truth)) == ([], {})
+
+
+def test_wrong_categories_and_images_are_named(tmp_path):
+    size = {"height": 64, "width": 64}
+    truth = read(
+        tmp_path,
+        dog(),
+        dog(category_id=18),
+        categories=[
+            {"id": 17}, {"id": "18", "name": " horse "}, {"id": 18, "name": "cow"},
+            {"id": 19, "name": " "}, {"name": "cat"}, "cat", {"id": 20, "name": "\ud83d"},
+        ],
+        images=[{"id": "2"} | size, {"id": 2} | size, {"id": 3},
+                {"id": 4, "height": 0, "width": 9}],
+    )  # fmt: skip
+    assert pixels(truth) == {"horse": PIXELS}
+    found = {r.item.removeprefix("instances_val2017.json "): r.reason for r in truth.rejects}
+    assert found == {
+        '"categories"[0]': "wrong entry",
+        '"categories"[2]': "two categories of one id",
+        '"categories"[3]': "wrong entry",
+        '"categories"[4]': "wrong entry",
+        '"categories"[5]': "wrong entry",
+        '"categories"[6]': "wrong entry",
+        '"images"[1]': "two images of one id",
+        '"images"[2]': "wrong entry",
+        '"images"[3]': "wrong size",
+        '"annotations"[0]': "unknown category",
+    }
+    for reject in truth.rejects:
+        reject.detail.encode()
+
+
+def test_objects_of_another_size_than_the_picture_are_told(tmp_path):
+    truth = read(tmp_path, dog(), dog(category_id=99))
+    caption = [Caption(1, "A dog.")]
+    records = [ImageRecord(i, f"{i}.jpg", 32, 64, caption, None) for i in (1, 2)]
+    faults = object_faults(truth, records, "dataset")
+    assert [(fault.item, fault.reason) for fault in faults] == [
+        ('instances_val2017.json "annotations"[1]', "unknown category"),
+        ("2.jpg", "unusable instances"),
+    ]
+    with pytest.raises(ValueError, match=r"picture 2 is of \(64, 32\) pixels"):
+        truth.of(2, (64, 32))
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"images": []}', b"\xff\xfe", b"[" * 100_000])
+def test_a_file_that_is_none_is_named(tmp_path, content):
+    path = tmp_path / "instances_val2017.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="instances_val2017.json: not (JSON|COCO instances)"):
+        TrueMasks(path)
+
+
+def test_run_lengths_are_those_of_pycocotools():
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        height, width = random.integers(1, 90, 2)
+        mask = (random.random((height, width)) < random.random()).astype(np.uint8, order="F")
+        rle = coco_mask.encode(mask)
+        runs = run_lengths(rle["counts"])
+        assert runs.sum() == height * width and runs[1::2].sum() == mask.sum()
+        assert (run_lengths(rle["counts"].decode()) == runs).all()
+        assert (run_lengths(runs.tolist()) == runs).all()
+
+
+def test_as_pycocotools_reads_them(tmp_path):
+    """Polygons that overlap or reach over the border, as they are in COCO."""
+    from pycocotools.coco import COCO
+
+    polygons = [[-2.5, 3.2, 40.1, -1, 60.7, 70, 2, 66], [10, 10, 50, 12.5, 30, 44.4]]
+    truth = read(tmp_path, dog(segmentation=polygons))
+    theirs = COCO(str(tmp_path / "instances_val2017.json"))
+    assert (truth.of(2, (64, 64))["dog"] == theirs.annToMask(theirs.anns[1]).astype(bool)).all()
