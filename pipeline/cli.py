@@ -4,7 +4,6 @@ Each command is a function in `pipeline/commands/`; its arguments and docstring 
 A command imports what it needs when it runs, so that help appears at once.
 """
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -19,6 +18,7 @@ from pipeline.commands.preset import preset
 from pipeline.commands.segment import segment
 from pipeline.errors import user_message
 from pipeline.places import checks_places
+from pipeline.streams import ready_streams
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "segment": segment,
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     As in `run_stage`: anything but an error of the user's keeps its stack trace.
     """
+    ready_streams()
     try:
         tyro.extras.subcommand_cli_from_dict(
             {name: checks_places(command) for name, command in COMMANDS.items()},
@@ -43,10 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             description="Open-vocabulary segmentation.",
             args=arguments,
         )
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough: `ovseg check | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("ovseg: interrupted", file=sys.stderr)
         raise SystemExit(130) from None

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NEUTRAL = {
     "atomic", "checksum", "cluster", "digests", "errors", "fingerprint", "lock", "modes",
     "param_errors", "params", "params_file", "places", "progress", "provenance", "resume",
-    "runtime", "shards", "stage", "summary", "workers", "written_json",
+    "runtime", "shards", "stage", "streams", "summary", "workers", "written_json",
 }  # fmt: skip
 """Modules of pipeline/ that decide where, when and how things run and are said, not what comes
 out. Parameters count by their values, fingerprints by what they are made of. Shards and Parquet

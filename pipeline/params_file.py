@@ -1,5 +1,6 @@
 """params.yaml as a file, parsed as DVC parses it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,26 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import MissingFileError, UserError
 
+_CONFLICT = re.compile(rb"(?m)^(?:<{7}|={7}|\|{7}|>{7})(?:[ \t].*)?\r?$")
+"""The lines by which git parts two versions of a file that it could not merge."""
+
 
 def read_yaml(path: Path) -> Any:
     """The parsed file. MissingFileError without it, OSError where it cannot be read, UserError
-    (with the line) where it is no YAML."""
+    (with the line) where it is no YAML or has a merge conflict in it."""
     if not path.is_file():
         raise MissingFileError(f"{path}: not found, expected the parameters of the pipeline")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error  # not all name it
+    if conflict := _CONFLICT.search(content):
+        line = content.count(b"\n", 0, conflict.start()) + 1
+        marker = conflict[0].decode("utf-8", "backslashreplace").strip()
+        raise UserError(
+            f"{path}:{line}: a merge conflict that is not resolved ({marker[:40]!r}); keep one of "
+            "the two versions and remove the lines with <<<<<<<, ======= and >>>>>>>"
+        )
     try:
         return YAML(typ="safe", pure=True).load(content)  # YAML 1.2, as DVC reads it
     except YAMLError as error:
@@ -26,4 +37,5 @@ def read_yaml(path: Path) -> Any:
         problem = getattr(error, "problem", None) or str(error)
         raise UserError(f"{where}: not YAML: {' '.join(problem.split())}") from error
     except (ValueError, RecursionError) as error:  # a date that is none, 5000 digits, [[[[...
-        raise UserError(f"{path}: not YAML that can be used: {error}") from error
+        problem = str(error).partition(";")[0]
+        raise UserError(f"{path}: not YAML that can be used: {problem}") from error

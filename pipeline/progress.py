@@ -56,7 +56,7 @@ class _Rate(ProgressColumn):
 @contextmanager
 def _bar(total: int, description: str, stream: TextIO) -> Iterator[Callable[[int], None]]:
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), _Rate(),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(file=stream)) as progress:

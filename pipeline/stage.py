@@ -13,6 +13,7 @@ from pipeline import atomic
 from pipeline.errors import UserError, user_message
 from pipeline.lock import only_writer
 from pipeline.places import checks_places
+from pipeline.streams import ready_streams
 from pipeline.workers import end_with_dvc, launcher
 
 INTERRUPTED = "interrupted; a rerun goes on from what is finished"
@@ -29,6 +30,7 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
     the process that started it to say what went wrong, since the others stumble over the same or
     over its end.
     """
+    ready_streams()
     try:
         end_with_dvc()
         if "torch" in sys.modules:  # a stage without it reads no variable and takes a second

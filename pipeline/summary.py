@@ -10,8 +10,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.errors import MissingFileError, UserError, user_message
+from pipeline.streams import ready_streams
 
 BRANCHES = {"oracle_masks": "true masks", "clip": "CLIP only", "ensemble": "ensemble"}
 EVALUATION = "evaluate-"
@@ -27,7 +29,7 @@ def results_table(name: str, metrics: dict) -> Table:
     """
     about = metrics["set"]
     title = f"{name}: {about['images']} pictures, {about['classes']} classes"
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title), title_justify="left")
     table.add_column("", no_wrap=True)
     for heading in HEADINGS:
         table.add_column(heading, justify="right")
@@ -49,7 +51,7 @@ def stage_table(files: dict[str, dict]) -> Table:
     for stage, metrics in files.items():
         table.add_section()
         for key, value in flat(metrics).items():
-            table.add_row(stage, key, _number(value))
+            table.add_row(*map(Text, (stage, key, _number(value))))
     return table
 
 
@@ -107,11 +109,12 @@ def _number(value: object) -> str:
 
 def _add(table: Table, what: str, metrics: dict) -> None:
     values = (metrics.get(key) for key in MEANS)
-    table.add_row(what, *("-" if value is None else f"{value:.1f}" for value in values))
+    table.add_row(Text(what), *("-" if value is None else f"{value:.1f}" for value in values))
 
 
 def main() -> None:
     """Entry point of `python -m pipeline.summary`."""
+    ready_streams()
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "data/metrics")
     try:
         print_summary(folder, Console())

@@ -181,6 +181,36 @@ def test_a_broken_file_is_one_line(tmp_path, kind):
     assert "\n" not in str(error.value)
 
 
+MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
+CONFLICTS = {
+    "two versions": "<<<<<<< HEAD\n  seed: 0\n=======\n  seed: 1\n>>>>>>> other\n",
+    "three versions": "<<<<<<< a\n  seed: 0\n||||||| b\n  seed: 2\n=======\n  seed: 1\n>>>>>>> c\n",
+    "Windows line ends": "<<<<<<< HEAD\r\n  seed: 0\r\n=======\r\n  seed: 1\r\n>>>>>>> other\r\n",
+    "half resolved": "  seed: 0\n=======\n  seed: 1\n",
+    "a marker left": "  seed: 0\n>>>>>>> other\n",
+}
+
+
+@pytest.mark.parametrize("kind", CONFLICTS)
+def test_a_merge_conflict_is_called_so_with_its_first_line(tmp_path, kind):
+    path = tmp_path / "params.yaml"
+    head, _, rest = PARAMS.read_text().partition("  seed: ")
+    text = head + CONFLICTS[kind] + rest.partition("\n")[2]
+    path.write_text(text, newline="")
+    line = next(i for i, each in enumerate(text.split("\n"), start=1) if each[:7] in MARKERS)
+    with pytest.raises(UserError, match=f"^{path}:{line}: a merge conflict") as error:
+        load_params(path, "nouns")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("written", ["18446744073709551617", "1e30", "-1", "4294967296", "9" * 40])
+def test_a_seed_that_no_generator_takes_is_refused(tmp_path, written):
+    path = tmp_path / "params.yaml"
+    path.write_text(re.sub(r"(?m)^  seed: \S+", f"  seed: {written}", PARAMS.read_text(), count=1))
+    with pytest.raises(UserError, match=r"dataset.seed = \S+: allowed 0..4294967295"):
+        load_params(path, "nouns")
+
+
 def test_a_file_that_cannot_be_read_is_named_with_the_reason():
     with pytest.raises(OSError) as error:
         load_all("/proc/self/mem")

@@ -66,3 +66,13 @@ def test_a_folder_that_is_none_is_one_line(tmp_path, monkeypatch, capsys, name):
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+
+
+def test_names_are_no_markup(tmp_path):
+    write(tmp_path / "evaluate-[bold]set[i].json", EVALUATION | {"[x]": EVALUATION["base"]})
+    write(tmp_path / "pairs[i].json", {"rejected": {"no [/mask]": "[red]"}})
+    console = Console(record=True, width=120)
+    print_summary(tmp_path, console)
+    text = console.export_text()
+    for expected in ("[bold]set[i]: 3", "[x] CLIP, ensemble", "pairs[i]", "no [/mask]", "[red]"):
+        assert expected in text

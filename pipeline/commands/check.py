@@ -65,7 +65,7 @@ def _show_root(root: Path | None, quick: bool) -> None:
 
     chosen = data_root(root)
     rows = check_root(chosen)
-    table = Table(title=f"Data sets under {chosen}", title_justify="left")
+    table = Table(title=escape(f"Data sets under {chosen}"), title_justify="left")
     table.add_column("set", no_wrap=True)
     table.add_column("images", justify="right", no_wrap=True)
     table.add_column("labels", justify="right", no_wrap=True)

@@ -1,6 +1,7 @@
 """`ovseg segment`: find what you name in a picture of your own."""
 
 import json
+import os
 from pathlib import Path
 
 from tyro.conf import Positional
@@ -55,9 +56,13 @@ def segment(
     from pipeline.data.images import read_image
     from pipeline.data.labels import write_label
     from pipeline.ovseg import OVSeg
+    from pipeline.ovseg.free_text import checked_names
+    from pipeline.ovseg.inputs import as_names
     from pipeline.ovseg.panel import Column, save_sheet, sheet
     from pipeline.progress import report
 
+    given = as_names(_text(classes))
+    checked_names(given)
     image = read_image(picture)
     loaded = OVSeg.load(
         model,
@@ -69,7 +74,7 @@ def segment(
         max_pixels=max_pixels,
         precision=precision,
     )
-    result = loaded.segment(image, classes, mode)
+    result = loaded.segment(image, given, mode)
 
     out.mkdir(parents=True, exist_ok=True)
     names = list(result.names)
@@ -92,11 +97,25 @@ def segment(
         report(str(out / f"{picture.stem}{name}"))
 
 
+def _text(classes: str) -> str:
+    """What was typed, read as UTF-8 whatever the terminal is set to; UserError where it is not."""
+    from pipeline.errors import UserError
+
+    try:
+        return os.fsencode(classes).decode()
+    except UnicodeError as error:
+        raise UserError(
+            f"--classes {classes!a}: character {error.start + 1} is not UTF-8; expected names in "
+            "UTF-8, set the terminal to it"
+        ) from None
+
+
 def _print(result) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("class", "share", "score")
     for region in (result.regions[i] for i in result.order):
-        table.add_row(region.name, f"{region.share:.1%}", f"{region.score:.2f}")
+        table.add_row(Text(region.name), f"{region.share:.1%}", f"{region.score:.2f}")
     Console().print(table)

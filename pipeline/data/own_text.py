@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.captions import caption_fault, read_captions
+from pipeline.data.class_list import line_faults
 from pipeline.data.names import Hints
 from pipeline.errors import UserError
 from pipeline.records import Caption, Reject
 
 STAGE = "dataset"
 CAPTION_LINE = '{"image": "x.jpg", "caption": "A dog on a sofa."}'
+SHOWN_FAULTS = 10
 MOST_CLASSES = 255  # label maps are 8-bit, 255 is the ignore label
 
 
@@ -69,7 +71,7 @@ def read_all_captions(root: Path, names: Names, rejects: list[Reject]) -> Captio
 
 
 def read_classes(path: Path, needed: bool = True) -> list[str]:
-    """Class names of a classes.txt, one a line. UserError names every wrong line."""
+    """Class names of a classes.txt, one a line. UserError names the first ten wrong lines."""
     if not path.is_file():
         if needed:
             raise UserError(f"{path}: missing; with masks/ it names the classes, one a line")
@@ -77,12 +79,17 @@ def read_classes(path: Path, needed: bool = True) -> list[str]:
     undecoded: list[Reject] = []
     names = [line.strip() for line in _lines(path, undecoded)]
     faults = [f"{path.parent / r.item}: {r.reason}; {r.detail}" for r in undecoded]
+    strange = line_faults(names)
     for number, name in enumerate(names, start=1):
         first = names.index(name) + 1
         if not name and not undecoded:
             faults.append(f"{path}:{number}: empty; expected the name of class {number - 1}")
         elif name and first < number:
             faults.append(f"{path}:{number}: {name!r} is already in line {first}")
+        elif number in strange:
+            faults.append(f"{path}:{number}: {strange[number]}")
+    if len(faults) > SHOWN_FAULTS:
+        faults[SHOWN_FAULTS:] = [f"{path}: and {len(faults) - SHOWN_FAULTS} more lines are wrong"]
     if faults:
         raise UserError("\n".join(faults))
     if len(names) > MOST_CLASSES:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipeline.data.class_list import text_fault
 from pipeline.data.images import check_pixels, opened_image, read_image
 from pipeline.errors import UserError
 
@@ -48,15 +49,30 @@ def as_names(names: Names) -> list[str]:
 
     A single string is split at commas, as on the command line: "cat, dog" are two names, and
     "soccer ball" is one. Of anything else each element is one name, commas and all. UserError for
-    an element that is no string.
+    a string that is another kind of list (see `text_fault`), and for an element that is no string,
+    or no text: bytes that were not UTF-8 leave half characters.
     """
     if isinstance(names, np.ndarray):
         names = names.tolist()
     if isinstance(names, str):
-        return [name.strip() for name in names.split(",")]
+        if fault := text_fault(names):
+            raise UserError(f"class names: {names[:80]!r} {fault}")
+        return _texts([name.strip() for name in names.split(",")])
     if not isinstance(names, Iterable):
         raise UserError(f"class names are {names!r}; expected strings, or one with commas between")
     listed = list(names)
     if wrong := [name for name in listed if not isinstance(name, str)]:
         raise UserError(f"class name {wrong[0]!r} is no string, but a {type(wrong[0]).__name__}")
-    return [str(name) for name in listed]
+    return _texts([str(name) for name in listed])
+
+
+def _texts(names: list[str]) -> list[str]:
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            half = name[error.start]
+            raise UserError(
+                f"class name {name!a} is no text: {half!a} in it is no character"
+            ) from None
+    return names

@@ -13,10 +13,11 @@ from typing import Protocol
 from pipeline.text.lemmas import singular
 from pipeline.text.lexicon import Lexicon, lexicon
 from pipeline.text.tag_rules import is_noun, is_proper_name, misread
-from pipeline.text.tokens import tokenize
+from pipeline.text.tokens import read_tokens
 
 _LONGEST_PHRASE = 4
-_LETTERS = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*(?: [^\W\d_]+(?:[-'][^\W\d_]+)*)*\.?")
+_WORD = r"[^\W\d_]+(?:(?:[-']|'-)[^\W\d_]+)*"
+_LETTERS = re.compile(rf"{_WORD}(?: {_WORD})*\.?")
 
 
 class Tagger(Protocol):
@@ -27,7 +28,8 @@ class Tagger(Protocol):
 
 @dataclass(frozen=True)
 class Noun:
-    """A noun kept: lemma in lower case, its form as written, index of its first token (0 up)."""
+    """A noun kept: lemma in lower case; its form as the caption writes it ("fire_hydrants"), with
+    single blanks; index of its first token (0 up)."""
 
     noun: str
     surface: str
@@ -65,13 +67,16 @@ def caption_nouns(
     Returns (kept, drops); a drop is (form as written, reason). Words that are no nouns are not
     drops. Depends on nothing but its arguments; an empty text gives two empty lists.
     """
-    tokens = tokenize(text)
+    read = read_tokens(text)
+    tokens = [token.text for token in read]
     words = [token.lower() for token in tokens]
     tags = [tag for _, tag in tagger.tag(words)]
+    words = ["and" if word == "&" else word for word in words]
     kept: dict[str, Noun] = {}
     drops: list[tuple[str, str]] = []
     for candidate in _candidates(words, tags, options):
-        surface = " ".join(tokens[candidate.start : candidate.end])
+        written = text[read[candidate.start].start : read[candidate.end - 1].end]
+        surface = " ".join(written.split())
         reason = _drop_reason(candidate, tokens, words, tags, options)
         if reason is None and candidate.lemma in kept:
             reason = "named before"

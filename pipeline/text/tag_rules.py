@@ -6,6 +6,8 @@ laptop computer"). Each rule states one such pattern; tests/text/test_tag_rules.
 of each.
 """
 
+from itertools import pairwise
+
 from pipeline.text.lemmas import singular
 from pipeline.text.lexicon import Lexicon
 from pipeline.text.tokens import starts_sentence
@@ -56,6 +58,8 @@ def misread(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> 
         return "not a noun"
     if word in lexicon.modifiers and _describes(tags, index):
         return "describes the next noun"
+    if _is_contraction(words, index, lexicon):
+        return "contraction"
     if word.endswith("ing") and word not in lexicon.ing_nouns:
         return "verb"
     if _is_verb(words, tags, index, lexicon):
@@ -71,10 +75,16 @@ def is_proper_name(tokens: list[str], index: int, lexicon: Lexicon) -> bool:
     """Whether a capital inside a sentence marks a name ("a street in Queens").
 
     tokens: with their capitals. Captions Written Like Titles tell nothing, nor do common nouns
-    that people like to capitalise ("a Zebra"), nor all capitals ("TV").
+    that people like to capitalise ("a Zebra"), all capitals ("TV", "RVs") or a letter whose shape
+    a thing has ("a V-neck").
     """
     token = tokens[index]
-    if not token[:1].isupper() or token.isupper() or starts_sentence(tokens, index):
+    if not token[:1].isupper() or starts_sentence(tokens, index):
+        return False
+    letter, _, shaped = token.partition("-")
+    if len(letter) == 1 and shaped.islower():
+        return False
+    if token.isupper() or (len(token) > 2 and token.removesuffix("s").isupper()):
         return False
     words = [other for other in tokens if other.isalpha()]
     if sum(other[0].isupper() for other in words) > len(words) / 2:
@@ -103,6 +113,19 @@ def _is_verb(words: list[str], tags: list[str], index: int, lexicon: Lexicon) ->
     if not noun_before or plural_before == (word != lemma):
         return False
     return follower in (_AFTER_VERB if often else _OBJECT)
+
+
+def _is_contraction(words: list[str], index: int, lexicon: Lexicon) -> bool:
+    """ "Three o'clock", "y'all", "a dog runnin' home", but not "a jack-o'-lantern"."""
+    word = words[index]
+    if singular(word) in lexicon.sure_nouns:
+        return False
+    if "'" in word:
+        return True
+    if not word.endswith("in") or words[index + 1 : index + 2] != ["'"]:
+        return False
+    quoted = [before for before, mark in pairwise(words[:index]) if mark == "'"]
+    return all(before.endswith("in") for before in quoted) and words[0] != "'"
 
 
 def _is_fruit(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> bool:

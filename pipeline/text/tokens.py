@@ -6,31 +6,50 @@ grows with the length of the text and no faster, whatever it holds.
 """
 
 import re
-import unicodedata
+from typing import NamedTuple
 
 from nltk.tokenize import NLTKWordTokenizer
 
+from pipeline.text.plain import plain
+
 _TREEBANK = NLTKWordTokenizer()
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "`": "'"})
-# Sorting the accents of one letter takes Unicode normalization the square of their number, so long
-# runs of marks are parted by the joiner that does nothing ("stream-safe text", Unicode annex 15).
-_MARKS = re.compile(r"[^\w\s!-~]{30}")
-_JOINER = "\u034f"
 _FULL_STOP = re.compile(r"(?<=[^\W\d_]{3})\.+(?=\s|$|[A-Z])")
 _BETWEEN_WORDS = re.compile(r"(?<=\w)([/,;&+])(?=\w)")
+_DOUBLE_QUOTE = re.compile(r"``|''|\"")
+_QUOTES = frozenset({"``", "''", '"'})
 _SENTENCE_END = frozenset(".!?;:\"''``")
 
 
-def tokenize(text: str) -> list[str]:
+class Token(NamedTuple):
+    """A word or punctuation mark, and what it stands for: `caption[start:end]`."""
+
+    text: str
+    start: int
+    end: int
+
+
+def read_tokens(caption: str) -> list[Token]:
     """The words and punctuation marks of a caption, in order, with their capitals.
 
     Deterministic; an empty or blank text gives no tokens.
     """
-    text = _MARKS.sub(rf"\g<0>{_JOINER}", text)
-    text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
-    text = _FULL_STOP.sub(" . ", text)
-    text = _BETWEEN_WORDS.sub(r" \1 ", text)
-    return _TREEBANK.tokenize(text)
+    text, spans = plain(caption).sub(_FULL_STOP, " . ").sub(_BETWEEN_WORDS, r" \1 ")
+    tokens = []
+    at = 0
+    for token in _TREEBANK.tokenize(text):
+        if token in _QUOTES:  # the tokenizer writes double quotes its own way
+            at, end = _DOUBLE_QUOTE.search(text, at).span()
+        else:
+            at = text.index(token, at)
+            end = at + len(token)
+        tokens.append(Token(token, spans[at][0], spans[end - 1][1]))
+        at = end
+    return tokens
+
+
+def tokenize(caption: str) -> list[str]:
+    """The texts of `read_tokens`."""
+    return [token.text for token in read_tokens(caption)]
 
 
 def starts_sentence(tokens: list[str], index: int) -> bool:

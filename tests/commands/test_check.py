@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +45,13 @@ def test_a_root_without_a_picture_is_exit_code_1(tmp_path, capsys):
     (tmp_path / "coco").mkdir()
     with pytest.raises(SystemExit, match="1"):
         check(tmp_path)
+
+
+def test_the_name_of_a_root_is_no_markup(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="1"):
+        check(Path("my[/i] [bold]data"))
+    assert "my[/i] [bold]data" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_command_line_needs_no_torch():

@@ -2,10 +2,14 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.cli import main
 from pipeline.clip.store import save_clip
+from pipeline.commands import segment as command
+from pipeline.errors import UserError
 from pipeline.segmenter.store import save_segmenter
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 
@@ -77,3 +81,60 @@ def test_a_missing_picture_is_named(data, capsys):
     with pytest.raises(SystemExit):
         main(["segment", "nowhere.jpg", "--classes", "cat", "--model", str(data)])
     assert "nowhere.jpg: no such picture" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["apple[/i]", "[bold]", "key [enter]", "[red]x[/]", ":smile:", "\\[x]", "[link=a]", "café 犬"],
+)
+def test_a_name_is_printed_as_it_was_typed(data, tmp_path, capsys, name):
+    segment(data, tmp_path, "--classes", f"{name}, {name}!", "--mode", "segmenter")
+    rows = [
+        line.split("│")[1].strip() for line in capsys.readouterr().out.splitlines() if "│" in line
+    ]
+    assert rows and set(rows) <= {name, f"{name}!"}
+    summary = json.loads((tmp_path / "my picture-classes.json").read_text("utf-8"))
+    assert summary["names"] == [name, f"{name}!"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        ("cat,,dog", "none of them empty"),
+        ("cat, cat", "given twice: cat"),
+        ("caf\udce9, dog", "--classes 'caf\\udce9, dog': character 4 is not UTF-8"),
+        ("a\ud800", "character 2 is not UTF-8"),
+    ],
+)
+def test_names_are_checked_before_anything_is_read_or_written(tmp_path, capsys, classes, words):
+    with pytest.raises(SystemExit) as stop:
+        main(["segment", "nowhere.jpg", "--classes", classes, "--out", str(tmp_path / "new")])
+    assert (stop.value.code, list(tmp_path.iterdir())) == (2, [])
+    assert words in capsys.readouterr().err
+
+
+def test_names_are_utf_8_whatever_the_terminal_is_set_to():
+    assert command._text("café".encode().decode("ascii", "surrogateescape")) == "café"
+
+
+@settings(max_examples=40, deadline=None)
+@given(classes=st.lists(st.text(st.characters(), max_size=9), max_size=4).map(",".join))
+def test_any_names_are_segmented_or_refused_in_words(data, tmp_path_factory, classes):
+    out = tmp_path_factory.mktemp("out")
+    try:
+        command.segment(data / "my picture.png", classes, out, data, mode="segmenter")
+    except UserError:
+        assert list(out.iterdir()) == []
+    else:
+        summary = json.loads((out / "my picture-classes.json").read_text("utf-8"))
+        typed = [name.strip() for name in classes.split(",")]
+        assert summary["names"][: len(typed)] == typed
+
+
+def test_a_picture_whose_name_is_no_text(data, tmp_path, capsys):
+    picture = tmp_path / "caf\udce9.png"
+    picture.write_bytes((data / "my picture.png").read_bytes())
+    main(
+        ["segment", str(picture), "--classes", "a, b", "--model", str(data), "--out", str(tmp_path)]
+    )
+    assert json.loads((tmp_path / "caf\udce9-classes.json").read_text())["picture"] == str(picture)

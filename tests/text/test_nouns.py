@@ -46,8 +46,30 @@ CAPTIONS = [
     # names of two words, and words that stand for another
     ("a jet airplane and orange slices", "jet_airplane orange_slice"),
     ("people on horseback with snow skis and a frisbe", "person horse ski frisbee"),
+    # from the web: entities, tags, addresses, handles
+    ("A cup &amp; a fork &lt; a dog&nbsp;on a sofa", "cup fork dog sofa"),
+    ("Mac &amp; cheese and mac 'n' cheese", "mac_and_cheese"),
+    ("A man&#39;s hat, a girl&#x2019;s shoe, a boy&rsquo;s ball", "man hat girl shoe boy ball"),
+    ("A cat says &amp;quot;hello&amp;quot;", "cat"),
+    ("A <b>cake</b><br/>with a <a href='http://a.org/dog'>candle</a><!-- plate -->", "cake candle"),
+    ("Photo by @marco_rossi: a cat on https://example.com/a/b.jpg?c=d.", "cat"),
+    ("A dog (see www.example.com/cats), ftp://a.b/c or shop.lamps@example.co.uk", "dog"),
+    ("IMG_1234.jpg A dog at example.com with a ball, bit.ly/2xYz", "dog ball"),
+    ("A cat on a sofa #cute #catsofinstagram", "cat sofa"),
+    ("The #41 bus @ the park", "bus park"),
+    # characters nobody sees, and those that look alike
+    ("\ufeffA\u200b cat\u00ad on a so\u200bfa\u200d, a d\u2060og", "cat sofa dog"),
+    ("a man\u00b4s hat, a girl\u02bcs shoe", "man hat girl shoe"),
+    ("cat_dog and fire_hydrant and __sofa__", "cat dog fire_hydrant sofa"),
+    # capitals and apostrophes inside words
+    ("A man wearing glasses and a T-shirt, two V-necks", "man glasses t-shirt v-neck"),
+    ("Two T\u2011shirts on a bed by a few RVs", "t-shirt bed rv"),
+    ("It's 3 O'clock on the clock tower, five o\u2019clock here", "clock_tower"),
+    ("Y'all wanna eat pizza? C'mon, gimme 'em", "pizza"),
+    ("hors d'oeuvres by a jack-o'-lantern", "hors_d'oeuvre jack-o'-lantern"),
     ("", ""),
     ("...", ""),
+    ("&nbsp;&amp; https://example.com", ""),
 ]  # fmt: skip
 
 
@@ -59,6 +81,18 @@ def test_captions(text, expected, tagger):
 def test_what_is_kept_says_where_it_stood(tagger):
     kept, _ = caption_nouns("A Cat, two fire hydrants.", tagger, NounOptions())
     assert kept == [Noun("cat", "Cat", 1), Noun("fire hydrant", "fire hydrants", 4)]
+
+
+def test_what_is_kept_is_quoted_as_it_was_written(tagger):
+    text = "By @marco: salt &amp; a fire_hydrant\u200b, mac &amp;\n cheese, a so\u00adfa"
+    kept, drops = caption_nouns(text, tagger, NounOptions())
+    assert kept == [
+        Noun("salt", "salt", 3),
+        Noun("fire hydrant", "fire_hydrant", 6),
+        Noun("mac and cheese", "mac &amp; cheese", 9),
+        Noun("sofa", "so\u00adfa", 14),
+    ]
+    assert drops == []
 
 
 @pytest.mark.parametrize(
@@ -78,6 +112,7 @@ def test_what_is_kept_says_where_it_stood(tagger):
         ("a dog and its heritage", ("heritage", "stop list: abstract")),
         ("a dog and another dog", ("dog", "named before")),
         ("a dog in Sydney with cats", ("Sydney", "proper name")),
+        ("a dog at 5 o’clock", ("o’clock", "contraction")),
         ("a dog x", ("x", "too short")),
         ("a dog and the b-251", ("b-251", "not alphabetic")),
         ("a couple of dogs", ("couple of", "stop list: amount")),
@@ -116,6 +151,12 @@ def test_without_rules_every_tagged_noun_is_kept(tagger):
     assert drops == []
 
 
+PIECES = (
+    "a dog fire_hydrant T-shirt o'clock y'all &amp; &quot; &nbsp; &#39; &#99999999; <br> <b @me "
+    "#it http:// www.a.b a@b.c \u200b \u00ad \u0301 ½ ﬁ « ' \" `` '' 'n' / . … — _ ％ ㎞"
+).split() + [" ", "\n"]  # fmt: skip
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.sampled_from("a the two dog dogs fire hydrant sits photo of and , . Big".split()))
@@ -128,6 +169,17 @@ def test_every_lemma_once_in_order_and_the_same_each_time(words):
     assert [noun.position for noun in kept] == sorted(noun.position for noun in kept)
     assert all(noun.surface.split()[0] in words for noun in kept)
     assert caption_nouns(text, tagger, NounOptions()) == (kept, drops)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=12).map("".join))
+def test_any_caption_gives_nouns_that_stand_in_it(text):
+    kept, drops = caption_nouns(text, load_once(), NounOptions())
+    single = " ".join(text.split())
+    for surface in [noun.surface for noun in kept] + [word for word, _ in drops]:
+        assert surface and " ".join(surface.split()) == surface and surface in single
+    assert not {"amp", "quot", "nbsp", "http", "https"} & {noun.noun for noun in kept}
+    assert all(noun.noun == noun.noun.lower() and "_" not in noun.noun for noun in kept)
 
 
 def load_once():

@@ -53,6 +53,13 @@ def reason(tagged: str, word: str) -> str | None:
         ("street/NN signs/NNS on/IN a/DT pole/NN", "signs", None),
         ("city/NN signs/NNS the/DT", "signs", "verb"),
         ("fruits/NNS plate/NN on/IN", "plate", None),
+        # contractions
+        ("three/CD o'clock/NN", "o'clock", "contraction"),
+        ("y'all/NN eat/VB pizza/NN", "y'all", "contraction"),
+        ("a/DT dog/NN runnin/NN '/'' home/NN", "runnin", "contraction"),
+        ("runnin/NN '/'' and/CC jumpin/NN '/''", "jumpin", "contraction"),
+        ("the/DT '/`` old/JJ cabin/NN '/''", "cabin", None),
+        ("a/DT jack-o'-lantern/NN", "jack-o'-lantern", None),
         # the rest
         ("playing/VBG baseball/NN", "baseball", "sport"),
         ("a/DT baseball/NN game/NN", "baseball", "sport"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.text.tokens import starts_sentence, tokenize
+from pipeline.text.tokens import read_tokens, starts_sentence, tokenize
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,8 @@ from pipeline.text.tokens import starts_sentence, tokenize
         ("the giraffe’s head", ["the", "giraffe", "'s", "head"]),
         ("the U.S. flag", ["the", "U.S.", "flag"]),
         ("a t-shirt", ["a", "t-shirt"]),
+        ("a dog, https://a.org/b and @me", ["a", "dog", ",", ".", "and", "."]),
+        ("a fire_hydrant &amp; &quot;x&quot;", ["a", "fire", "hydrant", "&", "``", "x", "''"]),
         ("", []),
         (" \n ", []),
     ],
@@ -28,18 +30,61 @@ def test_tokens(text, tokens):
     assert tokenize(text) == tokens
 
 
+def test_tokens_say_what_they_stand_for():
+    text = "A fire_hydrant &amp; a ½\u200b “so\u00adfa”, cafe\u0301 of <b>@me</b>… \"x\" ''y''"
+    written = [text[token.start : token.end] for token in read_tokens(text)]
+    assert written == [
+        "A", "fire", "hydrant", "&amp;", "a", "½", "“", "so\u00adfa", "”", ",", "cafe\u0301", "of",
+        "@me", "…", '"', "x", '"', "''", "y", "''",
+    ]  # fmt: skip
+
+
 def test_a_sentence_starts_at_the_front_and_after_a_full_stop():
     tokens = tokenize("A cat. The dog")
     assert [starts_sentence(tokens, i) for i in range(5)] == [True, False, False, True, False]
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_tokenized_without_blanks(text):
-    assert all(token and not token.isspace() for token in tokenize(text))
+def test_any_text_is_tokenized_without_blanks_in_order(text):
+    tokens = read_tokens(text)
+    assert all(token.text and not token.text.isspace() for token in tokens)
+    assert all(0 <= token.start < token.end <= len(text) for token in tokens)
+    assert [token.start for token in tokens] == sorted(token.start for token in tokens)
 
 
 @pytest.mark.parametrize(
-    "text", ["\u0301\u0316", "a.", "a,", "'", '".)', "abc..", "(", " ", "a-", "gonna"]
+    "text",
+    [
+        "\u0301\u0316",
+        "a.",
+        "a,",
+        "'",
+        '".)',
+        "abc..",
+        "(",
+        " ",
+        "a-",
+        "gonna",
+        "&amp;",
+        "&#1",
+        "amp;",
+        "<a ",
+        "<!--",
+        "http://",
+        "http://.",
+        "a@",
+        "a.com",
+        "a.b",
+        "@a",
+        "#1",
+        "#a_",
+        "\u200b",
+        "é",
+        "％",
+        "_",
+        " 'n' ",
+        "a\t",
+    ],
 )
 def test_a_long_odd_text_takes_no_longer_than_its_length(text):
     """100,000 accents on one letter took ten seconds, 4 times as long when twice as many."""
