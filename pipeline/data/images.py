@@ -42,6 +42,7 @@ which would not fit into memory."""
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit; from twice as many on it raises
 
 _ORIENTATION = 0x0112
+_PHOTOMETRIC = 262  # of TIFF: 0 means that the least value is white
 _SWAPPED = range(5, 9)  # orientations that exchange width and height
 _INVERSE = {6: 8, 8: 6}  # the others undo themselves
 _DEPTHS = (8, 10, 12, 14, 16)  # bits in which whole numbers are stored
@@ -137,10 +138,14 @@ def _too_many() -> str:
 
 
 def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
+    is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
+    if not is_tiff:  # asking a PNG for its orientation decodes it, and must not swallow damage
+        image.load()
     orientation = _orientation(image)
     size = _size(image, orientation if upright else 1)
+    negative = is_tiff and image.mode[0] in "IF" and image.tag_v2.get(_PHOTOMETRIC) == 0
     image.load()
-    if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow has put it upright
+    if is_tiff:  # Pillow has put it upright
         left = 1 if upright else _INVERSE.get(orientation, orientation)
     else:
         left = orientation if upright else 1
@@ -150,7 +155,8 @@ def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
         raise UserError(f"{name}: is {image.width} x {image.height}, not as its header says")
     white = _white(image, name) if image.mode[0] in "IF" else None
     for rows, band in _bands(image):
-        stored[rows] = _to_rgb(band, white)
+        colours = _to_rgb(band, white)
+        stored[rows] = 255 - colours if negative else colours  # Pillow turns 8 bits over by itself
     return pixels
 
 

@@ -213,3 +213,35 @@ def test_missing_picture_is_named(tmp_path):
     for read in (read_image, image_size):
         with pytest.raises(FileNotFoundError, match="a.jpg: no such picture"):
             read(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_damage_in_the_pixels_is_an_error_and_never_black(tmp_path, suffix):
+    """Asking a PNG for its orientation decodes it; the error of that was swallowed."""
+    rng = np.random.default_rng(0)
+    file = tmp_path / f"a{suffix}"
+    Image.fromarray(rng.integers(0, 256, (64, 48, 3), dtype=np.uint8)).save(file)
+    whole, right = file.read_bytes(), read_image(file)
+    for place in np.linspace(len(whole) // 3, len(whole) - 40, 12).astype(int):
+        file.write_bytes(whole[:place] + bytes(20) + whole[place + 20 :])
+        try:
+            found = read_image(file)
+        except UserError as error:
+            assert str(file) in str(error)
+        else:  # formats without checksums; what is read is near, not black
+            assert suffix != ".png" and found.shape == right.shape and found.any()
+
+
+@pytest.mark.parametrize("kind", ["L", "I;16", "F"])
+def test_tiffs_whose_least_value_is_white_are_no_negatives(tmp_path, kind):
+    ramp = np.tile(np.linspace(0, 1, 16), (4, 1))
+    stored = {"L": (ramp * 255).astype(np.uint8), "I;16": (ramp * 65535).astype(np.uint16),
+              "F": ramp.astype(np.float32)}[kind]  # fmt: skip
+    dark, light = tmp_path / "dark.tif", tmp_path / "light.tif"
+    Image.fromarray(stored).save(dark)
+    content = dark.read_bytes()
+    entry = content.index(b"\x06\x01\x03\x00\x01\x00\x00\x00\x01")  # photometric 1
+    light.write_bytes(content[: entry + 8] + b"\x00" + content[entry + 9 :])
+    found = read_image(light)[..., 0].astype(int)
+    assert np.abs(found - (255 - read_image(dark)[..., 0].astype(int))).max() <= 1
+    assert found[0, 0] > 250 and found[0, -1] < 5
