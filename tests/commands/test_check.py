@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from pipeline.commands.check import check
 from pipeline.data.overview import GAPS
 from pipeline.data.prepare import prepare
+from pipeline.errors import UserError
 from pipeline.records import Reject, read_parquet
 from tests.data.benchmarks.roots import (
     make_ade150,
@@ -101,6 +103,25 @@ def test_a_picture_cut_short_is_a_fault_of_an_own_folder(tmp_path, capsys):
     assert f"{tmp_path}/images/a.jpg: unreadable picture; " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("names", ["a.jpg\n", "", None])
+def test_masks_of_no_held_out_picture_are_what_the_preset_cannot_use(tmp_path, capsys, names):
+    root = make_own(tmp_path / "own")
+    (root / "val.txt").unlink() if names is None else (root / "val.txt").write_text(names)
+    printed = checked(capsys, own=root).splitlines()
+    place = "images/a.jpg: held out without a label map" if names else "val.txt: nothing held out"
+    assert [line for line in printed if line.startswith(f"{root}/{place}; ")]
+    assert printed[-1] == f"own: 1 fault in {root}"
+    with pytest.raises(UserError, match="needs held-out pictures with masks"):
+        prepare("own", str(root), ["own"], WORLD, tmp_path / "out")
+
+
+def test_captions_alone_need_no_label_maps_of_held_out_pictures(tmp_path, capsys):
+    root = make_own(tmp_path)
+    shutil.rmtree(root / "masks")
+    check(own=root)
+    assert "own: 0 faults" in capsys.readouterr().out
+
+
 def checked(capsys, **of) -> str:
     """What is printed of data with faults."""
     with pytest.raises(SystemExit, match="1"):
@@ -120,16 +141,33 @@ def own_with_every_fault(root):
     (root / "images/empty.jpg").write_bytes(b"")
     (root / "images/film.gif").write_bytes(picture)
     (root / "images" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(picture)
-    for name in ("twin.jpg", "tw\u200bin.jpg", "alone.jpg", "held.jpg", "one.jpg", "one.png"):
+    for name in (
+        "bare.jpg",
+        "twin.jpg",
+        "tw\u200bin.jpg",
+        "alone.jpg",
+        "held.jpg",
+        "one.jpg",
+        "one.png",
+    ):
         save_picture(root / "images" / name)
-    names = ["a.jpg", "cut.jpg", "twin.jpg", "sub%2Fb.png", "b.png", "film.gif", "none.jpg"]
+    names = [
+        "a.jpg",
+        "cut.jpg",
+        "twin.jpg",
+        "sub%2Fb.png",
+        "b.png",
+        "film.gif",
+        "none.jpg",
+        "bare.jpg",
+    ]
     lines = [json.dumps({"image": name, "caption": "A dog."}) for name in (*names, "held.jpg")]
     lines += ["oops", '{"image": 3}', '{"image": "a.jpg", "caption": " "}']
     lines += ['{"image": "a.jpg", "caption": "?"}', '{"image": "a.jpg", "caption": "\\ud83d"}']
     with open(root / "captions.jsonl", "ab") as file:
         file.write("\n".join(lines).encode() + b'\n{"image": "a.jpg", "caption": "caf\xe9"}\n')
     (root / "captions.json").write_text("{}")
-    (root / "val.txt").write_text("c.jpg\nheld.jpg\nnowhere.jpg\n")
+    (root / "val.txt").write_text("c.jpg\nheld.jpg\nbare.jpg\nnowhere.jpg\n")
     save_label(root / "masks/a.png", np.full((6, 8), 2, np.uint8))
     save_label(root / "masks/held.png", np.zeros((3, 3), np.uint8))
     for name in ("one.png", "alone.PNG", "alone.png", "deeper/c.png", "cut.jpg", "twin.png"):
@@ -146,7 +184,7 @@ def test_the_stage_leaves_out_of_an_own_folder_what_check_named_and_nothing_else
     assert printed[-1] == f"own: {len(rejects)} faults in {root}"
     assert {reject.reason for reject in rejects} == {
         "caption is no text", "caption without words", "captions not read", "empty caption",
-        "format not read", "label map size differs", "mask is no PNG", "mask of a picture left out",
+        "format not read", "held out without a label map", "label map size differs", "mask is no PNG", "mask of a picture left out",
         "mask of more than one picture", "mask without picture", "name is not UTF-8",
         "names look the same", "no such picture", "not UTF-8", "nothing to learn from",
         "two masks of one picture", "unknown class in label map", "unreadable picture",
