@@ -77,6 +77,7 @@ def test_a_reader_that_has_seen_enough_is_no_stack_trace(tmp_path):
 def test_own_folder_with_and_without_faults(tmp_path, capsys):
     root = make_own(tmp_path)
     (root / "masks" / "a.png").write_bytes((root / "masks" / "c.png").read_bytes())
+    hint = "then add it as the first line of classes.txt"
     check(own=root)
     assert (
         capsys.readouterr().out
@@ -85,6 +86,7 @@ def test_own_folder_with_and_without_faults(tmp_path, capsys):
   held out: 1 picture of 8 x 6 pixels, 1 caption of 1 picture, 1 label map
   2 of 2 classes occur; label maps that hold them and share of labelled pixels: cat 3 (66.7%), sofa
     3 (33.3%)
+  class 0 (cat) is in every label map: is 0 your background? {hint}
 own: 0 faults in {root}
 """
     )
@@ -120,6 +122,16 @@ def test_captions_alone_need_no_label_maps_of_held_out_pictures(tmp_path, capsys
     shutil.rmtree(root / "masks")
     check(own=root)
     assert "own: 0 faults" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("first", ["background", "sofa"])
+def test_no_hint_at_a_background_where_there_is_none_or_it_is_a_class(tmp_path, capsys, first):
+    root = make_own(tmp_path)
+    (root / "classes.txt").write_text(f"{first}\ncat\n")
+    if first != "background":
+        save_label(root / "masks/c.png", np.ones((6, 8), np.uint8))
+    check(own=root)
+    assert "is in every label map" not in capsys.readouterr().out
 
 
 def checked(capsys, **of) -> str:
@@ -168,7 +180,7 @@ def own_with_every_fault(root):
         file.write("\n".join(lines).encode() + b'\n{"image": "a.jpg", "caption": "caf\xe9"}\n')
     (root / "captions.json").write_text("{}")
     (root / "val.txt").write_text("c.jpg\nheld.jpg\nbare.jpg\nnowhere.jpg\n")
-    save_label(root / "masks/a.png", np.full((6, 8), 2, np.uint8))
+    save_label(root / "masks/a.png", np.full((6, 8), 3, np.uint8))
     save_label(root / "masks/held.png", np.zeros((3, 3), np.uint8))
     for name in ("one.png", "alone.PNG", "alone.png", "deeper/c.png", "cut.jpg", "twin.png"):
         save_label(root / "masks" / name, np.zeros((6, 8), np.uint8))
@@ -184,8 +196,8 @@ def test_the_stage_leaves_out_of_an_own_folder_what_check_named_and_nothing_else
     assert printed[-1] == f"own: {len(rejects)} faults in {root}"
     assert {reject.reason for reject in rejects} == {
         "caption is no text", "caption without words", "captions not read", "empty caption",
-        "format not read", "held out without a label map", "label map size differs", "mask is no PNG", "mask of a picture left out",
-        "mask of more than one picture", "mask without picture", "name is not UTF-8",
+        "format not read", "held out without a label map", "label map size differs",
+        "mask is no PNG", "mask of a picture left out", "mask of more than one picture", "mask without picture", "name is not UTF-8",
         "names look the same", "no such picture", "not UTF-8", "nothing to learn from",
         "two masks of one picture", "unknown class in label map", "unreadable picture",
         "wrong line",
