@@ -197,10 +197,10 @@ def test_the_stage_leaves_out_of_an_own_folder_what_check_named_and_nothing_else
     assert {reject.reason for reject in rejects} == {
         "caption is no text", "caption without words", "captions not read", "empty caption",
         "format not read", "held out without a label map", "label map size differs",
-        "mask is no PNG", "mask of a picture left out", "mask of more than one picture", "mask without picture", "name is not UTF-8",
-        "names look the same", "no such picture", "not UTF-8", "nothing to learn from",
-        "two masks of one picture", "unknown class in label map", "unreadable picture",
-        "wrong line",
+        "mask is no PNG", "mask of a picture left out", "mask of more than one picture",
+        "mask without picture", "name is not UTF-8", "names look the same", "no such picture",
+        "not UTF-8", "nothing to learn from", "two masks of one picture",
+        "unknown class in label map", "unreadable picture", "wrong line",
     }  # fmt: skip
 
 
