@@ -1,8 +1,8 @@
 """What is under a data root: in seconds by counting files, or by reading all of them.
 
 Also the words for what is missing: each part with its expected path and official source, and what
-can run without it. What is read goes through the functions that stage `dataset` calls, so that it
-leaves out what was found wrong here, and nothing else.
+can run without it. What is read goes through the functions that stage `dataset` calls, so that both
+find the same faults.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
