@@ -63,7 +63,7 @@ def answer(
     asked = copy(model)  # people ask at the same time; weights and known names are shared
     asked.weight = weight
     asked.style = replace(model.style, threshold=threshold)
-    found = asked.segment(image, names.split(","), mode)
+    found = asked.segment(image, names, mode)
     if found.looked_at != image.shape[:2]:
         (height, width), (h, w) = image.shape[:2], found.looked_at
         log.warning("looked at %d x %d pixels of a picture of %d x %d", w, h, width, height)

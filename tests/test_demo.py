@@ -65,6 +65,8 @@ def test_what_was_typed_wrong_is_told():
         answer(model(), None, "cat", "clip", 0.7, 0.5)
     with pytest.raises(ValueError, match="class names"):
         answer(model(), IMAGE, " , ", "clip", 0.7, 0.5)
+    with pytest.raises(ValueError, match="is JSON"):
+        answer(model(), IMAGE, '["cat, dog","tree"]', "clip", 0.7, 0.5)
 
 
 def test_without_gradio_the_message_says_how_to_get_it(monkeypatch):

@@ -1,8 +1,8 @@
 """What is under a data root: in seconds by counting files, or by reading all of them.
 
 Also the words for what is missing: each part with its expected path and official source, and what
-can run without it. What is read goes through the functions that stage `dataset` calls, so that it
-leaves out what was found wrong here, and nothing else.
+can run without it. What is read goes through the functions that stage `dataset` calls, so that both
+find the same faults.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -125,6 +125,13 @@ def check_own(root: Path) -> Checked:
         f"held out: {pictures_line(data.val)}",
         *class_lines(classes, data.occurrences),
     ]
+    maps = sum(record.label_path is not None for record in data.train + data.val)
+    named = "background" in "".join(classes[:1]).lower()
+    if maps > 1 and len(classes) > 1 and data.occurrences.maps[0] == maps and not named:
+        checked.summary.append(
+            f"class 0 ({classes[0]}) is in every label map: is 0 your background? then add it as "
+            "the first line of classes.txt"
+        )
     if not any(record.label_path for record in data.train):
         checked.summary.append("no label maps to learn from: set segmenter.source to checkpoint")
     if not held_out:

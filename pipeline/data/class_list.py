@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 
 _NAME = r"(?P<name>.*[^\W\d_].*)"
 _NUMBERED = re.compile(rf"\d+\s*(?:[:=;,|)\t]|\.(?!\d))\s*{_NAME}|\d+\s+-\s+(?P<name2>.*)")
@@ -20,6 +21,8 @@ _BULLET = re.compile(r"[-*•]\s+(?P<name>.*)")
 _ENDED = re.compile(r"(?P<name>.*\S)\s*[,;]")
 _BETWEEN = re.compile(r"\s*[,;|\t]\s*")
 _SHOWN = 80
+_DIGITS = 9
+"""Of a number that counts lines, at most: Python converts no endless ones."""
 
 
 def line_faults(lines: Sequence[str]) -> dict[int, str]:
@@ -51,6 +54,8 @@ def text_fault(text: str) -> str | None:
     names = [name.strip() for name in text.split(",")]
     if text[:1] == "[" and text[-1:] == "]" and "]" not in names[0]:
         return f"is a list in brackets; {instead}{_such_as([text[1:-1].strip()])}"
+    if _LIST.fullmatch(text) or (text[:1] in ("'", '"') and text[-1] == text[0]):
+        return f"is a list of another kind, or in quotes; {instead}"
     lines = [line.strip().rstrip(",;") for line in text.splitlines() if line.strip()]
     if len(lines) > 1:
         return f"has line breaks; {instead}{_such_as(lines)}"
@@ -96,11 +101,16 @@ def _json_names(text: str) -> list[str] | None:
 
 
 def _count(lines: Sequence[str], pattern: re.Pattern[str]) -> bool:
-    """Whether the numbers of the lines count from 0 or 1: those of "3 wheeler" do not."""
+    """Whether the numbers of the lines count from 0 or 1, also with some left out: those of
+    "3 wheeler" do not, nor those of "route 1" and "route 66"."""
     matches = [match for line in lines if (match := pattern.fullmatch(line))]
-    numbers = [match["number"].lstrip("0") or "0" for match in matches]
-    expected = [[str(first + i) for i in range(len(lines))] for first in (0, 1)]
-    return len(lines) > 1 and numbers in expected
+    if len(lines) < 2 or len(matches) < len(lines):
+        return False
+    numbers = [int(match["number"][:_DIGITS]) for match in matches]
+    whole = numbers[-1] - numbers[0] == len(lines) - 1
+    ascending = all(before < after for before, after in pairwise(numbers))
+    names = {_name(match) for match in matches}
+    return numbers[0] in (0, 1) and ascending and (whole or len(names) == len(lines))
 
 
 def _name(match: re.Match[str]) -> str:

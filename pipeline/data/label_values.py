@@ -89,10 +89,13 @@ def value_faults(
     behind = {value + more for value in classes for more in (1, 2)}  # 183 is COCO-Stuff's "other"
     many = 2 * len(together & classes) >= len(classes)  # so that the first class is missed
     absent = {IGNORE} - together or ({0} - together if many else set())
-    if unknown and unknown <= behind and unlabelled == {IGNORE} and absent:
+    one_more = classes == set(range(len(classes))) and unknown == {len(classes)}
+    if unknown and unknown <= behind and unlabelled == {IGNORE} and (absent or one_more):
+        lacking = f" and {_listed(absent)} in none" if absent else ""
         detail = (
-            f"found {_listed(unknown)} in some and {_listed(absent)} in none; expected "
-            f"{expected}. Do they count from one, or are classes missing in the list?"
+            f"found {_listed(unknown)} in some{lacking}; expected {expected}. Do they count from "
+            "one, is 0 the background, or are classes missing in the list? Then add them to the "
+            "list (a background as its first line)"
         )
         return dict.fromkeys(found, ("label maps numbered otherwise", detail))
     faults = {}

@@ -7,7 +7,7 @@
                        "annotations" with "id", "image_id" and "caption"; where "height" and "width"
                        are stated, they are checked); not read where captions.jsonl is there
     masks/x.png        optional: label map of images/x.jpg, class ids, 255 = not labelled; not all
-                       pictures need one, but without it none in val.txt is evaluated
+                       pictures need one, but those in val.txt do: they are evaluated
     classes.txt        needed with masks: one class name a line; the first line is class 0
     val.txt            optional: pictures, one a line, kept from training and used to evaluate
 
@@ -111,8 +111,9 @@ def read_own(root: str | Path) -> OwnData:
             detail = "has no caption" + ("" if faults else " and no label map")
             faults.append(Reject(STAGE, f"images/{name}", "nothing to learn from", detail))
         elif masks and name in held_out and "no label map" in missing and not faults:
-            detail = "held out by val.txt, but without one not evaluated"
-            faults.append(Reject(STAGE, f"images/{name}", "no label map", detail))
+            mask = f"masks/{Path(name).with_suffix('.png').as_posix()}"
+            detail = f"val.txt lists it to be evaluated; expected {mask}"
+            faults.append(Reject(STAGE, f"images/{name}", "held out without a label map", detail))
         return record, faults
 
     data = OwnData(Dataset(root.name, root.resolve(), classes, [True] * len(classes), IGNORE))
@@ -123,6 +124,11 @@ def read_own(root: str | Path) -> OwnData:
             (data.val if name in held_out else data.train).append(record)
             if record.label_path is not None:
                 data.occurrences.add(values[record.label_path], ids)
+    if masks and not held_out:
+        detail = (
+            "expected some pictures that have a mask, as the evaluation set own is made of them"
+        )
+        rejects.append(Reject(STAGE, "val.txt", "nothing held out", detail))
     data.rejects = rejects
     return data
 

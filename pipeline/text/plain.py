@@ -27,12 +27,12 @@ _TAG = re.compile(
 _END = r"[^\s.,;:!?)\]}>'\"]"
 _ADDRESS = re.compile(
     rf"""
-      (?:\b(?:https?|ftp)://|\bwww\.)(?:\S*{_END})?                    # web pages
+      \b(?:see\s++)?(?:(?:https?|ftp)://|www\.)(?:\S*{_END})?                    # web pages
     | (?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)*+                     # e-mail
     | (?<![\w.@-])(?:[\w-]+\.)+(?:com|org|net|edu|gov)\b(?:/(?:\S*{_END})?)?
     | (?<![\w.@-])(?:[\w-]+\.)+[a-z]{{2}}/\w(?:\S*{_END})?             # short links: bit.ly/2abc
     | (?<![\w.-])[\w-]++\.(?:jpe?g|png|gif|webp|bmp|tiff?)\b           # names of pictures
-    | (?<![\w@#/&])(?:@\w[\w.]*\b|\#(?=\d*[^\W\d])[\w-]*\b)            # handles and hashtags
+    | (?<![\w@#/&])(?:(?:RT\s++)?@\w[\w.]*\b|\#(?=\d*[^\W\d])[\w-]*\b)  # handles, hashtags
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -41,6 +41,7 @@ _QUOTES = {
     "“": '"', "”": '"', "„": '"', "‟": '"', "″": '"', "«": '"', "»": '"',
 }  # fmt: skip
 _LIKE = str.maketrans(_QUOTES | {"‐": "-", "‑": "-", "‒": "-", "–": "-", "_": " "})
+_CLOCK = re.compile(r"(?<=\w )o(?:' | ')clock\b", re.IGNORECASE)
 _AND = re.compile(r"(?<=\w)(?:\s*'n'\s*|\s+n'\s+)(?=\w)", re.IGNORECASE)
 # NFKC joins an ASCII letter to what follows it only. Sorting the accents of one letter
 # takes it the square of their number, so long runs of marks are parted by the joiner that does
@@ -99,9 +100,10 @@ def plain(caption: str) -> Traced:
     """The caption without markup, addresses and handles, in plain characters.
 
     An entity becomes its character, a tag a blank. An address (web, e-mail, the name of a picture),
-    a handle or a hashtag becomes a full stop: it is no word, and the sentence does not go on across
-    it. Characters without width vanish, "fire_hydrant" is two words, "fish 'n' chips" has an "and",
-    and NFKC takes care of the rest.
+    a handle or a hashtag becomes a full stop, with "see" or "RT" before it: it is no word, and the
+    sentence does not go on across it. "5 o' clock" has an "o'clock". Characters without
+    width vanish, "fire_hydrant" is two words, "fish 'n' chips" has an "and", and NFKC takes care of
+    the rest.
     """
     text = Traced.of(caption)
     if _ALREADY.fullmatch(caption):
@@ -113,6 +115,7 @@ def plain(caption: str) -> Traced:
     text = Traced(text.text.translate(_LIKE), text.spans)
     text = text.sub(_NORMALIZED_ALONE, _normalized, by_character=True)
     text = text.sub(_WIDTHLESS, "")
+    text = text.sub(_CLOCK, "o'clock")
     text = text.sub(_AND, " and ")
     return text.sub(_CONTROL, " ")
 

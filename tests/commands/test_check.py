@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from pipeline.commands.check import check
 from pipeline.data.overview import GAPS
 from pipeline.data.prepare import prepare
+from pipeline.errors import UserError
 from pipeline.records import Reject, read_parquet
 from tests.data.benchmarks.roots import (
     make_ade150,
@@ -75,6 +77,7 @@ def test_a_reader_that_has_seen_enough_is_no_stack_trace(tmp_path):
 def test_own_folder_with_and_without_faults(tmp_path, capsys):
     root = make_own(tmp_path)
     (root / "masks" / "a.png").write_bytes((root / "masks" / "c.png").read_bytes())
+    hint = "then add it as the first line of classes.txt"
     check(own=root)
     assert (
         capsys.readouterr().out
@@ -83,6 +86,7 @@ def test_own_folder_with_and_without_faults(tmp_path, capsys):
   held out: 1 picture of 8 x 6 pixels, 1 caption of 1 picture, 1 label map
   2 of 2 classes occur; label maps that hold them and share of labelled pixels: cat 3 (66.7%), sofa
     3 (33.3%)
+  class 0 (cat) is in every label map: is 0 your background? {hint}
 own: 0 faults in {root}
 """
     )
@@ -99,6 +103,35 @@ def test_a_picture_cut_short_is_a_fault_of_an_own_folder(tmp_path, capsys):
     with pytest.raises(SystemExit, match="1"):
         check(own=tmp_path)
     assert f"{tmp_path}/images/a.jpg: unreadable picture; " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("names", ["a.jpg\n", "", None])
+def test_masks_of_no_held_out_picture_are_what_the_preset_cannot_use(tmp_path, capsys, names):
+    root = make_own(tmp_path / "own")
+    (root / "val.txt").unlink() if names is None else (root / "val.txt").write_text(names)
+    printed = checked(capsys, own=root).splitlines()
+    place = "images/a.jpg: held out without a label map" if names else "val.txt: nothing held out"
+    assert [line for line in printed if line.startswith(f"{root}/{place}; ")]
+    assert printed[-1] == f"own: 1 fault in {root}"
+    with pytest.raises(UserError, match="needs held-out pictures with masks"):
+        prepare("own", str(root), ["own"], WORLD, tmp_path / "out")
+
+
+def test_captions_alone_need_no_label_maps_of_held_out_pictures(tmp_path, capsys):
+    root = make_own(tmp_path)
+    shutil.rmtree(root / "masks")
+    check(own=root)
+    assert "own: 0 faults" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("first", ["background", "sofa"])
+def test_no_hint_at_a_background_where_there_is_none_or_it_is_a_class(tmp_path, capsys, first):
+    root = make_own(tmp_path)
+    (root / "classes.txt").write_text(f"{first}\ncat\n")
+    if first != "background":
+        save_label(root / "masks/c.png", np.ones((6, 8), np.uint8))
+    check(own=root)
+    assert "is in every label map" not in capsys.readouterr().out
 
 
 def checked(capsys, **of) -> str:
@@ -120,17 +153,34 @@ def own_with_every_fault(root):
     (root / "images/empty.jpg").write_bytes(b"")
     (root / "images/film.gif").write_bytes(picture)
     (root / "images" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(picture)
-    for name in ("twin.jpg", "tw\u200bin.jpg", "alone.jpg", "held.jpg", "one.jpg", "one.png"):
+    for name in (
+        "bare.jpg",
+        "twin.jpg",
+        "tw\u200bin.jpg",
+        "alone.jpg",
+        "held.jpg",
+        "one.jpg",
+        "one.png",
+    ):
         save_picture(root / "images" / name)
-    names = ["a.jpg", "cut.jpg", "twin.jpg", "sub%2Fb.png", "b.png", "film.gif", "none.jpg"]
+    names = [
+        "a.jpg",
+        "cut.jpg",
+        "twin.jpg",
+        "sub%2Fb.png",
+        "b.png",
+        "film.gif",
+        "none.jpg",
+        "bare.jpg",
+    ]
     lines = [json.dumps({"image": name, "caption": "A dog."}) for name in (*names, "held.jpg")]
     lines += ["oops", '{"image": 3}', '{"image": "a.jpg", "caption": " "}']
     lines += ['{"image": "a.jpg", "caption": "?"}', '{"image": "a.jpg", "caption": "\\ud83d"}']
     with open(root / "captions.jsonl", "ab") as file:
         file.write("\n".join(lines).encode() + b'\n{"image": "a.jpg", "caption": "caf\xe9"}\n')
     (root / "captions.json").write_text("{}")
-    (root / "val.txt").write_text("c.jpg\nheld.jpg\nnowhere.jpg\n")
-    save_label(root / "masks/a.png", np.full((6, 8), 2, np.uint8))
+    (root / "val.txt").write_text("c.jpg\nheld.jpg\nbare.jpg\nnowhere.jpg\n")
+    save_label(root / "masks/a.png", np.full((6, 8), 3, np.uint8))
     save_label(root / "masks/held.png", np.zeros((3, 3), np.uint8))
     for name in ("one.png", "alone.PNG", "alone.png", "deeper/c.png", "cut.jpg", "twin.png"):
         save_label(root / "masks" / name, np.zeros((6, 8), np.uint8))
@@ -146,11 +196,11 @@ def test_the_stage_leaves_out_of_an_own_folder_what_check_named_and_nothing_else
     assert printed[-1] == f"own: {len(rejects)} faults in {root}"
     assert {reject.reason for reject in rejects} == {
         "caption is no text", "caption without words", "captions not read", "empty caption",
-        "format not read", "label map size differs", "mask is no PNG", "mask of a picture left out",
-        "mask of more than one picture", "mask without picture", "name is not UTF-8",
-        "names look the same", "no such picture", "not UTF-8", "nothing to learn from",
-        "two masks of one picture", "unknown class in label map", "unreadable picture",
-        "wrong line",
+        "format not read", "held out without a label map", "label map size differs",
+        "mask is no PNG", "mask of a picture left out", "mask of more than one picture",
+        "mask without picture", "name is not UTF-8", "names look the same", "no such picture",
+        "not UTF-8", "nothing to learn from", "two masks of one picture",
+        "unknown class in label map", "unreadable picture", "wrong line",
     }  # fmt: skip
 
 

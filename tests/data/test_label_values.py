@@ -40,14 +40,17 @@ def test_maps_painted_as_masks_of_one_object_are_all_refused():
 
 
 def test_maps_that_count_from_one_are_all_refused():
-    """3 says so, also for the map that has none, since nothing is 255 where it is not labelled, or
-    nothing the first class."""
-    for maps in (({0, 1, 3}, {0, 1}), ({1, 3, 255}, {2, 255})):
+    """3 says so, also for the map that has none; with 0 as background and 255 as border too."""
+    for maps in (({0, 1, 3}, {0, 1}), ({1, 3, 255}, {2, 255}), ({0, 3, 255}, {0, 1, 255})):
         assert faults(*maps) == dict.fromkeys("01", "label maps numbered otherwise")
 
 
+def test_a_list_with_gaps_tells_nothing_by_one_value_more():
+    assert faults({0, 3, 255}, {0, 2}, classes={0, 2}) == {"0": "unknown class in label map"}
+
+
 def test_an_unknown_value_is_a_fault_of_its_map():
-    for maps in (({0, 3, 255}, {0, 1}), ({1, 7, 255}, {1}), ({0, 200}, {0, 1}, {2})):
+    for maps in (({0, 4, 255}, {0, 1}), ({1, 7, 255}, {1}), ({0, 200}, {0, 1}, {2})):
         assert faults(*maps) == {"0": "unknown class in label map"}
     assert faults({0, 151}, {0, 1}, classes={1, 2}, unlabelled={0}) == {
         "0": "unknown class in label map"

@@ -55,6 +55,9 @@ CAPTIONS = [
     ("Photo by @marco_rossi: a cat on https://example.com/a/b.jpg?c=d.", "cat"),
     ("A dog (see www.example.com/cats), ftp://a.b/c or shop.lamps@example.co.uk", "dog"),
     ("IMG_1234.jpg A dog at example.com with a ball, bit.ly/2xYz", "dog ball"),
+    ("RT @user: dog! See http://a.org/x.", "dog"),
+    ("see www.a.org, and a cat (see https://b.org)", "cat"),
+    ("A cat at 5 o' clock, a dog at three o 'clock and at 6 o’ clock", "cat dog"),
     ("A cat on a sofa #cute #catsofinstagram", "cat sofa"),
     ("The #41 bus @ the park", "bus park"),
     # characters nobody sees, and those that look alike
