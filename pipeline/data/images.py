@@ -25,6 +25,7 @@ A picture of more than `MAX_PIXELS` is refused by its header. Reading takes at m
 memory a pixel: 4 in Pillow, 3 for the result; the rest works in bands of rows.
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -71,6 +72,12 @@ def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
         return _pixels(image, upright, str(path))
 
 
+def decoded_image(data: bytes, name: str) -> np.ndarray:
+    """The picture that a file's bytes hold, as `read_image` gives it; errors start with `name`."""
+    with open_picture(name, data=data) as image:
+        return _pixels(image, True, name)
+
+
 def opened_image(image: Image.Image) -> np.ndarray:
     """A picture that Pillow has opened or made, as `read_image` gives it: upright, uint8
     (H, W, 3). UserError where its file is closed or cut short, or as for `read_image`."""
@@ -104,14 +111,17 @@ def is_turned(path: str | Path) -> bool:
 
 
 @contextmanager
-def open_picture(path: str | Path, what: str = "picture") -> Iterator[Image.Image]:
+def open_picture(
+    path: str | Path, what: str = "picture", data: bytes | None = None
+) -> Iterator[Image.Image]:
     """The file opened by Pillow, not decoded yet; whatever fails within is an error that names it.
 
-    what: the file is to hold, for messages.
+    what: the file is to hold, for messages. data: its bytes, where they are read already; `path` is
+    then only a name for messages.
     Raises MissingFileError, or UserError for no picture or one above `MAX_PIXELS`.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path if data is None else io.BytesIO(data)) as image:
             check_pixels(*image.size, str(path))
             yield image
     except UserError:
