@@ -2,7 +2,8 @@
 
 scipy.io.loadmat trusts the types and sizes that stand in a file, and one damaged byte can end the
 process without an error. Here each is checked before it is used. Read are real numeric, logical and
-sparse arrays, compressed or not, of either byte order; files of level 4 and 7.3 (HDF5) are refused.
+sparse matrices, compressed or not, of either byte order. Files of level 4 and 7.3 (HDF5) are
+refused.
 """
 
 import math
@@ -20,17 +21,9 @@ MAX_BYTES = 2**28
 _HEADER, _TAG = 128, 8  # bytes
 _MATRIX, _COMPRESSED = 14, 15  # types of elements
 _TYPES = {
-    1: "i1",
-    2: "u1",
-    3: "i2",
-    4: "u2",
-    5: "i4",
-    6: "u4",
-    7: "f4",
-    9: "f8",
-    12: "i8",
-    13: "u8",
-}
+    1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8",
+    16: "u1",
+}  # fmt: skip
 _CLASSES = {
     1: "cell", 2: "struct", 3: "object", 4: "char", 16: "function", 17: "opaque", 18: "object",
 }  # fmt: skip
@@ -105,15 +98,15 @@ def _variable(data: bytes, order: str, name: str) -> np.ndarray | scipy.sparse.c
     kind = int(flags[0]) & 0xFF
     if kind == _NAMELESS:
         return None
-    shape = tuple(int(n) for n in _values(parts, order, "dimensions", "i"))
+    shape = tuple(int(n) for n in _values(parts, order, "dimensions", "iu"))
     if _values(parts, order, "name", "iu").tobytes() != name.encode():
         return None
     if kind not in (_SPARSE, *_NUMERIC):
         raise DamagedMat(f"{name} is of class {_CLASSES.get(kind, kind)}, expected numbers")
     if int(flags[0]) & _COMPLEX:
         raise DamagedMat(f"{name} is complex, expected real numbers")
-    if len(shape) < 2 or min(shape) < 0:
-        raise DamagedMat(f"{name} has the dimensions {shape}")
+    if len(shape) != 2 or min(shape) < 0:
+        raise DamagedMat(f"{name} has the dimensions {shape}, expected height and width")
     if kind == _SPARSE:
         return _sparse(parts, order, shape)
     values = _values(parts, order, "values")
@@ -123,15 +116,14 @@ def _variable(data: bytes, order: str, name: str) -> np.ndarray | scipy.sparse.c
 
 
 def _sparse(
-    parts: Iterator[tuple[int, bytes]], order: str, shape: tuple[int, ...]
+    parts: Iterator[tuple[int, bytes]], order: str, shape: tuple[int, int]
 ) -> scipy.sparse.csc_array:
     rows = _values(parts, order, "rows", "iu").astype(np.int64)
     starts = _values(parts, order, "columns", "iu").astype(np.int64)
     values = _values(parts, order, "values")
     count = int(starts[-1]) if len(starts) else -1
     right = (
-        len(shape) == 2
-        and len(starts) == shape[1] + 1
+        len(starts) == shape[1] + 1
         and starts[0] == 0
         and (np.diff(starts) >= 0).all()
         and count <= min(len(rows), len(values))

@@ -76,3 +76,15 @@ def test_a_cut_file_is_refused(tmp_path):
         (tmp_path / "y.mat").write_bytes(whole[:end])
         with pytest.raises(DamagedMat):
             read_matrix(tmp_path / "y.mat", "LabelMap")
+
+
+def test_a_type_that_is_none_is_refused(tmp_path):
+    """Such a byte ended scipy's reader."""
+    savemat(tmp_path / "x.mat", {"LabelMap": MATRIX})
+    whole = bytearray((tmp_path / "x.mat").read_bytes())
+    assert whole[168] == 1 and whole[176:184] == b"LabelMap"
+    for kind in (0, 14, 187):
+        whole[168] = kind
+        (tmp_path / "x.mat").write_bytes(whole)
+        with pytest.raises(DamagedMat, match=f"8 bytes of type {kind} in place of name"):
+            read_matrix(tmp_path / "x.mat", "LabelMap")
