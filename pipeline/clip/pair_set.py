@@ -7,6 +7,9 @@ other tars do not count) a pair is four members that share a key,
      or .jpg
     <key>.mask.png  its mask, 0 or 255       <key>.json  at least {"image_id": int}
 
+Crops are read as every picture here (pipeline/data/images.py): upright, 8 bits. Masks lie on the
+upright crop: their pixels count as stored, any gray above 0 as the object.
+
 A folder without manifests holds somebody's own pairs: all its *.tar in the order of their names,
 read and checked in the same way. A key is WebDataset's: the path up to the first dot of the file's
 name, and a suffix may be in capitals. Folders and what macOS packs beside each file (._*) do not
@@ -17,7 +20,6 @@ is one read away, so an epoch is a true permutation of all pairs and a resumed r
 very next one.
 """
 
-import io
 import json
 import os
 import posixpath
@@ -32,10 +34,10 @@ from typing import Any
 
 import numpy as np
 import torch.distributed as dist
-from PIL import Image
 
 from pipeline import runtime
 from pipeline.clip.decoded import DecodedPairs
+from pipeline.data.images import decoded_image, open_picture
 from pipeline.errors import UserError
 from pipeline.fingerprint import of_file, of_value
 from pipeline.progress import counting, report
@@ -44,8 +46,6 @@ from pipeline.shards import has_manifests, of_shards, shard_files
 MEMBERS = ("png", "mask.png", "txt", "json")
 CROPS = ("png", "jpg", "jpeg")
 """Suffixes of the crop, one of which a pair has."""
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises on bytes that are no picture, or one too large to be one."""
 SEEN = "LNPS"
 """Kinds of characters that are seen: letters, numbers, punctuation, symbols."""
 DECODED_BUDGET = 2 * 1024**3
@@ -133,13 +133,9 @@ class PairSet:
             crop, mask = os.pread(file, crop_size, crop_at), os.pread(file, mask_size, mask_at)
         finally:
             os.close(file)
-        try:
-            with Image.open(io.BytesIO(crop)) as picture:
-                pixels = np.array(picture.convert("RGB"))
-            with Image.open(io.BytesIO(mask)) as picture:
-                foreground = np.array(picture.convert("L")) > 0
-        except UNREADABLE as error:
-            raise UserError(f"{path}: pair {index} cannot be read as a picture: {error}") from error
+        pixels = decoded_image(crop, f"{path}: pair {index}, its crop")
+        with open_picture(f"{path}: pair {index}, its mask", data=mask) as picture:
+            foreground = np.array(picture.convert("L")) > 0
         if pixels.shape[:2] != foreground.shape:
             raise UserError(
                 f"{path}: pair {index} has a crop of {pixels.shape[:2]} and a mask of "

@@ -21,10 +21,15 @@ Pixel formats, by Pillow's name for the mode, and the value that becomes white (
 Orientation: EXIF (for TIFF the tag of the file, in PNG and WebP XMP too) 2..8 is applied; a value
 outside 1..8, or none, leaves the stored pixels as they are.
 
-A picture of more than `MAX_PIXELS` is refused by its header. Reading takes at most 7 bytes of
-memory a pixel: 4 in Pillow, 3 for the result; the rest works in bands of rows.
+Size: a picture of more pixels than its format may have is refused by its header. Reading takes 4
+bytes of memory a pixel in Pillow and 3 for the result, in bands of rows; what the decoders of some
+formats need beside these sets the limits, in million pixels (in brackets the bytes a pixel):
+
+    PNG, TIFF, BMP, GIF, PPM      200 (7 to 8)      WebP                    100 (15)
+    JPEG, MPO, AVIF               150 (9)           JPEG 2000, any other     60 (19)
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -37,8 +42,17 @@ from PIL import Image, TiffImagePlugin
 from pipeline.errors import MissingFileError, UserError
 
 MAX_PIXELS = 200_000_000
-"""Largest picture that is read: what telephones take at most. Small files can hold far larger ones,
-which would not fit into memory."""
+"""Largest picture that is read at all: what telephones take at most. Small files can hold far
+larger ones, which would not fit into memory."""
+LIMITS = {
+    **dict.fromkeys(("PNG", "TIFF", "BMP", "GIF", "PPM"), MAX_PIXELS),
+    **dict.fromkeys(("JPEG", "MPO", "AVIF"), 150_000_000),
+    "WEBP": 100_000_000,
+}
+"""Most pixels by Pillow's name for the format. A picture made in memory has no format, and may have
+`MAX_PIXELS`."""
+OTHER_LIMIT = 60_000_000
+"""Most pixels of any other format."""
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit; from twice as many on it raises
 
 _ORIENTATION = 0x0112
@@ -72,11 +86,18 @@ def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
         return _pixels(image, upright, str(path))
 
 
+def decoded_image(data: bytes, name: str) -> np.ndarray:
+    """The picture that a file's bytes hold, as `read_image` gives it; errors start with `name`."""
+    with open_picture(name, data=data) as image:
+        return _pixels(image, True, name)
+
+
 def opened_image(image: Image.Image) -> np.ndarray:
     """A picture that Pillow has opened or made, as `read_image` gives it: upright, uint8
-    (H, W, 3). UserError where its file is closed or cut short, or as for `read_image`."""
+    (H, W, 3). UserError where its file is closed or cut short, and as for `read_image`."""
     name = getattr(image, "filename", "") or "the picture"
     try:
+        check_pixels(*image.size, name, image.format)
         return _pixels(image, True, name)
     except UserError:
         raise
@@ -105,36 +126,42 @@ def is_turned(path: str | Path) -> bool:
 
 
 @contextmanager
-def open_picture(path: str | Path, what: str = "picture") -> Iterator[Image.Image]:
+def open_picture(
+    path: str | Path, what: str = "picture", data: bytes | None = None
+) -> Iterator[Image.Image]:
     """The file opened by Pillow, not decoded yet; whatever fails within is an error that names it.
 
-    what: the file is to hold, for messages.
-    Raises MissingFileError, or UserError for no picture or one above `MAX_PIXELS`.
+    what: the file is to hold, for messages. data: its bytes, where they are read already; `path` is
+    then only a name for messages.
+    Raises MissingFileError, or UserError for no picture or one above the limit of its format.
     """
     try:
-        with Image.open(path) as image:
-            check_pixels(*image.size, str(path))
+        with Image.open(path if data is None else io.BytesIO(data)) as image:
+            check_pixels(*image.size, str(path), image.format)
             yield image
     except UserError:
         raise
     except FileNotFoundError:
         raise MissingFileError(f"{path}: no such {what}") from None
     except Image.DecompressionBombError:
-        raise UserError(f"{path}: far {_too_many()}") from None
+        raise UserError(f"{path}: far {_too_many(MAX_PIXELS)}") from None
     except _DECODE_ERRORS as error:
         raise UserError(
             f"{path}: not a readable {what} ({error}); put a whole one there"
         ) from error
 
 
-def check_pixels(width: int, height: int, name: str) -> None:
-    """UserError where a picture has more than `MAX_PIXELS`; the message starts with its name."""
-    if width * height > MAX_PIXELS:
-        raise UserError(f"{name}: {width} x {height} pixels, {_too_many()}")
+def check_pixels(width: int, height: int, name: str, format: str | None = None) -> None:
+    """UserError where a picture has more pixels than are read of its format (None: made in
+    memory); the message starts with its name."""
+    limit = MAX_PIXELS if format is None else LIMITS.get(format, OTHER_LIMIT)
+    if width * height > limit:
+        kind = "" if format is None else f" of a {format} file"
+        raise UserError(f"{name}: {width} x {height} pixels, {_too_many(limit, kind)}")
 
 
-def _too_many() -> str:
-    return f"more than the {MAX_PIXELS:,} that are read at most: make it smaller or cut it"
+def _too_many(limit: int, kind: str = "") -> str:
+    return f"more than the {limit:,} that are read{kind} at most: make it smaller or cut it"
 
 
 def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:

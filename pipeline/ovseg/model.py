@@ -29,6 +29,9 @@ from pipeline.segmenter.propose import LEAST_PIXELS, at_test_size, propose
 from pipeline.segmenter.store import load_segmenter
 from pipeline.views import LOOK_PIXELS
 
+MOST_SCORES = 2**29
+"""Numbers that `OVSeg.scores` gives at most: 2 GiB."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -184,11 +187,19 @@ class OVSeg:
         output_hw: tuple[int, int] | None = None,
     ) -> Tensor:
         """The semantic map: float32 `(K, H, W)`, at the picture's size unless told otherwise.
-        Arguments as for `segment`."""
+        Arguments as for `segment`. UserError for more than `MOST_SCORES` numbers."""
         pixels, given = as_pixels(image), as_names(names)
-        evidence = self.look(pixels, checked_names(given))
+        scored = checked_names(given)
+        height, width = output_hw or pixels.shape[:2]
+        if len(scored) * height * width > MOST_SCORES:
+            raise UserError(
+                f"the scores of {len(scored)} names at {height} x {width} pixels are more than the "
+                f"{MOST_SCORES:,} numbers that are made at once; ask for a smaller output_hw, or "
+                "use segment, which keeps only the best name of each pixel"
+            )
+        evidence = self.look(pixels, scored)
         classes, masks = self.combine(evidence, mode, len(given))
-        return semantic_scores(classes, masks, output_hw or pixels.shape[:2])
+        return semantic_scores(classes, masks, (height, width))
 
     @torch.inference_mode()
     def segment(self, image: Picture, names: Names, mode: Mode = "free-text") -> Segmentation:

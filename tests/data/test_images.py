@@ -173,6 +173,24 @@ def test_a_picture_too_large_is_refused_by_its_header(tmp_path, size):
             read(tmp_path / "a.png")
 
 
+LIMITS = {"PNG": 200, "TIFF": 200, "JPEG": 150, "AVIF": 150, "WEBP": 100, "JPEG2000": 60, "TGA": 60}
+
+
+@pytest.mark.parametrize("kind", LIMITS)
+def test_the_limit_is_that_of_the_format(tmp_path, monkeypatch, kind):
+    """In pixels here instead of millions."""
+    monkeypatch.setattr(images, "LIMITS", {key: n // 10**6 for key, n in images.LIMITS.items()})
+    monkeypatch.setattr(images, "OTHER_LIMIT", images.OTHER_LIMIT // 10**6)
+    most = LIMITS[kind] // 10
+    Image.new("RGB", (10, most)).save(tmp_path / "a.x", kind)
+    Image.new("RGB", (10, most + 1)).save(tmp_path / "b.x", kind)
+    assert read_image(tmp_path / "a.x").shape == (most, 10, 3)
+    with pytest.raises(UserError, match=f"b.x: .* more than the {most}0 that are read of a {kind}"):
+        read_image(tmp_path / "b.x")
+    with Image.open(tmp_path / "b.x") as image, pytest.raises(UserError, match=f"the {most}0 "):
+        opened_image(image)
+
+
 @pytest.mark.filterwarnings("ignore")
 @settings(deadline=None, max_examples=200)
 @given(st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF"]), st.data())

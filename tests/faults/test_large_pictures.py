@@ -47,8 +47,9 @@ def model(tmp_path_factory):
 
 
 def photograph(path: Path, width: int, height: int) -> Path:
+    options = {".jpg": {"progressive": True}, ".webp": {"method": 0}}.get(path.suffix, {})
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-    Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR).save(path)
+    Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR).save(path, **options)
     return path
 
 
@@ -83,6 +84,15 @@ def test_segment_takes_at_most_three_gib(model, tmp_path, size, mode):
     assert (summary["width"], summary["height"]) == size
     looked_at = summary["looked_at"]
     assert looked_at["width"] * looked_at["height"] <= LOOK_PIXELS
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("a.jpg", (14_000, 10_700)), ("a.webp", (12_000, 8_300)), ("a.jp2", (9_000, 6_600))],
+)
+def test_every_format_at_its_limit_takes_at_most_three_gib(model, tmp_path, name, size):
+    picture = photograph(tmp_path / name, *size)
+    assert segmented(model, picture) < LIMIT_GIB
 
 
 def test_a_small_file_of_81_megapixels_does_not_kill_the_web_page(model, tmp_path):

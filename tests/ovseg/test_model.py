@@ -189,6 +189,15 @@ def test_larger_pictures_are_made_smaller_and_their_labels_are_not(model, image)
             OVSeg(model.segmenter, model.clip, max_pixels=wrong)
 
 
+def test_scores_beyond_two_gib_are_refused(model):
+    image = np.zeros((1000, 1000, 3), np.uint8)
+    names = [f"thing {number}" for number in range(600)]
+    with pytest.raises(UserError, match="600 names at 1000 x 1000 .*536,870,912 .*output_hw.*segm"):
+        model.scores(image, names)
+    with pytest.raises(UserError, match="3 names at 20000 x 10000"):
+        model.scores(image[:50, :70], ["a cat", "a dog", "a cow"], output_hw=(20_000, 10_000))
+
+
 def test_a_resized_look_gives_labels_at_the_pictures_own_size(model, image):
     small = OVSeg(model.segmenter, model.clip, short_side=32, long_side=40)
     assert small.look(image, NAMES).masks.shape[1:] == (29, 40)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 import scipy.sparse
 
 from pipeline.data.benchmarks.benchmark import (
@@ -25,6 +24,7 @@ from pipeline.data.benchmarks.benchmark import (
     files_by_stem,
     read_list,
 )  # fmt: skip
+from pipeline.data.benchmarks.mat import DamagedMat, read_matrix
 from pipeline.data.classes import FOLDER
 from pipeline.data.images import MAX_PIXELS
 from pipeline.errors import UserError
@@ -62,17 +62,14 @@ def list_context(root: Path) -> Listing:
 def decode_context(path: Path, extra: Any = None) -> np.ndarray:
     """A `.mat` -> its `LabelMap`, full or sparse, uint16 (H, W), 0..459."""
     try:
-        content = scipy.io.loadmat(path, variable_names=["LabelMap"])
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # scipy raises many kinds for damaged files
+        label = read_matrix(path, "LabelMap")
+    except DamagedMat as error:
         raise UserError(f"{path}: not a readable .mat file ({error})") from error
-    label = content.get("LabelMap")
     if scipy.sparse.issparse(label):
         if math.prod(label.shape) > MAX_PIXELS:
             raise UserError(f"{path}: LabelMap is {label.shape}, larger than any picture read here")
         label = label.toarray()
-    if label is None or label.ndim != 2 or label.size == 0 or label.dtype.kind not in "buif":
+    if label is None or label.ndim != 2 or label.size == 0:
         found = "none" if label is None else f"{label.dtype} of shape {label.shape}"
         raise UserError(f"{path}: expected a matrix LabelMap, found {found}")
     if not (label == np.round(label)).all():  # NaN is not equal to itself

@@ -62,7 +62,12 @@ def test_a_list_beside_the_pictures_wins(tmp_path):
     [
         (b"not a mat file", "not a readable .mat file"),
         ({"Label": np.zeros((2, 2))}, "expected a matrix LabelMap, found none"),
-        ({"LabelMap": "text"}, "expected a matrix LabelMap, found <U4 of shape"),
+        ({"LabelMap": "text"}, "not a readable .mat file .LabelMap is of class char, expected num"),
+        ({"LabelMap": np.full((2, 2), 1j)}, "not a readable .mat file .LabelMap is complex"),
+        (
+            {"LabelMap": np.ones((2, 2, 2))},
+            "not a readable .mat file .LabelMap has the dimensions .2, 2, 2",
+        ),
         ({"LabelMap": np.array([[1.0, 2.5]])}, "LabelMap holds fractions or NaN, expected ids"),
         ({"LabelMap": np.array([[1.0, np.nan]])}, "LabelMap holds fractions or NaN"),
         ({"LabelMap": np.full((2, 2), 460, np.uint16)}, "LabelMap holds 460..460, expected 0..459"),
