@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import atomic
-from pipeline.errors import user_message
+from pipeline.errors import UserError, user_message
 from pipeline.lock import only_writer
 from pipeline.params_file import read_yaml
 from pipeline.shards import make_shard
@@ -99,7 +99,7 @@ import numpy as np
 import torch
 from pipeline import atomic
 from pipeline.clip.store import save_tensors
-from pipeline.errors import user_message
+from pipeline.errors import UserError, user_message
 from pipeline.records import Reject, write_parquet
 from pipeline.shards import make_shard
 
@@ -164,12 +164,13 @@ def test_a_read_only_folder_and_unreadable_params_are_told(as_nobody):
         (lambda: atomic.write_text(folder / "a.txt", "x"), folder / "a.txt"),
         (lambda: atomic.write_text(folder / "b/a.txt", "x"), folder / "b"),
         (lambda: make_shard(folder, dict, "", [], 0, []), folder),
-        (lambda: only_writer(folder / "out").__enter__(), folder / ".out.lock"),
         (lambda: read_yaml(folder / "params.yaml"), folder / "params.yaml"),
     ):
         with pytest.raises(PermissionError) as error:
             act()
         assert user_message(error.value) == f"{path}: Permission denied"
+    with pytest.raises(UserError, match=r"out: cannot be locked .*\.out\.lock beside it cannot be"):
+        only_writer(folder / "out").__enter__()
 
 
 def test_a_fault_of_ours_while_writing_keeps_its_kind(tmp_path):
