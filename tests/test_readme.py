@@ -1,5 +1,6 @@
 """The README tells only what is there."""
 
+import json
 import re
 from pathlib import Path
 
@@ -36,3 +37,30 @@ def test_pictures_named_exist():
 
 def test_nothing_is_left_to_fill_in():
     assert "@@" not in TEXT
+
+
+def test_the_table_is_that_of_the_release_run():
+    """No figure is typed in: each row is what docs/results holds, to a tenth."""
+    results = [
+        json.loads((ROOT / f"docs/results/evaluate-world-{name}.json").read_text())
+        for name in ("closed", "open")
+    ]
+    rows = {
+        "segmenter alone": ("segmenter",),
+        "base CLIP, CLIP only": ("base", "clip"),
+        "base CLIP, ensemble (w 0.7)": ("base", "ensemble"),
+        "adapted CLIP (weights), CLIP only": ("first", "clip"),
+        "adapted CLIP (weights), ensemble (w 0.7)": ("first", "ensemble"),
+        "adapted CLIP (weights, then prompts), CLIP only": ("second", "clip"),
+        "adapted CLIP (weights, then prompts), ensemble (w 0.7)": ("second", "ensemble"),
+        "oracle: true masks, base CLIP": ("base", "oracle_masks"),
+        "oracle: true masks, adapted CLIP (weights)": ("first", "oracle_masks"),
+        "oracle: proposals, true names": ("oracle_names",),
+    }
+    for label, keys in rows.items():
+        measured = []
+        for result in results:
+            for key in keys:
+                result = result[key]
+            measured.append(f"{result['miou_legacy']:.1f}")
+        assert f"| {label} | {measured[0]} | {measured[1]} |" in TEXT, label
