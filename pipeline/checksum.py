@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import UserError
+from pipeline.errors import RERUN, UserError
 
 _MARK = b"sha256:"
 _BLANK = b"0" * 64
@@ -39,13 +39,13 @@ def verify(file: BinaryIO, path: Path) -> None:
     if at is None:
         raise UserError(
             f"{path}: no checksum found, so it is damaged, cut short or not written by this "
-            "version; run the stage that writes it again (dvc repro --force --single-item STAGE)"
+            f"version; {RERUN}"
         )
     file.seek(at)
     if file.read(len(_BLANK)) != _digest(file, at):
         raise UserError(
             f"{path}: its content does not have its checksum, so it was damaged after it was "
-            "written; run the stage that writes it again (dvc repro --force --single-item STAGE)"
+            f"written; {RERUN}"
         )
     file.seek(0)
 

@@ -28,6 +28,10 @@ STORAGE_ERRORS = frozenset(
 """Codes of operating-system errors that tell of the user's disk or rights, not of our code."""
 
 
+RERUN = "run the stage that writes it again (dvc repro --force --single-item STAGE)"
+"""What to do about a damaged file that a stage wrote."""
+
+
 def user_message(error: BaseException) -> str | None:
     """The line to print for an error of the user's, None for a fault of the program.
 

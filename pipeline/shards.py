@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline import atomic, runtime
-from pipeline.errors import MissingFileError, UserError
+from pipeline.errors import RERUN, MissingFileError, UserError
 from pipeline.fingerprint import of_file, of_value
 from pipeline.lock import only_writer
 from pipeline.progress import counting
@@ -39,7 +39,6 @@ T = TypeVar("T")
 Make = Callable[[list[T], Path], dict[str, Any]]
 WHOLE = "whole"
 """Name of the manifest that says that every shard is there."""
-RERUN = "run the stage that writes it again (dvc repro --force --single-item STAGE)"
 
 
 @dataclass(frozen=True)

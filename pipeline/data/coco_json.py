@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import MissingFileError, UserError
+from pipeline.written_json import read_json
 
 MOST = 2**63 - 1
 """The largest id: what a Parquet file and pycocotools hold."""
@@ -30,14 +31,13 @@ def read_document(
     """
     origin = f", from {source}" if source else ""
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            document = json.load(file)
+        document = read_json(path, f"COCO {what}")
     except FileNotFoundError:
         expected = f"; expected {archive} unpacked there{origin}" if archive else ""
         raise MissingFileError(f"{path}: no {what}{expected}") from None
-    except (ValueError, RecursionError) as error:
+    except UserError as error:
         again = f"; unpack it again{origin}" if source else ""
-        raise UserError(f"{path}: not JSON ({error}){again}") from error
+        raise UserError(f"{error}{again}") from error
     if not isinstance(document, dict) or not all(isinstance(document.get(k), list) for k in keys):
         named = " and ".join(f'"{key}"' for key in keys)
         raise UserError(

@@ -21,7 +21,7 @@ import numpy as np
 from pipeline import runtime
 from pipeline.clip.store import load_clip
 from pipeline.data.sets import EvalImage, EvalSet, load_eval_set
-from pipeline.errors import UserError
+from pipeline.errors import RERUN, UserError
 from pipeline.evaluation.confusion import empty_confusion
 from pipeline.evaluation.look import Looker
 from pipeline.evaluation.run import Evaluation, evaluate
@@ -30,7 +30,7 @@ from pipeline.evaluation.variants import Variant, all_variants
 from pipeline.fingerprint import of_code, of_contents, of_files, of_models
 from pipeline.records import Reject, write_parquet
 from pipeline.segmenter.store import load_segmenter
-from pipeline.shards import RERUN, read_shards, run_shards, shard_files
+from pipeline.shards import read_shards, run_shards, shard_files
 
 READING = (ValueError, KeyError, OSError, EOFError, BadZipFile, NotImplementedError, zlib.error)
 """What NumPy raises on a file that is not what it has written."""

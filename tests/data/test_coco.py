@@ -100,7 +100,7 @@ def test_wrong_captions_file_says_which_entry(tmp_path):
     with pytest.raises(ValueError, match=r'"annotations"\[0\].*expected image_id'):
         read_coco(root, "val2017")
     path.write_text("{")
-    with pytest.raises(ValueError, match="captions_val2017.json: not JSON"):
+    with pytest.raises(ValueError, match="captions_val2017.json:1: not JSON"):
         read_coco(root, "val2017")
 
 
