@@ -22,6 +22,8 @@ from pipeline.errors import MissingFileError, UserError
 
 R = TypeVar("R")
 ROW_GROUP = 16384
+READ_BYTES = 2**20
+"""Of a column at a time; pyarrow would read all row groups of a file ahead."""
 """Records written together: what a reader or writer holds in memory."""
 
 
@@ -249,7 +251,7 @@ def open_parquet(path: Path | str, record_type: type) -> Iterator[pq.ParquetFile
     with open(path, "rb") as stream:
         checksum.verify(stream, path)
         try:
-            file = pq.ParquetFile(stream)
+            file = pq.ParquetFile(stream, pre_buffer=False, buffer_size=READ_BYTES)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise UserError(f"{path}: not a readable Parquet file: {error}") from error
         with file:

@@ -52,7 +52,8 @@ def main(
         model.view = replace(model.view, fill=recipe.fill, expand=expand)
     save_clip(out, model, f"{model.name}; {step} step: {recipe.train}")
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
-    (out / "checkpoint.pt").unlink(missing_ok=True)  # where it lay in earlier versions
+    for earlier in (out / "checkpoint.pt", *out.glob(".checkpoint.pt.*.tmp")):
+        earlier.unlink(missing_ok=True)  # where checkpoints lay in earlier versions
     shares = ", ".join(f"{k} {v:.3f}" for k, v in counts.items() if isinstance(v, float))
     report(f"finetune {step}: {recipe.train}, {counts['pairs']} pairs, {shares}")
 

@@ -306,7 +306,7 @@ def test_a_file_that_cannot_be_used_at_all_is_a_fault_of_its_set(tmp_path, capsy
     make_coco(tmp_path / "coco")
     (tmp_path / "coco/annotations/captions_val2017.json").write_text("{")
     printed = checked(capsys, root=tmp_path)
-    assert "captions_val2017.json: not JSON" in printed
+    assert "captions_val2017.json:1: not JSON" in printed
     assert "voc20: 0 faults" in printed
 
 

@@ -48,7 +48,8 @@ def test_a_broken_list_of_segments_is_no_stack_trace(tmp_path, text, fault):
     (tmp_path / "coco/annotations/panoptic_val2017.json").write_text(text)
     row = by_name(check_root(tmp_path))["cocopanoptic"]
     assert not row.ready and fault in row.note
-    with pytest.raises(FileNotFoundError, match=f"cocopanoptic: .*panoptic_val2017.json(:1)?: {fault}"):
+    said = f"cocopanoptic: .*panoptic_val2017.json(:1)?: {fault}"
+    with pytest.raises(FileNotFoundError, match=said):
         require(["cocopanoptic"], tmp_path)
 
 

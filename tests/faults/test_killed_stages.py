@@ -173,7 +173,9 @@ def test_what_earlier_versions_left_in_the_outputs_goes(folder, stage):
     (out / "checkpoints/0123/model_0000001.pth").write_bytes(b"old")
     (out / "checkpoint.pt").write_bytes(b"old")
     (out / ".checkpoint.pt.12.tmp").write_bytes(b"old")
+    (out / "my-checkpoint.pt").write_bytes(b"the user's")
     run(folder, stage)
     names = {path.name for path in out.iterdir()}
     assert ("checkpoints" if stage == "segmenter" else "checkpoint.pt") not in names
     assert stage == "segmenter" or ".checkpoint.pt.12.tmp" not in names
+    assert "my-checkpoint.pt" in names

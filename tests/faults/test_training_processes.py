@@ -25,7 +25,7 @@ def prepared(tmp_path_factory) -> Path:
     save_clip(folder / "base", shipped_clip(), "base")
     write_pairs(folder / "pairs", 40)
     content = yaml.safe_load((ROOT / "pipeline/presets/openmoji.yaml").read_text())
-    content["finetune"]["first"] |= {"epochs": 1e5, "batch_size": 4, "bfloat16": False}
+    content["finetune"]["first"] |= {"epochs": 1e4, "batch_size": 4, "bfloat16": False}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     return folder
 
