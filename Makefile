@@ -42,7 +42,7 @@ $(STAMP):
 repro: $(STAMP)
 	@.ci/keep_lock_local.sh
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
-	@$(BIN)/python -m pipeline.summary
+	@$(BIN)/python -m pipeline.evaluate.summary
 
 test: $(STAMP)
 	$(PIP) check

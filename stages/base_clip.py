@@ -9,15 +9,15 @@ miniature, its zero-shot accuracy on ordinary pictures, box crops and masked cro
 import json
 from pathlib import Path
 
-from pipeline import runtime
-from pipeline.atomic import write_text
 from pipeline.clip.sources import base_clip
 from pipeline.clip.store import save_clip
 from pipeline.clip.zero_shot import zero_shot_accuracy
-from pipeline.params import load_params
-from pipeline.places import OutFile, OutFolder
-from pipeline.progress import report
-from pipeline.stage import run_stage
+from pipeline.core.files.atomic import write_text
+from pipeline.core.files.places import OutFile, OutFolder
+from pipeline.core.processes import runtime
+from pipeline.core.progress import report
+from pipeline.core.stage import run_stage
+from pipeline.params.sections import load_params
 from pipeline.world.probe import crop_probe, natural_probe
 from pipeline.world.vocabulary import NOUNS
 

@@ -12,14 +12,14 @@ label maps), rejects.parquet and watched.json (what stage `provenance` found in 
 import json
 from pathlib import Path
 
-from pipeline.atomic import write_text
+from pipeline.core.files.atomic import write_text
+from pipeline.core.files.places import OutFile, OutFolder
+from pipeline.core.progress import report
+from pipeline.core.stage import run_stage
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.prepare import prepare
-from pipeline.params import load_params
-from pipeline.places import OutFile, OutFolder
-from pipeline.progress import report
-from pipeline.provenance import read_watched
-from pipeline.stage import run_stage
+from pipeline.params.sections import load_params
+from pipeline.provenance.collect import read_watched
 from pipeline.world.build import WorldSize
 
 

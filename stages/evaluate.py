@@ -13,18 +13,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.atomic import write_text
 from pipeline.clip.templates import TEMPLATES
+from pipeline.core.errors import UserError
+from pipeline.core.files.atomic import write_text
+from pipeline.core.files.places import OutFile, OutFolder
+from pipeline.core.stage import run_stage
 from pipeline.data.sets import load_eval_set
-from pipeline.errors import UserError
-from pipeline.evaluation.count import count_set
-from pipeline.evaluation.report import write_report
-from pipeline.evaluation.settings import EvaluationSettings
-from pipeline.evaluation.sheets import draw_sheets, ensemble_columns
-from pipeline.params import load_params
-from pipeline.places import OutFile, OutFolder
-from pipeline.stage import run_stage
-from pipeline.summary import results_table
+from pipeline.evaluate.count import count_set
+from pipeline.evaluate.report import write_report
+from pipeline.evaluate.settings import EvaluationSettings
+from pipeline.evaluate.sheets import draw_sheets, ensemble_columns
+from pipeline.evaluate.summary import results_table
+from pipeline.params.sections import load_params
 
 
 def main(

@@ -3,9 +3,9 @@
     python -m stages.finetune --step first --pairs data/pairs --clip data/base_clip \\
         --out data/finetune/first --metrics data/metrics/finetune-first.json
 
-Trains on all visible GPUs (pipeline/distributed.py). Writes a CLIP folder (see
+Trains on all visible GPUs (pipeline/core/processes/distributed.py). Writes a CLIP folder (see
 pipeline/clip/store.py), curves/; beside the outputs, under `checkpoints`, what a killed run goes on
-from (pipeline/resume.py).
+from (pipeline/core/resume.py).
 """
 
 import json
@@ -15,18 +15,18 @@ from typing import Literal
 
 import torch.distributed as dist
 
-from pipeline.atomic import write_text
-from pipeline.clip.finetune import Recipe, finetune
-from pipeline.clip.pair_set import open_pairs
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.clip.templates import TEMPLATES
-from pipeline.distributed import loader_workers, process_group, start_all
-from pipeline.params import load_params
-from pipeline.places import OutFile, OutFolder
-from pipeline.progress import report
-from pipeline.resume import alone
-from pipeline.runtime import device
-from pipeline.stage import run_stage
+from pipeline.core.files.atomic import write_text
+from pipeline.core.files.places import OutFile, OutFolder
+from pipeline.core.processes.distributed import loader_workers, process_group, start_all
+from pipeline.core.processes.runtime import device
+from pipeline.core.progress import report
+from pipeline.core.resume import alone
+from pipeline.core.stage import run_stage
+from pipeline.finetune.pair_set import open_pairs
+from pipeline.finetune.train import Recipe, finetune
+from pipeline.params.sections import load_params
 
 
 def main(

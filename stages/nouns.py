@@ -11,13 +11,13 @@ import json
 import time
 from pathlib import Path
 
-from pipeline.atomic import write_text
-from pipeline.params import load_params
-from pipeline.places import OutFile, OutFolder
-from pipeline.progress import report
-from pipeline.stage import run_stage
-from pipeline.text.collect import collect_nouns
-from pipeline.text.nouns import NounOptions
+from pipeline.core.files.atomic import write_text
+from pipeline.core.files.places import OutFile, OutFolder
+from pipeline.core.progress import report
+from pipeline.core.stage import run_stage
+from pipeline.nouns.collect import collect_nouns
+from pipeline.nouns.nouns import NounOptions
+from pipeline.params.sections import load_params
 
 
 def main(

@@ -10,14 +10,14 @@ goes on with the shards that are missing.
 import json
 from pathlib import Path
 
-from pipeline.atomic import write_text
 from pipeline.clip.templates import TEMPLATES
+from pipeline.core.files.atomic import write_text
+from pipeline.core.files.places import OutFile, OutFolder
+from pipeline.core.progress import report
+from pipeline.core.stage import run_stage
 from pipeline.pairs.collect import collect_pairs
 from pipeline.pairs.make import PairSettings
-from pipeline.params import load_params
-from pipeline.places import OutFile, OutFolder
-from pipeline.progress import report
-from pipeline.stage import run_stage
+from pipeline.params.sections import load_params
 
 
 def main(

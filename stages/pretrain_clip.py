@@ -7,12 +7,12 @@ Takes about 20 minutes on two cores. Writes clip.json and clip.safetensors (floa
 
 from pathlib import Path
 
-from pipeline.clip.pretrain import MODEL_CFG, PretrainRecipe, pretrain
 from pipeline.clip.store import build_from_config, save_clip
-from pipeline.params import load_params
-from pipeline.places import OutFolder
-from pipeline.progress import report
-from pipeline.stage import run_stage
+from pipeline.core.files.places import OutFolder
+from pipeline.core.progress import report
+from pipeline.core.stage import run_stage
+from pipeline.params.sections import load_params
+from pipeline.world.pretrain_clip import MODEL_CFG, PretrainRecipe, pretrain
 
 
 def main(out: OutFolder, params: Path = Path("params.yaml")) -> None:

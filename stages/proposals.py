@@ -10,13 +10,13 @@ shards that are missing.
 import json
 from pathlib import Path
 
-from pipeline.atomic import write_text
 from pipeline.clip.templates import TEMPLATES
-from pipeline.params import load_params
-from pipeline.places import OutFile, OutFolder
-from pipeline.progress import report
-from pipeline.proposals import ProposalSettings, collect_proposals
-from pipeline.stage import run_stage
+from pipeline.core.files.atomic import write_text
+from pipeline.core.files.places import OutFile, OutFolder
+from pipeline.core.progress import report
+from pipeline.core.stage import run_stage
+from pipeline.params.sections import load_params
+from pipeline.proposals.collect import ProposalSettings, collect_proposals
 
 
 def main(

@@ -10,11 +10,11 @@ nothing reruns.
 
 from pathlib import Path
 
-from pipeline.params import load_all
-from pipeline.places import OutFile, OutFolder
-from pipeline.progress import report
-from pipeline.provenance import write_provenance
-from pipeline.stage import run_stage
+from pipeline.core.files.places import OutFile, OutFolder
+from pipeline.core.progress import report
+from pipeline.core.stage import run_stage
+from pipeline.params.sections import load_all
+from pipeline.provenance.collect import write_provenance
 
 
 def main(

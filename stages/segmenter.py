@@ -2,9 +2,9 @@
 
     python -m stages.segmenter --dataset data/dataset --clip data/base_clip --out data/segmenter
 
-Trains on all visible GPUs (pipeline/distributed.py). Writes segmenter.json, segmenter.safetensors,
-rejects.parquet, metrics.json (last losses, mask recall) and curves/; beside the outputs, under
-`checkpoints`, what a killed run goes on from (pipeline/resume.py).
+Trains on all visible GPUs (pipeline/core/processes/distributed.py). Writes segmenter.json,
+segmenter.safetensors, rejects.parquet, metrics.json (last losses, mask recall) and curves/; beside
+the outputs, under `checkpoints`, what a killed run goes on from (pipeline/core/resume.py).
 """
 
 import json
@@ -14,28 +14,28 @@ from pathlib import Path
 
 from detectron2.utils import comm
 
-from pipeline.atomic import write_text
 from pipeline.checkpoints.take import take_segmenter
 from pipeline.clip.store import load_clip
 from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.text import class_features
+from pipeline.clip.view import SegmenterView
+from pipeline.core.files.atomic import write_text
+from pipeline.core.files.places import OutFile, OutFolder
+from pipeline.core.processes.distributed import loader_workers, process_group, start_all
+from pipeline.core.processes.runtime import device
+from pipeline.core.progress import report
+from pipeline.core.records import Reject, write_parquet
+from pipeline.core.resume import alone
+from pipeline.core.stage import run_stage
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.instances import TrueMasks, instances_file
-from pipeline.distributed import loader_workers, process_group, start_all
-from pipeline.params import from_scratch, load_params
-from pipeline.places import OutFile, OutFolder
-from pipeline.progress import report
-from pipeline.records import Reject, write_parquet
-from pipeline.resume import alone
-from pipeline.runtime import device
+from pipeline.maskformer.store import save_segmenter
+from pipeline.params.sections import from_scratch, load_params
 from pipeline.segmenter.data import Augmentation
 from pipeline.segmenter.fit import ClosedSet, fit, trained_classes
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.measure import Measure, measure_recall
-from pipeline.segmenter.store import save_segmenter
 from pipeline.segmenter.train import Recipe, TrainingResult
-from pipeline.stage import run_stage
-from pipeline.views import SegmenterView
 
 
 def main(

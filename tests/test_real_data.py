@@ -20,12 +20,12 @@ from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
 from pipeline.clip.sources import MINIATURE
+from pipeline.core.records import NounRecord, PairRecord, ProposalRecord, read_parquet
 from pipeline.data.dataset import read_dataset, read_split
+from pipeline.data.rle import areas, tight_boxes, to_rle
 from pipeline.data.sets import load_eval_set, read_label
-from pipeline.masks import areas, tight_boxes, to_rle
-from pipeline.presets import params_of
-from pipeline.records import NounRecord, PairRecord, ProposalRecord, read_parquet
-from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.params.presets import params_of
 from stages import dataset, evaluate, finetune, nouns, pairs, proposals, segmenter
 from tests.data.folders import samples
 from tests.real_root import (

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 import pipeline
-from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.trainer import LossModel
 from tests.clip.tiny import tiny_clip

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from pipeline.clip.store import save_clip
+from pipeline.core.records import Caption, ImageRecord, NounRecord
+from pipeline.core.shards import read_shards
 from pipeline.data.dataset import Dataset, write_dataset
-from pipeline.records import Caption, ImageRecord, NounRecord
-from pipeline.segmenter.store import save_segmenter
-from pipeline.shards import read_shards
+from pipeline.maskformer.store import save_segmenter
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.shipped import PARAMS
 

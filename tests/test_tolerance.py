@@ -13,9 +13,11 @@ import pytest
 import torch
 
 from pipeline.clip import regions, text, tower
-from pipeline.evaluation import metrics
+from pipeline.evaluate import metrics
+from pipeline.maskformer import maskformer
+from pipeline.maskformer import masks as inference
 from pipeline.ovseg import ensemble, semantic
-from pipeline.segmenter import criterion, inference, maskformer, matcher
+from pipeline.segmenter import criterion, matcher
 from tests.golden_checks import clip, original
 from tests.golden_checks.all import check
 from tests.goldens import ABSOLUTE, OWN, RELATIVE, Golden, allowed, assert_close

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipeline.core.records import Caption, ImageRecord
 from pipeline.data.dataset import Dataset, write_dataset
-from pipeline.masks import encode_masks
-from pipeline.records import Caption, ImageRecord
+from pipeline.data.rle import encode_masks
 
 SIDE = 48
 CLASSES = ["red square", "grass"]

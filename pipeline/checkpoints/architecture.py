@@ -14,10 +14,10 @@ from math import isqrt
 
 from torch import Tensor
 
-from pipeline.errors import UserError
-from pipeline.segmenter.backbones import BLOCKS
-from pipeline.segmenter.config import FEATURES, ResNetConfig, SegmenterConfig, SwinConfig
-from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.core.errors import UserError
+from pipeline.maskformer.backbones import BLOCKS
+from pipeline.maskformer.config import FEATURES, ResNetConfig, SegmenterConfig, SwinConfig
+from pipeline.maskformer.maskformer import MaskFormer
 
 State = Mapping[str, Tensor]
 HEAD = "sem_seg_head."

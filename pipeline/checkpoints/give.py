@@ -10,13 +10,13 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from pipeline.atomic import replacing, write_text
 from pipeline.checkpoints.layout import CLASS_WEIGHTS, CLIP, COLOURS, pixel_colour
 from pipeline.clip.store import PROMPT_KEY, save_tensors
 from pipeline.clip.tower import MaskClip
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.store import description
-from pipeline.views import VIEW, to_json
+from pipeline.clip.view import VIEW, to_json
+from pipeline.core.files.atomic import replacing, write_text
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.store import description
 from pipeline.weights.read import ABOUT
 
 CLIP_FILE, PROMPTS_FILE, MODEL_FILE = "clip.safetensors", "prompts.safetensors", "ovseg.pth"

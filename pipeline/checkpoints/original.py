@@ -8,9 +8,9 @@ translation: the state-dict keys are the same.
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.errors import UserError
-from pipeline.segmenter.config import FEATURES, ResNetConfig, SegmenterConfig, SwinConfig
-from pipeline.views import SegmenterView
+from pipeline.clip.view import SegmenterView
+from pipeline.core.errors import UserError
+from pipeline.maskformer.config import FEATURES, ResNetConfig, SegmenterConfig, SwinConfig
 
 RESNETS = {"build_resnet_backbone": False, "build_resnet_deeplab_backbone": True}
 SWINS = {"D2SwinTransformer"}

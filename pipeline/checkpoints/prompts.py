@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD
 from pipeline.clip.tower import MaskClip
-from pipeline.errors import MissingFileError, UserError
+from pipeline.core.errors import MissingFileError, UserError
 
 
 def with_prompts(model: nn.Module, file: Path | str) -> MaskClip:

@@ -14,6 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from pipeline.checkpoints.architecture import infer_config
 from pipeline.checkpoints.layout import (
     CLASS_MLP,
     CLIP,
@@ -23,16 +24,15 @@ from pipeline.checkpoints.layout import (
     split,
     unit_colour,
 )
+from pipeline.checkpoints.original import segmenter_config, segmenter_view
 from pipeline.clip.sources import config_of_weights, model_config
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config
 from pipeline.clip.tower import MaskClip
-from pipeline.errors import UserError
-from pipeline.segmenter.config import SegmenterConfig
-from pipeline.segmenter.infer import infer_config
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.original import segmenter_config, segmenter_view
-from pipeline.segmenter.store import read_description
-from pipeline.views import ClipView, SegmenterView, from_json
+from pipeline.clip.view import ClipView, SegmenterView, from_json
+from pipeline.core.errors import UserError
+from pipeline.maskformer.config import SegmenterConfig
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.store import read_description
 from pipeline.weights.fit import as_one_number, describe_types, fill
 from pipeline.weights.read import TensorFile
 

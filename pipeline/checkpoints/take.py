@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from pipeline.checkpoints.receive import receive_segmenter
-from pipeline.errors import UserError
-from pipeline.progress import report
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.store import load_segmenter
+from pipeline.core.errors import UserError
+from pipeline.core.progress import report
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.store import load_segmenter
 from pipeline.weights.read import read_tensors
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.errors import UserError
-from pipeline.views import Fill
+from pipeline.clip.view import Fill
+from pipeline.core.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config, load_clip
 from pipeline.clip.tower import MaskClip
-from pipeline.errors import MissingFileError, UserError
-from pipeline.progress import report
-from pipeline.views import ClipView, from_json
+from pipeline.clip.view import ClipView, from_json
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.progress import report
 from pipeline.weights.fit import as_one_number, describe_types, fill
 from pipeline.weights.read import read_tensors
 from pipeline.weights.state import strip_to

@@ -1,7 +1,7 @@
 """CLIP on disk: the folder that `base_clip` and both `finetune` stages write.
 
 clip.json            open_clip's model configuration, provenance, mean, std, prompt depth, how to
-                     use it (pipeline/views.py), and the sha256 of the files below
+                     use it (pipeline/clip/view.py), and the sha256 of the files below
 clip.safetensors     open_clip's state dict: `open_clip.create_model(name, pretrained=FILE)`
                      loads it
 prompts.safetensors  only with mask prompts: visual.mask_embedding (depth, N patches, width)
@@ -20,13 +20,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from pipeline.atomic import replacing, write_text
 from pipeline.clip.tower import MaskClip
-from pipeline.errors import MissingFileError, UserError
-from pipeline.views import VIEW, ClipView, from_json, to_json
+from pipeline.clip.view import VIEW, ClipView, from_json, to_json
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.files.atomic import replacing, write_text
+from pipeline.core.files.written_json import read_json
 from pipeline.weights.digest import KEY, digests, verify
 from pipeline.weights.fit import fill
-from pipeline.written_json import read_json
 
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
 CONFIG, WEIGHTS, PROMPTS = "clip.json", "clip.safetensors", "prompts.safetensors"

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.clip.tower import MaskClip
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 BARE = ("{}",)
 """The name alone, which fine-tuning uses."""

@@ -14,8 +14,8 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.errors import UserError
-from pipeline.views import ClipView
+from pipeline.clip.view import ClipView
+from pipeline.core.errors import UserError
 
 PROMPT_STD = 0.02
 

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from pipeline.clip.templates import VILD_TEMPLATES
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 VIEW = "view"
 """Key of the record in clip.json and segmenter.json, and in exported checkpoints."""

@@ -16,9 +16,9 @@ from pipeline.commands.export import export
 from pipeline.commands.import_ import import_
 from pipeline.commands.preset import preset
 from pipeline.commands.segment import segment
-from pipeline.errors import user_message
-from pipeline.places import checks_places
-from pipeline.streams import ready_streams
+from pipeline.core.errors import user_message
+from pipeline.core.files.places import checks_places
+from pipeline.core.streams import ready_streams
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "segment": segment,

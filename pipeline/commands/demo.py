@@ -3,8 +3,8 @@
 import socket
 from pathlib import Path
 
-from pipeline.errors import UserError
-from pipeline.views import LOOK_PIXELS
+from pipeline.clip.view import LOOK_PIXELS
+from pipeline.core.errors import UserError
 
 
 def demo(
@@ -30,7 +30,7 @@ def demo(
             that memory is bounded. 0: no limit.
     """
     _check_address(host, port)
-    from pipeline.demo import build_page
+    from pipeline.commands.page import build_page
     from pipeline.ovseg import OVSeg
 
     loaded = OVSeg.load(

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import UserError
-from pipeline.places import OutFolder
+from pipeline.core.errors import UserError
+from pipeline.core.files.places import OutFolder
 
 DRAWN = ".drawn-by-ovseg"
 """The file in the folder that lists what was drawn there, to be removed when it is drawn anew."""
@@ -24,9 +24,9 @@ def draw(
         out: folder to write to.
         pictures: how many of each, spread evenly over it.
     """
+    from pipeline.core.progress import report
     from pipeline.data.dataset import SPLITS, read_dataset, read_split
     from pipeline.data.sets import EvalImage, EvalSet, load_eval_set
-    from pipeline.progress import report
 
     if pictures < 1:
         raise UserError(f"--pictures {pictures}: expected at least 1")
@@ -70,11 +70,11 @@ def _remove_drawn(out: Path) -> None:
 
 def _draw_set(eval_set, folder: Path, most: int) -> int:
     """Draw some pictures of an EvalSet; returns how many. Those that cannot be read are told."""
-    from pipeline.evaluation.run import readable_pictures
-    from pipeline.evaluation.sheets import classes_to_show, spread
-    from pipeline.ovseg.panel import Column, save_sheet, sheet
-    from pipeline.progress import report
-    from pipeline.records import Reject
+    from pipeline.core.progress import report
+    from pipeline.core.records import Reject
+    from pipeline.evaluate.run import readable_pictures
+    from pipeline.evaluate.sheets import classes_to_show, spread
+    from pipeline.viz.panel import Column, save_sheet, sheet
 
     chosen = [eval_set.images[i] for i in spread(len(eval_set.images), most)]
     named = [replace(entry, image_id=_plain(entry.path)) for entry in chosen]

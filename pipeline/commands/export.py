@@ -5,7 +5,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from pipeline.places import OutFolder
+from pipeline.core.files.places import OutFolder
 
 
 def export(
@@ -30,7 +30,7 @@ def export(
     """
     from pipeline.checkpoints.give import CLIP_FILE, MODEL_FILE, PROMPTS_FILE, give_clip, give_model
     from pipeline.clip.store import load_clip
-    from pipeline.segmenter.store import load_segmenter
+    from pipeline.maskformer.store import load_segmenter
 
     adapted = load_clip(model / clip)
     if what != "model":

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from pipeline.errors import MissingFileError, UserError
-from pipeline.places import OutFolder
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.files.places import OutFolder
 
 
 def import_(
@@ -45,8 +45,8 @@ def import_(
     from pipeline.checkpoints.receive import receive
     from pipeline.clip.store import CONFIG as CLIP_CONFIG
     from pipeline.clip.store import save_clip
-    from pipeline.segmenter.store import CONFIG as SEGMENTER_CONFIG
-    from pipeline.segmenter.store import save_segmenter
+    from pipeline.maskformer.store import CONFIG as SEGMENTER_CONFIG
+    from pipeline.maskformer.store import save_segmenter
     from pipeline.weights.read import read_tensors
 
     if into not in ("finetune/second", "finetune/first", "base_clip"):

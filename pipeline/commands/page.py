@@ -16,12 +16,12 @@ from typing import Any, get_args
 
 import numpy as np
 
+from pipeline.core.errors import UserError
+from pipeline.core.modes import Mode
 from pipeline.data.images import read_image
-from pipeline.errors import UserError
-from pipeline.modes import Mode
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.overlay import distinct_colours, paint
 from pipeline.ovseg.result import Segmentation
+from pipeline.viz.overlay import distinct_colours, paint
 
 HEADINGS = ["class", "share of the picture", "score"]
 MODES = {

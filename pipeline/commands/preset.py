@@ -5,7 +5,7 @@ from typing import Any
 
 from tyro.conf import Positional
 
-from pipeline.errors import MissingFileError
+from pipeline.core.errors import MissingFileError
 
 
 def preset(name: Positional[str | None] = None, params: Path = Path("params.yaml")) -> None:
@@ -18,17 +18,17 @@ def preset(name: Positional[str | None] = None, params: Path = Path("params.yaml
         name: of the preset; without it they are listed.
         params: the file to write.
     """
-    from pipeline.presets import about, params_of, preset_names
+    from pipeline.params.presets import about, params_of, preset_names
 
     if name is None:
         for each in preset_names():
             print(f"{each:22} {about(each)}")
         return
-    from pipeline.atomic import write_text
-    from pipeline.params import load_all
-    from pipeline.params_file import read_yaml
-    from pipeline.places import check_file
-    from pipeline.summary import flat
+    from pipeline.core.files.atomic import write_text
+    from pipeline.core.files.places import check_file
+    from pipeline.evaluate.summary import flat
+    from pipeline.params.file import read_yaml
+    from pipeline.params.sections import load_all
 
     text = params_of(name)
     check_file(params, "--params")

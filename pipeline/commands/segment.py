@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from pipeline.modes import Mode, Precision
-from pipeline.places import OutFolder
-from pipeline.views import LOOK_PIXELS
+from pipeline.clip.view import LOOK_PIXELS
+from pipeline.core.files.places import OutFolder
+from pipeline.core.modes import Mode, Precision
 
 
 def segment(
@@ -52,14 +52,14 @@ def segment(
     """
     import numpy as np
 
-    from pipeline.atomic import write_text
+    from pipeline.core.files.atomic import write_text
+    from pipeline.core.progress import report
     from pipeline.data.images import read_image
     from pipeline.data.labels import write_label
     from pipeline.ovseg import OVSeg
     from pipeline.ovseg.free_text import checked_names
     from pipeline.ovseg.inputs import as_names
-    from pipeline.ovseg.panel import Column, save_sheet, sheet
-    from pipeline.progress import report
+    from pipeline.viz.panel import Column, save_sheet, sheet
 
     given = as_names(_text(classes))
     checked_names(given)
@@ -99,7 +99,7 @@ def segment(
 
 def _text(classes: str) -> str:
     """What was typed, read as UTF-8 whatever the terminal is set to; UserError where it is not."""
-    from pipeline.errors import UserError
+    from pipeline.core.errors import UserError
 
     try:
         return os.fsencode(classes).decode()

@@ -25,19 +25,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import MissingFileError
+from pipeline.core.errors import MissingFileError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 NEUTRAL = {
-    "atomic", "checksum", "cluster", "digests", "errors", "fingerprint", "lock", "modes",
-    "param_errors", "params", "params_file", "places", "progress", "provenance", "resume",
-    "runtime", "shards", "stage", "streams", "summary", "workers", "written_json",
+    "core.errors", "core.files", "core.fingerprint", "core.modes", "core.processes.cluster",
+    "core.processes.runtime", "core.processes.workers", "core.progress", "core.resume",
+    "core.shards", "core.stage", "core.streams", "evaluate.summary", "params", "provenance",
 }  # fmt: skip
-"""Modules of pipeline/ that decide where, when and how things run and are said, not what comes
-out. Parameters count by their values, fingerprints by what they are made of. Shards and Parquet
-files of another layout are refused by their readers and made again, since they lack what the new
-one checks."""
+"""Modules and rooms of pipeline/ that decide where, when and how things run and are said, not what
+comes out. Parameters count by their values, fingerprints by what they are made of. Shards and
+Parquet files of another layout are refused by their readers and made again, since they lack what
+the new one checks."""
 
 LIBRARIES = {
     "PIL": ("pillow",),
@@ -205,9 +205,13 @@ def _imports(file: Path) -> tuple[frozenset[Path], frozenset[str]]:
             top, *rest = name.split(".")
             if top not in ("pipeline", "stages"):
                 packages.add(top)
-            elif not (rest and rest[0] in NEUTRAL):
+            elif not _is_neutral(rest):
                 files |= set(_run_by_import(top, rest))
     return frozenset(files), frozenset(packages)
+
+
+def _is_neutral(names: list[str]) -> bool:
+    return any(".".join(names[:depth]) in NEUTRAL for depth in range(1, len(names) + 1))
 
 
 def _run_by_import(top: str, rest: list[str]) -> Iterator[Path]:

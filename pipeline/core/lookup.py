@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.records import open_parquet, records_of
-from pipeline.shards import shard_files
+from pipeline.core.records import open_parquet, records_of
+from pipeline.core.shards import shard_files
 
 R = TypeVar("R")
 

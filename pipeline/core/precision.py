@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from pipeline import runtime
-from pipeline.errors import UserError
-from pipeline.modes import Precision
-from pipeline.progress import report
+from pipeline.core.errors import UserError
+from pipeline.core.modes import Precision
+from pipeline.core.processes import runtime
+from pipeline.core.progress import report
 
 # float32 shall be float32: left to itself, cuDNN calculates float32 convolutions in TF32, which has
 # ten bits for the number. (Matrix products are exact unless somebody asks for less.)

@@ -3,7 +3,7 @@
 One frozen dataclass per stage boundary. Its fields, in order, are the columns of the file;
 `SCHEMAS` gives their Arrow types. Files are checked against the schema on writing and on reading,
 have the same bytes whenever they hold the same records, and carry a checksum that is verified
-before anything is read (pipeline/checksum.py).
+before anything is read (pipeline/core/files/checksum.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import checksum
-from pipeline.atomic import replacing
-from pipeline.errors import MissingFileError, UserError
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.files import checksum
+from pipeline.core.files.atomic import replacing
 
 R = TypeVar("R")
 ROW_GROUP = 16384

@@ -20,10 +20,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from pipeline.atomic import replacing, write_text
-from pipeline.fingerprint import of_file
-from pipeline.lock import only_writer
-from pipeline.progress import report
+from pipeline.core.files.atomic import replacing, write_text
+from pipeline.core.files.lock import only_writer
+from pipeline.core.fingerprint import of_file
+from pipeline.core.progress import report
 
 LAST = "last.json"
 OURS = ("step-*.pt", LAST, ".step-*.tmp", f".{LAST}.*")

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from pipeline.errors import UserError
-from pipeline.workers import WorkerContext
+from pipeline.core.errors import UserError
+from pipeline.core.processes.workers import WorkerContext
 
 
 class Draws(Sampler[list[tuple[int, int]]]):
@@ -53,7 +53,7 @@ class Draws(Sampler[list[tuple[int, int]]]):
 def loader(data: Dataset, draws: Draws, collate: Callable[[list], Any], workers: int) -> DataLoader:
     """Batches of `data` as `draws` says; how many processes read them changes none.
 
-    workers: fresh processes beside this one (see `pipeline.workers`), 0 for none.
+    workers: fresh processes beside this one (see `pipeline.core.processes.workers`), 0 for none.
     """
     return DataLoader(
         data,

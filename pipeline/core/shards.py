@@ -12,9 +12,9 @@ A rerun keeps every shard whose manifest names the same fingerprint (inputs, par
 same items and all files that the shard must have, and whose files have the content that the
 manifest says; it makes the others and deletes what is stale. So a resumed run ends with the same
 bytes as an uninterrupted one. Readers see the files that manifests name, checked by content, and
-no others. One process at a time writes: it locks the folder (pipeline/lock.py). The same function
-runs in this process, in local processes, or as Ray tasks (pipeline/cluster.py); on a cluster the
-folder must be shared.
+no others. One process at a time writes: it locks the folder (core/files/lock.py). The same
+function runs in this process, in local processes, or as Ray tasks (core/processes/cluster.py); on
+a cluster the folder must be shared.
 """
 
 import hashlib
@@ -28,12 +28,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline import atomic, runtime
-from pipeline.errors import RERUN, MissingFileError, UserError
-from pipeline.fingerprint import of_file, of_value
-from pipeline.lock import only_writer
-from pipeline.progress import counting
-from pipeline.records import iterate_parquet
+from pipeline.core.errors import RERUN, MissingFileError, UserError
+from pipeline.core.files import atomic
+from pipeline.core.files.lock import only_writer
+from pipeline.core.fingerprint import of_file, of_value
+from pipeline.core.processes import runtime
+from pipeline.core.progress import counting
+from pipeline.core.records import iterate_parquet
 
 T = TypeVar("T")
 Make = Callable[[list[T], Path], dict[str, Any]]
@@ -196,7 +197,7 @@ def _run(
     if not missing:
         return
     if runtime.engine() == "ray":
-        from pipeline import cluster  # needs the extra `cluster`
+        from pipeline.core.processes import cluster  # needs the extra `cluster`
 
         yield from cluster.run(make, missing)
         return

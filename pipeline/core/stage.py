@@ -9,12 +9,12 @@ from typing import Any
 
 import tyro
 
-from pipeline import atomic
-from pipeline.errors import UserError, user_message
-from pipeline.lock import only_writer
-from pipeline.places import checks_places
-from pipeline.streams import ready_streams
-from pipeline.workers import end_with_dvc, launcher
+from pipeline.core.errors import UserError, user_message
+from pipeline.core.files import atomic
+from pipeline.core.files.lock import only_writer
+from pipeline.core.files.places import checks_places
+from pipeline.core.processes.workers import end_with_dvc, launcher
+from pipeline.core.streams import ready_streams
 
 INTERRUPTED = "interrupted; a rerun goes on from what is finished"
 
@@ -23,7 +23,7 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
     """Call `main` with the flags that its signature names (`--out data/pairs`), `first` before it.
     Where it writes, and every OVSEG_... variable, is looked at before it starts.
 
-    An error of the user's (see `pipeline.errors`) is printed without a stack trace and the exit
+    An error of the user's (`core/errors.py`) is printed without a stack trace and the exit
     status is 2. What `--out` names is locked while `main` runs, so that a second run of the stage
     ends with such an error. Ctrl-C prints one line and exits with 130. Anything else is a fault of
     the program. A stage that DVC runs ends with DVC. One of several training processes leaves it to
@@ -34,7 +34,7 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
     try:
         end_with_dvc()
         if "torch" in sys.modules:  # a stage without it reads no variable and takes a second
-            from pipeline.runtime import check_environment
+            from pipeline.core.processes.runtime import check_environment
 
             check_environment()
         if first is not None:
@@ -72,7 +72,7 @@ def _alone(main: Callable[..., None]) -> Callable[..., None]:
 
 
 def _record(error: Exception) -> None:
-    """Leave error and stack trace where `pipeline.distributed` finds them."""
+    """Leave error and stack trace where `pipeline.core.processes.distributed` finds them."""
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
     get_error_handler().record_exception(error)

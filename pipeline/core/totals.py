@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.records import Reject, write_parquet
-from pipeline.shards import ShardInfo, read_shards
+from pipeline.core.records import Reject, write_parquet
+from pipeline.core.shards import ShardInfo, read_shards
 
 
 def total_counts(shards: Sequence[ShardInfo]) -> dict[str, Any]:

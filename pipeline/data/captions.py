@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.errors import UserError
+from pipeline.core.records import Caption, Reject
 from pipeline.data.coco_json import Fault, numbers, read_document, wrong_entry
-from pipeline.errors import UserError
-from pipeline.records import Caption, Reject
 
 
 @dataclass(frozen=True)

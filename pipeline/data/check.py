@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.records import Reject
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.benchmarks.benchmark import Benchmark, Part, files_by_stem
 from pipeline.data.classes import load_class_list
@@ -21,8 +23,6 @@ from pipeline.data.overview import class_lines, faults, object_lines, pictures_l
 from pipeline.data.own import read_own
 from pipeline.data.root import root_fault, too_deep
 from pipeline.data.sets import load_eval_set
-from pipeline.errors import MissingFileError, UserError
-from pipeline.records import Reject
 
 STAGE = "dataset"
 COCO_PICTURES = {"train2017": 118_287, "val2017": 5_000}

@@ -11,6 +11,8 @@ protocol (SPNet, ZS3Net). The embedded OpenMoji world is a folder of the same la
 
 from pathlib import Path
 
+from pipeline.core.errors import MissingFileError
+from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.captions import read_captions
 from pipeline.data.coco_json import whole
 from pipeline.data.index import index_picture, read_all
@@ -18,8 +20,6 @@ from pipeline.data.label_values import IGNORE, Occurrences, read_values, value_f
 from pipeline.data.labels import LabelMap
 from pipeline.data.names import is_utf8, printable
 from pipeline.data.root import too_deep
-from pipeline.errors import MissingFileError
-from pipeline.records import ImageRecord, Reject
 
 _SITE = "http://images.cocodataset.org"
 SOURCES = {split: f"{_SITE}/zips/{split}.zip" for split in ("train2017", "val2017")}

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import MissingFileError, UserError
-from pipeline.written_json import read_json
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.files.written_json import read_json
 
 MOST = 2**63 - 1
 """The largest id: what a Parquet file and pycocotools hold."""

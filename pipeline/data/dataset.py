@@ -1,7 +1,7 @@
 """The data-set folder: what the `dataset` stage writes and every later stage reads.
 
     dataset.json     name, root, classes [{"id", "name", "seen"}], ignore_label, label_map
-    train.parquet    ImageRecord (pipeline/records.py): captioned pictures to learn from
+    train.parquet    ImageRecord (pipeline/core/records.py): captioned pictures to learn from
     val.parquet      ImageRecord: held-out pictures
     sets/<set>.json  evaluation sets (pipeline/data/sets.py)
 
@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, StrictBool, StrictInt
 
-from pipeline.atomic import write_text
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.files.atomic import write_text
+from pipeline.core.files.written_json import Text, checked, read_json
+from pipeline.core.records import ImageRecord, read_parquet, write_parquet
 from pipeline.data.labels import LabelMap, Stored, read_label
 from pipeline.data.root import check_pictures, read_root
-from pipeline.errors import MissingFileError, UserError
-from pipeline.records import ImageRecord, read_parquet, write_parquet
-from pipeline.written_json import Text, checked, read_json
 
 SPLITS = ("train", "val")
 

@@ -39,7 +39,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from pipeline.errors import MissingFileError, UserError
+from pipeline.core.errors import MissingFileError, UserError
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is read at all: what telephones take at most. Small files can hold far

@@ -6,10 +6,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
+from pipeline.core.errors import UserError
+from pipeline.core.progress import track
+from pipeline.core.records import Caption, ImageRecord, Reject
 from pipeline.data.images import image_size, read_image
-from pipeline.errors import UserError
-from pipeline.progress import track
-from pipeline.records import Caption, ImageRecord, Reject
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from pipeline.core.errors import UserError
+from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.coco_json import Fault, crowd, is_text, numbers, read_document, wrong_entry
-from pipeline.errors import UserError
-from pipeline.masks import run_lengths
-from pipeline.records import ImageRecord, Reject
+from pipeline.data.rle import run_lengths
 
 ANNOTATIONS = ("annotations/instances_all_val2017.json", "annotations/instances_val2017.json")
 _MOST_SIDE = 2**15

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.core.errors import UserError
 from pipeline.data.coco_json import Fault
 from pipeline.data.index import read_all
 from pipeline.data.labels import LabelMap, read_label
-from pipeline.errors import UserError
 
 IGNORE = 255
 _SHOWN = 10

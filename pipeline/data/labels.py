@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from pipeline.atomic import replacing
+from pipeline.core.errors import UserError
+from pipeline.core.files.atomic import replacing
 from pipeline.data.images import open_picture
-from pipeline.errors import UserError
 
 LabelMap = dict[int, int]
 Stored = Annotated[int, Field(ge=-(2**31), lt=2**31)]

@@ -4,9 +4,9 @@ import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.label_values import Occurrences
 from pipeline.data.sets import EvalImage
-from pipeline.records import ImageRecord, Reject
 
 MOST_FAULTS = 10
 GAPS = frozenset({"no caption", "no label map", "picture missing"})

@@ -22,13 +22,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.dataset import Dataset
 from pipeline.data.index import index_picture, read_all
 from pipeline.data.label_values import IGNORE, Occurrences, read_values, value_faults
 from pipeline.data.names import Hints, is_utf8, lookalikes, printable
 from pipeline.data.own_text import CAPTION_LINE, Names, read_all_captions, read_classes, read_names
-from pipeline.errors import MissingFileError, UserError
-from pipeline.records import ImageRecord, Reject
 
 STAGE = "dataset"
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}

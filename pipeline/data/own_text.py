@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.errors import UserError
+from pipeline.core.records import Caption, Reject
 from pipeline.data.captions import caption_fault, read_captions
 from pipeline.data.class_list import line_faults
 from pipeline.data.names import Hints
-from pipeline.errors import UserError
-from pipeline.records import Caption, Reject
 
 STAGE = "dataset"
 CAPTION_LINE = '{"image": "x.jpg", "caption": "A dog on a sofa."}'

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import runtime
+from pipeline.core.errors import UserError
+from pipeline.core.processes import runtime
+from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.images import read_image
-from pipeline.errors import UserError
-from pipeline.records import ImageRecord, Reject
 
 
 def read_pictures(

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.core.errors import UserError
+from pipeline.core.records import Reject, write_parquet
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.benchmarks.build import build_benchmark
 from pipeline.data.check import require
@@ -17,8 +19,6 @@ from pipeline.data.dataset import SPLITS, Dataset, read_split
 from pipeline.data.root import data_root
 from pipeline.data.sets import load_eval_set
 from pipeline.data.sources import OWN_SETS, prepare_coco, prepare_openmoji, prepare_own
-from pipeline.errors import UserError
-from pipeline.records import Reject, write_parquet
 from pipeline.world.build import WorldSize
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco
 
-from pipeline.records import ProposalRecord
+from pipeline.core.records import ProposalRecord
 
 Rle = dict  # {"size": [height, width], "counts": bytes}
 

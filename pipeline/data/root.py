@@ -11,7 +11,7 @@ import glob
 import os
 from pathlib import Path
 
-from pipeline.errors import MissingFileError
+from pipeline.core.errors import MissingFileError
 
 VARIABLE = "DETECTRON2_DATASETS"
 

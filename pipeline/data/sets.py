@@ -23,11 +23,11 @@ from typing import Any
 
 from pydantic import BaseModel, PositiveInt, StrictInt
 
-from pipeline.atomic import write_text
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.files.atomic import write_text
+from pipeline.core.files.written_json import Text, checked, read_json
 from pipeline.data.labels import LabelMap, Stored, read_label
 from pipeline.data.root import check_pictures, read_root
-from pipeline.errors import MissingFileError, UserError
-from pipeline.written_json import Text, checked, read_json
 
 __all__ = ["EvalImage", "EvalSet", "load_eval_set", "read_label", "save_eval_set"]
 

@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.core.errors import UserError
+from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.classes import load_class_list
 from pipeline.data.coco import read_coco
 from pipeline.data.dataset import Dataset, write_dataset
@@ -15,8 +17,6 @@ from pipeline.data.instances import TrueMasks, instances_file, object_faults
 from pipeline.data.own import read_own
 from pipeline.data.root import data_root, written_root
 from pipeline.data.sets import EvalImage, EvalSet, save_eval_set
-from pipeline.errors import UserError
-from pipeline.records import ImageRecord, Reject
 from pipeline.world.build import WorldSize, build_world
 from pipeline.world.vocabulary import CLOSED, NOUNS, UNSEEN
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.core.errors import UserError
+from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.dataset import Dataset
 from pipeline.data.instances import TrueMasks
-from pipeline.errors import UserError
-from pipeline.records import ImageRecord, Reject
 
 CLOSED, NEVER_LABELLED = "closed", "never_labelled"
 

@@ -9,8 +9,8 @@ stands nowhere can have a boundary IoU. Take it for what it is, and compare only
 import numpy as np
 from scipy.ndimage import minimum_filter
 
-from pipeline.evaluation.confusion import NOTHING, confusion_matrix
-from pipeline.evaluation.metrics import intersection_over_union
+from pipeline.evaluate.confusion import NOTHING, confusion_matrix
+from pipeline.evaluate.metrics import intersection_over_union
 
 REACH = 0.02
 """Share of the picture's diagonal that a boundary is wide."""

@@ -18,19 +18,19 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from pipeline import runtime
 from pipeline.clip.store import load_clip
+from pipeline.core.errors import RERUN, UserError
+from pipeline.core.fingerprint import of_code, of_contents, of_files, of_models
+from pipeline.core.processes import runtime
+from pipeline.core.records import Reject, write_parquet
+from pipeline.core.shards import read_shards, run_shards, shard_files
 from pipeline.data.sets import EvalImage, EvalSet, load_eval_set
-from pipeline.errors import RERUN, UserError
-from pipeline.evaluation.confusion import empty_confusion
-from pipeline.evaluation.look import Looker
-from pipeline.evaluation.run import Evaluation, evaluate
-from pipeline.evaluation.settings import EvaluationSettings
-from pipeline.evaluation.variants import Variant, all_variants
-from pipeline.fingerprint import of_code, of_contents, of_files, of_models
-from pipeline.records import Reject, write_parquet
-from pipeline.segmenter.store import load_segmenter
-from pipeline.shards import read_shards, run_shards, shard_files
+from pipeline.evaluate.confusion import empty_confusion
+from pipeline.evaluate.look import Looker
+from pipeline.evaluate.run import Evaluation, evaluate
+from pipeline.evaluate.settings import EvaluationSettings
+from pipeline.evaluate.variants import Variant, all_variants
+from pipeline.maskformer.store import load_segmenter
 
 READING = (ValueError, KeyError, OSError, EOFError, BadZipFile, NotImplementedError, zlib.error)
 """What NumPy raises on a file that is not what it has written."""

@@ -13,16 +13,16 @@ from torch import Tensor
 from pipeline.clip.regions import Regions
 from pipeline.clip.text_bank import TextBank, same_text_tower
 from pipeline.clip.tower import MaskClip
-from pipeline.evaluation import variants as branch
-from pipeline.evaluation.oracles import majority_names, paint_classes, present_classes
-from pipeline.evaluation.settings import EvaluationSettings
-from pipeline.evaluation.variants import Variant
-from pipeline.modes import Precision
+from pipeline.core.modes import Precision
+from pipeline.core.precision import has_bfloat16
+from pipeline.evaluate import variants as branch
+from pipeline.evaluate.oracles import majority_names, paint_classes, present_classes
+from pipeline.evaluate.settings import EvaluationSettings
+from pipeline.evaluate.variants import Variant
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.predict import Proposals, at_test_size, propose
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, cuts_alike, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
-from pipeline.precision import has_bfloat16
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.propose import Proposals, at_test_size, propose
 
 
 @dataclass(frozen=True)

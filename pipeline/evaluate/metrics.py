@@ -13,7 +13,7 @@ Every key says which one it is. A metric without a single pixel to stand on is N
 
 import numpy as np
 
-from pipeline.evaluation.confusion import empty_confusion
+from pipeline.evaluate.confusion import empty_confusion
 
 
 def class_iou(confusion: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ def segmentation_metrics(
 ) -> dict[str, float | None]:
     """All metrics of one prediction over one set.
 
-    confusion: int64 `(K, K + 1)`, see `pipeline.evaluation.confusion`.
+    confusion: int64 `(K, K + 1)`, see `pipeline.evaluate.confusion`.
     seen: ids of the seen classes of the split, None without one. They are those the segmenter
         learned only if it was trained with segmenter.training.classes: seen, or has no others.
     Returns `miou_legacy`, `miou_current`, `fwiou` (IoU weighted by true frequency),

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.evaluation.confusion import NOTHING
+from pipeline.evaluate.confusion import NOTHING
 
 
 def present_classes(truth: np.ndarray, ignore_label: int) -> list[int]:

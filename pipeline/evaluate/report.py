@@ -15,20 +15,20 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.atomic import replacing
+from pipeline.core.files.atomic import replacing
+from pipeline.core.records import Reject, write_parquet
 from pipeline.data.sets import EvalSet
-from pipeline.evaluation import variants as branch
-from pipeline.evaluation.boundary import boundary_iou, least_iou
-from pipeline.evaluation.metrics import class_iou, class_pixels, segmentation_metrics
-from pipeline.evaluation.run import Evaluation
-from pipeline.evaluation.settings import EvaluationSettings
-from pipeline.evaluation.variants import (
+from pipeline.evaluate import variants as branch
+from pipeline.evaluate.boundary import boundary_iou, least_iou
+from pipeline.evaluate.metrics import class_iou, class_pixels, segmentation_metrics
+from pipeline.evaluate.run import Evaluation
+from pipeline.evaluate.settings import EvaluationSettings
+from pipeline.evaluate.variants import (
     Variant,
     boundaries_of,
     main_variants,
     sweep_variants,
 )
-from pipeline.records import Reject, write_parquet
 
 DIGITS = 4
 """Of percentages in files: more would be noise of the arithmetic."""
@@ -61,7 +61,7 @@ def nested_metrics(
     """All metrics of the set, in percent, as the stage's metrics file holds them.
 
     Keys: set (counts), segmenter, oracle_names, and per CLIP: clip, ensemble, oracle_masks, each
-    with the metrics of `pipeline.evaluation.metrics`, and best_of_sweep.
+    with the metrics of `pipeline.evaluate.metrics`, and best_of_sweep.
     """
     reasons = [reject.reason for reject in evaluation.rejects]
     pixels = class_pixels(_confusion(evaluation, eval_set, Variant(branch.SEGMENTER)))

@@ -11,15 +11,15 @@ from itertools import islice
 
 import numpy as np
 
+from pipeline.core.errors import UserError
+from pipeline.core.records import Reject
 from pipeline.data.images import read_image
 from pipeline.data.sets import EvalSet, read_label
-from pipeline.errors import UserError
-from pipeline.evaluation.boundary import boundary_confusion
-from pipeline.evaluation.confusion import confusion_matrix, empty_confusion
-from pipeline.evaluation.look import Looker, Picture, View
-from pipeline.evaluation.variants import Variant, boundaries_of, main_variants
+from pipeline.evaluate.boundary import boundary_confusion
+from pipeline.evaluate.confusion import confusion_matrix, empty_confusion
+from pipeline.evaluate.look import Looker, Picture, View
+from pipeline.evaluate.variants import Variant, boundaries_of, main_variants
 from pipeline.ovseg.semantic import Contest, mask_parts
-from pipeline.records import Reject
 
 STAGE = "evaluate"
 
@@ -29,7 +29,7 @@ class Evaluation:
     """What was counted."""
 
     confusions: dict[Variant, np.ndarray] = field(default_factory=dict)
-    """int64 `(K, K + 1)` per variant, see `pipeline.evaluation.confusion`."""
+    """int64 `(K, K + 1)` per variant, see `pipeline.evaluate.confusion`."""
     images: int = 0
     """Pictures counted."""
     rejects: list[Reject] = field(default_factory=list)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from pipeline.clip.view import ClipView
+from pipeline.core.errors import UserError
 from pipeline.data.classes import Synonyms
-from pipeline.errors import UserError
 from pipeline.ovseg.clip_branch import RegionStyle, region_style
-from pipeline.views import ClipView
 
 _PAPER = ClipView()
 
@@ -34,7 +34,7 @@ class EvaluationSettings:
     synonyms: Synonyms = "joined"
     """How classes of several names are read, see `pipeline.data.classes`."""
     boundary_iou: bool = False
-    """Count boundaries too, see `pipeline.evaluation.boundary`."""
+    """Count boundaries too, see `pipeline.evaluate.boundary`."""
     image_batch: int = 8
     """Pictures looked at together: speed and memory; results in float32 are the same."""
     crop_batch: int = 64

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipeline.core.records import Reject
 from pipeline.data.sets import EvalSet
-from pipeline.evaluation.look import Looker, Picture, View
-from pipeline.evaluation.run import readable_pictures
-from pipeline.evaluation.settings import EvaluationSettings
-from pipeline.evaluation.variants import ENSEMBLE, Variant
-from pipeline.ovseg.panel import Column, save_sheet, sheet
+from pipeline.evaluate.look import Looker, Picture, View
+from pipeline.evaluate.run import readable_pictures
+from pipeline.evaluate.settings import EvaluationSettings
+from pipeline.evaluate.variants import ENSEMBLE, Variant
 from pipeline.ovseg.semantic import label_map
-from pipeline.records import Reject
+from pipeline.viz.panel import Column, save_sheet, sheet
 
 LEGEND_CLASSES = 24
 """Most classes a sheet gives a colour; the smallest are left grey."""

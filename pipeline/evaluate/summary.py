@@ -1,7 +1,7 @@
 """The tables at the end of `make repro`: what the stages counted and how well the model does.
 
-Reads the metrics files under data/metrics and computes nothing. `python -m pipeline.summary
-[FOLDER]` prints it again at any time.
+Reads the metrics files under data/metrics and computes nothing.
+`python -m pipeline.evaluate.summary [FOLDER]` prints it again at any time.
 """
 
 import json
@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.errors import MissingFileError, UserError, user_message
-from pipeline.streams import ready_streams
+from pipeline.core.errors import MissingFileError, UserError, user_message
+from pipeline.core.streams import ready_streams
 
 BRANCHES = {"oracle_masks": "true masks", "clip": "CLIP only", "ensemble": "ensemble"}
 EVALUATION = "evaluate-"
@@ -113,7 +113,7 @@ def _add(table: Table, what: str, metrics: dict) -> None:
 
 
 def main() -> None:
-    """Entry point of `python -m pipeline.summary`."""
+    """Entry point of `python -m pipeline.evaluate.summary`."""
     ready_streams()
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "data/metrics")
     try:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from pipeline.evaluation.settings import EvaluationSettings
+from pipeline.evaluate.settings import EvaluationSettings
 
 SEGMENTER = "segmenter"
 """The segmenter's masks and its own class scores."""
@@ -29,7 +29,7 @@ class Variant:
     weight: float = 0.0
     """CLIP's weight in the ensemble, 0..1."""
     boundary: bool = False
-    """Not the labels are counted but their boundaries, see `pipeline.evaluation.boundary`."""
+    """Not the labels are counted but their boundaries, see `pipeline.evaluate.boundary`."""
 
 
 def main_variants(clips: list[str], threshold: float, weight: float) -> list[Variant]:

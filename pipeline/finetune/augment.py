@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.clip.pair_set import Pair, PairSet
 from pipeline.clip.regions import Fill, region_of_crop
+from pipeline.finetune.pair_set import Pair, PairSet
 
 
 @dataclass(frozen=True)

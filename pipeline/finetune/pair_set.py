@@ -1,7 +1,7 @@
 """Random access to the stored mask-category pairs, for training.
 
-The `pairs` stage writes WebDataset shards: in each tar that its manifests name (pipeline/shards.py;
-other tars do not count) a pair is four members that share a key,
+The `pairs` stage writes WebDataset shards: in each tar that its manifests name (other tars do not
+count, see pipeline/core/shards.py) a pair is four members that share a key,
 
     <key>.png       the raw crop, RGB        <key>.txt   the noun, UTF-8
      or .jpg
@@ -35,13 +35,13 @@ from typing import Any
 import numpy as np
 import torch.distributed as dist
 
-from pipeline import runtime
-from pipeline.clip.decoded import DecodedPairs
+from pipeline.core.errors import UserError
+from pipeline.core.fingerprint import of_file, of_value
+from pipeline.core.processes import runtime
+from pipeline.core.progress import counting, report
+from pipeline.core.shards import has_manifests, of_shards, shard_files
 from pipeline.data.images import decoded_image, open_picture
-from pipeline.errors import UserError
-from pipeline.fingerprint import of_file, of_value
-from pipeline.progress import counting, report
-from pipeline.shards import has_manifests, of_shards, shard_files
+from pipeline.finetune.decoded import DecodedPairs
 
 MEMBERS = ("png", "mask.png", "txt", "json")
 CROPS = ("png", "jpg", "jpeg")

@@ -10,7 +10,7 @@ import torch
 from dvclive import Live
 from torch import nn
 
-from pipeline.resume import Checkpoints
+from pipeline.core.resume import Checkpoints
 
 
 class Curves:

@@ -21,23 +21,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from pipeline.clip.augment import Batch, RegionSet, stack
-from pipeline.clip.losses import contrastive_loss, gather_batch, processes
-from pipeline.clip.optimiser import adamw, learning_rate_factor, trained_parameters
-from pipeline.clip.pair_set import PairSet
 from pipeline.clip.regions import Fill
-from pipeline.clip.run_state import Curves, RunState
 from pipeline.clip.text import BARE, class_features
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.validation import accuracy, hold_out
-from pipeline.draws import Draws, loader
-from pipeline.errors import UserError
-from pipeline.fingerprint import of_code, of_value
-from pipeline.precision import autocast, math_attention
-from pipeline.progress import counting
-from pipeline.resume import Checkpoints
+from pipeline.core.errors import UserError
+from pipeline.core.fingerprint import of_code, of_value
+from pipeline.core.precision import autocast, math_attention
+from pipeline.core.processes.workers import reading
+from pipeline.core.progress import counting
+from pipeline.core.resume import Checkpoints
+from pipeline.core.sampler import Draws, loader
+from pipeline.finetune.augment import Batch, RegionSet, stack
+from pipeline.finetune.losses import contrastive_loss, gather_batch, processes
+from pipeline.finetune.optimiser import adamw, learning_rate_factor, trained_parameters
+from pipeline.finetune.pair_set import PairSet
+from pipeline.finetune.run_state import Curves, RunState
+from pipeline.finetune.validation import accuracy, hold_out
 from pipeline.weights.digest import of_weights
-from pipeline.workers import reading
 
 Trained = Literal["weights", "prompts", "both", "nothing"]
 HELD_OUT = "held_out/accuracy"
@@ -216,7 +216,7 @@ def _due(step: int, steps: int, points: int) -> bool:
 
 
 def run_identity(clip: MaskClip, pairs: PairSet, recipe: Recipe) -> str:
-    """Hash of all that decides the result (see `pipeline.fingerprint`): the CLIP as it came, its
+    """Hash of all that decides the result (core/fingerprint.py): the CLIP as it came, its
     frozen half too, the bytes of the pairs, the recipe, the code. A checkpoint is resumed by a run
     of the same identity only."""
     start = [of_weights(clip), json.dumps(clip.model_cfg, sort_keys=True)]

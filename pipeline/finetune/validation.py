@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.clip.augment import RegionSet
 from pipeline.clip.tower import MaskClip
 from pipeline.clip.zero_shot import PICTURES_A_PASS, top1_accuracy
-from pipeline.precision import autocast
+from pipeline.core.precision import autocast
+from pipeline.finetune.augment import RegionSet
 
 
 def hold_out(image_ids: np.ndarray, share: float, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.segmenter.config import SegmenterConfig
-from pipeline.segmenter.position import sine_position
+from pipeline.maskformer.config import SegmenterConfig
+from pipeline.maskformer.position import sine_position
 
 
 class Anchors(nn.Module):

@@ -9,7 +9,7 @@ from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, Bottlenec
 from detectron2.projects.deeplab.resnet import DeepLabStem
 from torch import Tensor, nn
 
-from pipeline.segmenter.config import FEATURES, ResNetConfig, SwinConfig
+from pipeline.maskformer.config import FEATURES, ResNetConfig, SwinConfig
 
 BLOCKS = {
     18: (2, 2, 2, 2),

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticKnownError
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 MasksOf = Literal["last_layer", "all_layers"]  # whose masks are taken, see inference.py
 Width = Annotated[int, Field(ge=1, le=65_536)]  # channels, numbers in a vector

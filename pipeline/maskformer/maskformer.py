@@ -12,11 +12,11 @@ from detectron2.structures import ImageList
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.errors import UserError
-from pipeline.segmenter.backbones import build_backbone
-from pipeline.segmenter.config import SegmenterConfig
-from pipeline.segmenter.predictor import Head
-from pipeline.views import SegmenterView
+from pipeline.clip.view import SegmenterView
+from pipeline.core.errors import UserError
+from pipeline.maskformer.backbones import build_backbone
+from pipeline.maskformer.config import SegmenterConfig
+from pipeline.maskformer.predictor import Head
 
 TEMPERATURE = 100.0  # fixed; CLIP's own logit_scale is unused
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.segmenter.config import MasksOf
-from pipeline.segmenter.maskformer import SegmenterOutput
+from pipeline.maskformer.config import MasksOf
+from pipeline.maskformer.maskformer import SegmenterOutput
 
 DOUBLE = 0.7
 """Intersection over union above which of two masks only the surer one is kept."""

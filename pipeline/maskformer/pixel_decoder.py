@@ -13,7 +13,7 @@ from detectron2.layers import Conv2d, ShapeSpec
 from fvcore.nn import weight_init
 from torch import Tensor, nn
 
-from pipeline.segmenter.config import FEATURES
+from pipeline.maskformer.config import FEATURES
 
 GROUPS = 32
 

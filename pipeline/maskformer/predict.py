@@ -11,12 +11,12 @@ from detectron2.data.transforms import ResizeShortestEdge
 from PIL import Image
 from torch import Tensor
 
-from pipeline.modes import Precision
-from pipeline.precision import in_precision
-from pipeline.segmenter.inference import MaskChoice, masks_of
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.one_by_one import OneByOne
-from pipeline.views import LOOK_PIXELS
+from pipeline.clip.view import LOOK_PIXELS
+from pipeline.core.modes import Precision
+from pipeline.core.precision import in_precision
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.masks import MaskChoice, masks_of
+from pipeline.maskformer.per_image_conv import OneByOne
 
 UNLIMITED = 2**31
 """A long side that no picture reaches."""

@@ -13,11 +13,11 @@ from fvcore.nn import weight_init
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.segmenter.anchors import Anchors
-from pipeline.segmenter.config import SegmenterConfig
-from pipeline.segmenter.decoder import Decoder, Transformer
-from pipeline.segmenter.pixel_decoder import PixelDecoder
-from pipeline.segmenter.position import sine_position
+from pipeline.maskformer.anchors import Anchors
+from pipeline.maskformer.config import SegmenterConfig
+from pipeline.maskformer.decoder import Decoder, Transformer
+from pipeline.maskformer.pixel_decoder import PixelDecoder
+from pipeline.maskformer.position import sine_position
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """The segmenter as files: `segmenter.json` (architecture, and under "view" how to use it, see
-pipeline/views.py) and `segmenter.safetensors` (weights).
+pipeline/clip/view.py) and `segmenter.safetensors` (weights).
 
 The state-dict keys are those of the released checkpoints without their CLIP.
 """
@@ -14,14 +14,14 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from pipeline.atomic import replacing, write_text
-from pipeline.errors import MissingFileError, UserError
-from pipeline.segmenter.config import SegmenterConfig
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.views import VIEW, SegmenterView, from_json, to_json
+from pipeline.clip.view import VIEW, SegmenterView, from_json, to_json
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.files.atomic import replacing, write_text
+from pipeline.core.files.written_json import read_json
+from pipeline.maskformer.config import SegmenterConfig
+from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.weights.digest import KEY, digests, verify
 from pipeline.weights.fit import fill
-from pipeline.written_json import read_json
 
 CONFIG = "segmenter.json"
 WEIGHTS = "segmenter.safetensors"

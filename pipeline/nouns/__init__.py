@@ -1,1 +1,5 @@
-"""Nouns out of captions: tokens, part-of-speech tags, lemmas and the rules that drop nouns."""
+"""Stage `nouns`: the nouns of every caption.
+
+Comes in: data/dataset. Goes out: data/nouns, shards of `NounRecord` and every word that was dropped
+with its reason.
+"""

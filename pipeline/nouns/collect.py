@@ -14,14 +14,14 @@ from typing import Any
 
 from nltk.tag.perceptron import PerceptronTagger
 
-from pipeline.atomic import write_text
+from pipeline.core.files.atomic import write_text
+from pipeline.core.fingerprint import of_code, of_file
+from pipeline.core.records import ImageRecord, NounRecord, Reject, iterate_parquet, write_parquet
+from pipeline.core.shards import ShardInfo, run_shards, shard_files
+from pipeline.core.totals import collect_rejects, total_counts
 from pipeline.data.dataset import read_split
-from pipeline.fingerprint import of_code, of_file
-from pipeline.records import ImageRecord, NounRecord, Reject, iterate_parquet, write_parquet
-from pipeline.shards import ShardInfo, run_shards, shard_files
-from pipeline.text.nouns import NounOptions, caption_nouns
-from pipeline.text.tagger import load_tagger, weights_stamp
-from pipeline.totals import collect_rejects, total_counts
+from pipeline.nouns.nouns import NounOptions, caption_nouns
+from pipeline.nouns.tagger import load_tagger, weights_stamp
 
 STAGE = "nouns"
 RARE = "rarer than min_count"

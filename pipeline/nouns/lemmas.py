@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import inflect
 
-from pipeline.text.lexicon import lexicon
+from pipeline.nouns.lexicon import lexicon
 
 _ENGLISH = inflect.engine()
 _NEVER_PLURAL = ("ss", "us", "is", "'s", "s'")

@@ -1,4 +1,4 @@
-"""The word lists behind the noun rules: text files in `pipeline/text/lexicon/`.
+"""The word lists behind the noun rules: text files in `pipeline/nouns/lexicon/`.
 
 Format: `#` starts a comment line; `[name] what it is` starts a section; entries are separated by
 commas and may run over lines and hold several words; "a = b" maps one spelling to another.

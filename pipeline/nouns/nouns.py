@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.text.lemmas import singular
-from pipeline.text.lexicon import Lexicon, lexicon
-from pipeline.text.tag_rules import is_noun, is_proper_name, misread
-from pipeline.text.tokens import read_tokens
+from pipeline.nouns.lemmas import singular
+from pipeline.nouns.lexicon import Lexicon, lexicon
+from pipeline.nouns.tag_rules import is_noun, is_proper_name, misread
+from pipeline.nouns.tokens import read_tokens
 
 _LONGEST_PHRASE = 4
 _WORD = r"[^\W\d_]+(?:(?:[-']|'-)[^\W\d_]+)*"

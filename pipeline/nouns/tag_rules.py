@@ -2,15 +2,15 @@
 
 The tagger learnt from newspapers. In captions it calls verbs, adjectives and colours nouns ("cat
 sits", "snowy hill", "black and white") and some nouns adjectives or verbs ("a teddy bear", "a
-laptop computer"). Each rule states one such pattern; tests/text/test_tag_rules.py has an example
+laptop computer"). Each rule states one such pattern; tests/nouns/test_tag_rules.py has an example
 of each.
 """
 
 from itertools import pairwise
 
-from pipeline.text.lemmas import singular
-from pipeline.text.lexicon import Lexicon
-from pipeline.text.tokens import starts_sentence
+from pipeline.nouns.lemmas import singular
+from pipeline.nouns.lexicon import Lexicon
+from pipeline.nouns.tokens import starts_sentence
 
 _BEFORE_NOUN = frozenset({"DT", "PRP$", "CD", "POS", "JJ", "JJR", "JJS", "PDT", "WP$"})
 _ARTICLES = frozenset({"DT", "PRP$"})

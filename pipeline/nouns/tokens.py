@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from nltk.tokenize import NLTKWordTokenizer
 
-from pipeline.text.plain import plain
+from pipeline.nouns.plain import plain
 
 _TREEBANK = NLTKWordTokenizer()
 _FULL_STOP = re.compile(r"(?<=[^\W\d_]{3})\.+(?=\s|$|[A-Z])")

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from pipeline.clip.regions import Regions, prepare_regions
 from pipeline.clip.tower import MaskClip
-from pipeline.errors import UserError
-from pipeline.modes import Precision
+from pipeline.clip.view import ClipView
+from pipeline.core.errors import UserError
+from pipeline.core.modes import Precision
+from pipeline.core.precision import in_precision
 from pipeline.ovseg.ensemble import cosine_logits
-from pipeline.precision import in_precision
-from pipeline.views import ClipView
 
 _PAPER = ClipView()
 WHOLE_PICTURE = 1e6

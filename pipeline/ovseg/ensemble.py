@@ -2,13 +2,13 @@
 
 Shapes: Q masks, of which V are valid (not empty at the threshold), K classes. Temperature 100 is
 part of the logits. The branches treat the learned "no object" column differently (convention 6):
-the segmenter keeps it in the softmax (`pipeline.segmenter.inference`), CLIP never sees it.
+the segmenter keeps it in the softmax (`pipeline.maskformer.masks`), CLIP never sees it.
 """
 
 import torch
 from torch import Tensor
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 TEMPERATURE = 100.0
 """Factor on the cosine similarity; CLIP's own logit_scale is unused."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 OTHERS = ("others", "other things")
 """The class that a single name is compared with, and the one for the single name "others"; it

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipeline.core.errors import UserError
 from pipeline.data.class_list import text_fault
 from pipeline.data.images import check_pixels, opened_image, read_image
-from pipeline.errors import UserError
 
 Picture = np.ndarray | Image.Image | str | Path
 """See `as_pixels`."""

@@ -15,19 +15,19 @@ from torch import Tensor
 from pipeline.clip.store import load_clip
 from pipeline.clip.text_bank import TextBank
 from pipeline.clip.tower import MaskClip
-from pipeline.errors import UserError
-from pipeline.modes import Mode, Precision
+from pipeline.clip.view import LOOK_PIXELS
+from pipeline.core.errors import UserError
+from pipeline.core.modes import Mode, Precision
+from pipeline.core.processes.runtime import device as runtime_device
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.predict import LEAST_PIXELS, at_test_size, propose
+from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.ensemble import clip_alone, clip_probabilities, ensemble
 from pipeline.ovseg.free_text import checked_names, free_text_evidence
 from pipeline.ovseg.inputs import Names, Picture, as_names, as_pixels
 from pipeline.ovseg.result import Segmentation
 from pipeline.ovseg.semantic import label_map, semantic_scores
-from pipeline.runtime import device as runtime_device
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.propose import LEAST_PIXELS, at_test_size, propose
-from pipeline.segmenter.store import load_segmenter
-from pipeline.views import LOOK_PIXELS
 
 MOST_SCORES = 2**29
 """Numbers that `OVSeg.scores` gives at most: 2 GiB."""
@@ -48,7 +48,7 @@ class Evidence:
 
 
 class OVSeg:
-    """A segmenter and a mask-adapted CLIP, used as their folders record (pipeline/views.py).
+    """A segmenter and a mask-adapted CLIP, used as their folders record (pipeline/clip/view.py).
 
     style, threshold, short_side, long_side and templates, where given, replace what is recorded.
 
@@ -124,7 +124,7 @@ class OVSeg:
         """The model that the pipeline left under `root`.
 
         clip: which CLIP, as a folder under `root`: "base_clip", "finetune/first",
-        "finetune/second". It is used as the folders record (pipeline/views.py), but for the
+        "finetune/second". It is used as the folders record (pipeline/clip/view.py), but for the
         options, which are those of `OVSeg`.
         Raises MissingFileError naming the missing folder.
         """

@@ -3,7 +3,7 @@
 nouns.py   the candidate names of a picture
 regions.py its candidate masks, and CLIP's features of many pictures' regions in one batch
 match.py   which noun gets which mask
-write.py   pairs as WebDataset shards; pipeline/clip/pair_set.py reads them
+write.py   pairs as WebDataset shards; pipeline/finetune/pair_set.py reads them
 truth.py   whether a mask really shows its noun
 make.py    one shard;  collect.py: the whole stage, its index, metrics and plots
 """

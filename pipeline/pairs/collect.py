@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import write_text
+from pipeline.core.errors import UserError
+from pipeline.core.files.atomic import write_text
+from pipeline.core.fingerprint import of_code, of_contents, of_files, of_models
+from pipeline.core.records import PairRecord, iterate_parquet, write_parquet
+from pipeline.core.shards import ShardInfo, of_shards, run_shards
+from pipeline.core.totals import collect_rejects, total_counts
 from pipeline.data.dataset import read_dataset, read_split
-from pipeline.errors import UserError
-from pipeline.fingerprint import of_code, of_contents, of_files, of_models
+from pipeline.data.truth import Truth, objects_file
 from pipeline.pairs.make import FILES, MakePairs, PairSettings
 from pipeline.pairs.measure import PairStatistics
-from pipeline.records import PairRecord, iterate_parquet, write_parquet
-from pipeline.shards import ShardInfo, of_shards, run_shards
-from pipeline.totals import collect_rejects, total_counts
-from pipeline.truth import Truth, objects_file
 
 
 def collect_pairs(

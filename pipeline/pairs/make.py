@@ -10,14 +10,23 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from pipeline import runtime
 from pipeline.clip.regions import Fill
 from pipeline.clip.store import load_clip
 from pipeline.clip.text_bank import TextBank
 from pipeline.clip.tower import MaskClip
+from pipeline.core.lookup import Lookup, lookup
+from pipeline.core.processes import runtime
+from pipeline.core.records import (
+    ImageRecord,
+    NounRecord,
+    PairRecord,
+    ProposalRecord,
+    Reject,
+    write_parquet,
+)
 from pipeline.data.dataset import read_dataset
 from pipeline.data.pictures import read_pictures
-from pipeline.lookup import Lookup, lookup
+from pipeline.data.truth import Truth, closed_of, read_truth
 from pipeline.pairs.match import Direction, best_matches, cosines
 from pipeline.pairs.nouns import Name, names_in_captions, names_in_truth
 from pipeline.pairs.regions import (
@@ -30,15 +39,6 @@ from pipeline.pairs.regions import (
 )
 from pipeline.pairs.truth import covers
 from pipeline.pairs.write import TAR, CropFormat, PairWriter, pair_key
-from pipeline.records import (
-    ImageRecord,
-    NounRecord,
-    PairRecord,
-    ProposalRecord,
-    Reject,
-    write_parquet,
-)
-from pipeline.truth import Truth, closed_of, read_truth
 
 STAGE = "pairs"
 FILES = (TAR, "index.parquet", "rejects.parquet")

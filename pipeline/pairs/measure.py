@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.records import PairRecord
-from pipeline.truth import CLOSED, NEVER_LABELLED
+from pipeline.core.records import PairRecord
+from pipeline.data.truth import CLOSED, NEVER_LABELLED
 
 SIMILARITY_STEP = 0.02
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.records import Caption, NounRecord
+from pipeline.core.records import Caption, NounRecord
 
 NO_CAPTION = -1
 

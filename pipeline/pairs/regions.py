@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from pipeline.clip.regions import Fill, prepare_regions
 from pipeline.clip.tower import MaskClip
-from pipeline.masks import decode_masks, to_rle
-from pipeline.precision import autocast, math_attention
-from pipeline.records import ProposalRecord
+from pipeline.core.precision import autocast, math_attention
+from pipeline.core.records import ProposalRecord
+from pipeline.data.rle import decode_masks, to_rle
 
 NO_QUERY = -1
 

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 from webdataset import TarWriter
 
-from pipeline.records import ImageRecord, PairRecord
+from pipeline.core.records import ImageRecord, PairRecord
 
 CropFormat = Literal["png", "jpg"]
 TAR = "pairs.tar"

@@ -7,7 +7,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import MissingFileError, UserError
+from pipeline.core.errors import MissingFileError, UserError
 
 _CONFLICT = re.compile(rb"(?m)^(?:<{7}|={7}|\|{7}|>{7})(?:[ \t].*)?\r?$")
 """The lines by which git parts two versions of a file that it could not merge."""

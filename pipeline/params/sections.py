@@ -17,12 +17,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.clip.view import Fill
+from pipeline.core.errors import UserError
 from pipeline.data.classes import Synonyms
-from pipeline.errors import UserError
-from pipeline.param_errors import describe
-from pipeline.params_file import read_yaml
-from pipeline.segmenter.config import MasksOf, SegmenterConfig
-from pipeline.views import Fill
+from pipeline.maskformer.config import MasksOf, SegmenterConfig
+from pipeline.params.errors import describe
+from pipeline.params.file import read_yaml
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
@@ -313,7 +313,7 @@ def tower_blocks(source: str, name: str | None) -> int | None:
     """How many blocks the image tower of the base CLIP has, by its configuration alone: no model
     is built, nothing is downloaded. None where that does not say."""
     if source == "shipped":
-        file = Path(__file__).parent / "clip/miniature/clip.json"
+        file = Path(__file__).parents[1] / "clip/miniature/clip.json"
         config = json.loads(file.read_text(encoding="utf-8"))["model_cfg"]
     else:
         package = importlib.util.find_spec("open_clip")  # finds it without importing torch

@@ -16,22 +16,22 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from pipeline import runtime
 from pipeline.clip.store import load_clip
 from pipeline.clip.text import class_features
+from pipeline.core.fingerprint import of_code, of_contents, of_files, of_models
+from pipeline.core.processes import runtime
+from pipeline.core.records import ImageRecord, ProposalRecord, Reject, write_parquet
+from pipeline.core.shards import run_shards
+from pipeline.core.totals import collect_rejects, total_counts
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.pictures import read_pictures
-from pipeline.fingerprint import of_code, of_contents, of_files, of_models
-from pipeline.masks import areas, encode_masks, overlaps, tight_boxes, to_rle
-from pipeline.records import ImageRecord, ProposalRecord, Reject, write_parquet
-from pipeline.segmenter.config import MasksOf
-from pipeline.segmenter.inference import MaskChoice
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.propose import at_test_size, propose
-from pipeline.segmenter.store import load_segmenter
-from pipeline.shards import run_shards
-from pipeline.totals import collect_rejects, total_counts
-from pipeline.truth import CLOSED, NEVER_LABELLED, Truth, objects_file, read_truth
+from pipeline.data.rle import areas, encode_masks, overlaps, tight_boxes, to_rle
+from pipeline.data.truth import CLOSED, NEVER_LABELLED, Truth, objects_file, read_truth
+from pipeline.maskformer.config import MasksOf
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.masks import MaskChoice
+from pipeline.maskformer.predict import at_test_size, propose
+from pipeline.maskformer.store import load_segmenter
 
 STAGE = "proposals"
 FOUND = 0.5

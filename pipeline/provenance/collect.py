@@ -8,7 +8,7 @@ the stage depends on it:
     {"code": {"pipeline/pairs/make.py": hash, ...}, "libraries": {"torch": "2.14.1", ...},
      "files": {"weights.pth": sha256, ...}, "watched": {"own": {"files": 100, ...}}}
 
-The rule behind `code` and `libraries` is in `pipeline.fingerprint`.
+The rule behind `code` and `libraries` is in `pipeline.core.fingerprint`.
 """
 
 import json
@@ -16,12 +16,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import write_text
-from pipeline.data.watch import survey
-from pipeline.digests import Digests
-from pipeline.errors import MissingFileError
-from pipeline.fingerprint import ROOT, code_hashes, code_of, libraries
-from pipeline.params import Params
+from pipeline.core.errors import MissingFileError
+from pipeline.core.files.atomic import write_text
+from pipeline.core.fingerprint import ROOT, code_hashes, code_of, libraries
+from pipeline.params.sections import Params
+from pipeline.provenance.digests import Digests
+from pipeline.provenance.watch import survey
 
 STAGES = (
     "pretrain_clip", "dataset", "base_clip", "pretrain_segmenter", "segmenter", "proposals",
@@ -35,7 +35,7 @@ FILES = {"pretrain_segmenter": "segmenter"}
 def write_provenance(out: Path, params: Params, digests: Path) -> list[Path]:
     """Write `out/<stage>.json` for every stage.
 
-    digests: remembers hashes of large files, see `pipeline.digests`. Returns the files.
+    digests: remembers hashes of large files, see `pipeline.provenance.digests`. Returns the files.
     """
     written = []
     with Digests(digests) as known:

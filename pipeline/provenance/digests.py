@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from pipeline.fingerprint import of_file
+from pipeline.core.fingerprint import of_file
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS digests"

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.core.errors import UserError
+from pipeline.core.fingerprint import of_value
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.names import printable
 from pipeline.data.root import data_root
-from pipeline.digests import Digests
-from pipeline.errors import UserError
-from pipeline.fingerprint import of_value
+from pipeline.provenance.digests import Digests
 
 COCO = (
     "coco/train2017",

@@ -12,7 +12,7 @@ from detectron2.utils import comm
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.segmenter.maskformer import LayerOutput, SegmenterOutput
+from pipeline.maskformer.maskformer import LayerOutput, SegmenterOutput
 from pipeline.segmenter.matcher import (
     FOCAL_ALPHA,
     FOCAL_GAMMA,

@@ -16,10 +16,10 @@ from detectron2.data import transforms as T
 from detectron2.projects.point_rend.color_augmentation import ColorAugSSDTransform
 from torch import Tensor
 
+from pipeline.core.errors import UserError
+from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.dataset import Dataset
 from pipeline.data.images import read_image
-from pipeline.errors import UserError
-from pipeline.records import ImageRecord, Reject
 from pipeline.segmenter.matcher import Target
 
 STAGE = "segmenter"

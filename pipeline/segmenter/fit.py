@@ -8,15 +8,15 @@ import torch
 from detectron2.utils import comm
 from torch import Tensor
 
+from pipeline.core.errors import UserError
+from pipeline.core.fingerprint import of_code, of_contents, of_file, of_value
+from pipeline.core.progress import report
+from pipeline.core.records import ImageRecord
+from pipeline.core.resume import Checkpoints
 from pipeline.data.dataset import Dataset
-from pipeline.errors import UserError
-from pipeline.fingerprint import of_code, of_contents, of_file, of_value
-from pipeline.progress import report
-from pipeline.records import ImageRecord
-from pipeline.resume import Checkpoints
-from pipeline.segmenter.config import SegmenterConfig
+from pipeline.maskformer.config import SegmenterConfig
+from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.data import Augmentation, TrainingSet
-from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.train import Recipe, TrainingResult, train
 from pipeline.segmenter.warm_start import warm_start
 from pipeline.weights.known import find_weights
@@ -102,7 +102,7 @@ def run_identity(
     recipe: Recipe,
     start_from: Path | None,
 ) -> str:
-    """Hash of all that decides the result (see `pipeline.fingerprint`); arguments as of `fit`.
+    """Hash of all that decides the result (see `pipeline.core.fingerprint`); arguments as of `fit`.
 
     Reads every picture and label map once, by threads.
     """

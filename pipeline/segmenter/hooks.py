@@ -10,8 +10,8 @@ from detectron2.utils import comm
 from dvclive import Live
 from torch import nn
 
-from pipeline.progress import counting
-from pipeline.resume import Checkpoints
+from pipeline.core.progress import counting
+from pipeline.core.resume import Checkpoints
 
 
 class SaveCheckpoints(HookBase):

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 FOCAL_ALPHA = 0.25
 FOCAL_GAMMA = 2

@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.core.errors import UserError
+from pipeline.core.progress import track
+from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.instances import TrueMasks
 from pipeline.data.pictures import read_pictures
-from pipeline.errors import UserError
-from pipeline.progress import track
-from pipeline.records import ImageRecord, Reject
-from pipeline.segmenter.config import MasksOf
+from pipeline.maskformer.config import MasksOf
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.masks import MaskChoice
+from pipeline.maskformer.predict import at_test_size, propose
 from pipeline.segmenter.data import STAGE
-from pipeline.segmenter.inference import MaskChoice
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.propose import at_test_size, propose
 from pipeline.segmenter.recall import best_overlaps, recall
 
 BATCH = 8

@@ -1,6 +1,6 @@
 """Training the segmenter on the closed set (paper section 4.1), on detectron2's trainer.
 
-Runs in one process, or in several under torchrun (see `pipeline.distributed`). A run
+Runs in one process, or in several under torchrun (see `pipeline.core.processes.distributed`). A run
 that was killed goes on from its last checkpoint and ends with the same weights and curves.
 """
 
@@ -14,18 +14,18 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from pipeline.draws import Draws, loader
-from pipeline.errors import UserError
-from pipeline.records import Reject
-from pipeline.resume import Checkpoints
+from pipeline.core.errors import UserError
+from pipeline.core.processes.workers import reading
+from pipeline.core.records import Reject
+from pipeline.core.resume import Checkpoints
+from pipeline.core.sampler import Draws, loader
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.sync_norm import synchronise_norms
 from pipeline.segmenter.data import TrainingSample, TrainingSet
 from pipeline.segmenter.hooks import Curves, SaveCheckpoints, SeedStep, ShowProgress
-from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.optimiser import ClipGradient, adamw, poly_schedule
-from pipeline.segmenter.sync_norm import synchronise_norms
 from pipeline.segmenter.trainer import LossModel, SegmenterTrainer
-from pipeline.workers import reading
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import torch
 from detectron2.engine import SimpleTrainer
 from torch import Tensor, nn
 
-from pipeline.precision import autocast, math_attention
-from pipeline.records import Reject
+from pipeline.core.precision import autocast, math_attention
+from pipeline.core.records import Reject
+from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.data import TrainingSample
-from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights, Target
 
 # detectron2 logs the stack trace of every exception and raises it too: once is enough.

@@ -1,7 +1,7 @@
 """Starting from weights of something else: an ImageNet backbone, a MaskFormer, an earlier run.
 
 What is taken is decided by name and shape, after translating the names of other libraries
-(pipeline/segmenter/backbone_names.py); what is not is said.
+(pipeline/checkpoints/backbone_names.py); what is not is said.
 """
 
 from collections import Counter
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from pipeline.errors import UserError
-from pipeline.segmenter.backbone_names import to_detectron2
+from pipeline.checkpoints.backbone_names import to_detectron2
+from pipeline.core.errors import UserError
 from pipeline.weights.fit import FLOATS
 
 BACKBONE = "backbone."

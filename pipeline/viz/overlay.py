@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from pipeline.ovseg.lettering import font, write
+from pipeline.viz.lettering import font, write
 
 MIN_WIDTH, MAX_WIDTH, MAX_HEIGHT = 320, 1280, 4096
 """Pixels. On smaller pictures names would not fit; larger ones make sheets nobody can open."""

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pipeline.atomic import replacing
-from pipeline.ovseg.lettering import font, text_size
-from pipeline.ovseg.overlay import distinct_colours, fitted, paint
+from pipeline.core.files.atomic import replacing
+from pipeline.viz.lettering import font, text_size
+from pipeline.viz.overlay import distinct_colours, fitted, paint
 
 MARGIN = 12
 SWATCH = 16

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipeline.errors import UserError
-from pipeline.fingerprint import of_file, of_value
+from pipeline.core.errors import UserError
+from pipeline.core.fingerprint import of_file, of_value
 
 KEY = "sha256"
 """Of the hashes in a model's JSON file."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.errors import MissingFileError
+from pipeline.core.errors import MissingFileError
 
 KNOWN_SOURCES = {
     "R-103.pkl": "https://dl.fbaipublicfiles.com/detectron2/DeepLab/R-103.pkl",

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline.errors import MissingFileError, UserError
+from pipeline.core.errors import MissingFileError, UserError
 from pipeline.weights.kinds import ForeignFile, Kind, kind_of
 from pipeline.weights.state import find_state
 from pipeline.weights.torch_files import read_archive, read_pickle, read_stream

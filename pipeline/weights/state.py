@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 from pipeline.weights.pickles import Inert, StoredArray, Unusable
 
 CONTAINERS = (

@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from pipeline import runtime
-from pipeline.progress import track
+from pipeline.core.processes import runtime
+from pipeline.core.progress import track
 from pipeline.world.captions import write_caption
 from pipeline.world.scenes import Scene, draw_scene
 from pipeline.world.vocabulary import CLOSED, NOUNS

@@ -14,10 +14,10 @@ import open_clip
 import torch
 from torch.nn import functional as F
 
-from pipeline import runtime
-from pipeline.errors import UserError
-from pipeline.precision import autocast, math_attention, seed_everything
-from pipeline.progress import track
+from pipeline.core.errors import UserError
+from pipeline.core.precision import autocast, math_attention, seed_everything
+from pipeline.core.processes import runtime
+from pipeline.core.progress import track
 from pipeline.world.natural import NaturalPicture, draw_natural
 from pipeline.world.vocabulary import NOUNS
 

@@ -23,20 +23,20 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.clip import optimiser as clip_optimiser
-from pipeline.clip.losses import contrastive_loss
 from pipeline.clip.sources import model_config
 from pipeline.clip.store import build_from_config
 from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.tower import MaskClip
+from pipeline.core.precision import math_attention, seed_everything
 from pipeline.data.classes import load_class_list
+from pipeline.finetune import optimiser as clip_optimiser
+from pipeline.finetune.losses import contrastive_loss
+from pipeline.maskformer.config import ResNetConfig, SegmenterConfig, SwinConfig
+from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.semantic import label_map
-from pipeline.precision import math_attention, seed_everything
-from pipeline.segmenter.config import ResNetConfig, SegmenterConfig, SwinConfig
 from pipeline.segmenter.criterion import losses, weighted
-from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights, Target
 from pipeline.segmenter.optimiser import adamw
 

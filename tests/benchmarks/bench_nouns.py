@@ -19,11 +19,11 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from pipeline.text.lemmas import singular
-from pipeline.text.lexicon import lexicon
-from pipeline.text.nouns import NounOptions, Tagger, caption_nouns
-from pipeline.text.tagger import load_tagger
-from pipeline.text.tokens import tokenize
+from pipeline.nouns.lemmas import singular
+from pipeline.nouns.lexicon import lexicon
+from pipeline.nouns.nouns import NounOptions, Tagger, caption_nouns
+from pipeline.nouns.tagger import load_tagger
+from pipeline.nouns.tokens import tokenize
 from tests.benchmarks.coco_names import SYNONYMS
 
 OPTIONS = NounOptions()

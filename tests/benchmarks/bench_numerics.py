@@ -18,16 +18,16 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.core.modes import Mode, Precision
+from pipeline.core.precision import in_precision, seed_everything
 from pipeline.data.sets import load_eval_set
-from pipeline.evaluation.confusion import confusion_matrix, empty_confusion
-from pipeline.evaluation.metrics import segmentation_metrics
-from pipeline.evaluation.run import readable_pictures
-from pipeline.modes import Mode, Precision
+from pipeline.evaluate.confusion import confusion_matrix, empty_confusion
+from pipeline.evaluate.metrics import segmentation_metrics
+from pipeline.evaluate.run import readable_pictures
+from pipeline.maskformer.predict import at_test_size
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.semantic import label_map
-from pipeline.precision import in_precision, seed_everything
-from pipeline.segmenter.propose import at_test_size
 from tests.golden_checks.clip import clip_from, pictures
 from tests.golden_checks.model import Ways, model_of, picture
 from tests.goldens import FOLDER, Golden, index

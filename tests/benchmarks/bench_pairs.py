@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipeline.clip.augment import RegionSet
-from pipeline.clip.pair_set import DECODED_BUDGET, PairSet
+from pipeline.finetune.augment import RegionSet
+from pipeline.finetune.pair_set import DECODED_BUDGET, PairSet
 from tests.clip import tiny
 
 PAIRS, SIZE = 300, 224

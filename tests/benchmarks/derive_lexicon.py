@@ -1,4 +1,4 @@
-"""Derives the word lists that come from WordNet 3.0 and writes them into `pipeline/text/lexicon/`.
+"""Derives the word lists that come from WordNet 3.0 and writes them into `pipeline/nouns/lexicon/`.
 
     python -m tests.benchmarks.derive_lexicon --data ../shared/data
 
@@ -18,10 +18,10 @@ import textwrap
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from pipeline.text.lemmas import singular
-from pipeline.text.lexicon import lexicon
-from pipeline.text.tagger import load_tagger
-from pipeline.text.tokens import tokenize
+from pipeline.nouns.lemmas import singular
+from pipeline.nouns.lexicon import lexicon
+from pipeline.nouns.tagger import load_tagger
+from pipeline.nouns.tokens import tokenize
 from pipeline.world.vocabulary import NOUNS
 
 FOLDER = Path(__file__).parents[2] / "pipeline" / "text" / "lexicon"

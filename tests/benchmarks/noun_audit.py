@@ -19,8 +19,8 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from pipeline.text.nouns import NounOptions, Tagger, caption_nouns
-from pipeline.text.tagger import load_tagger
+from pipeline.nouns.nouns import NounOptions, Tagger, caption_nouns
+from pipeline.nouns.tagger import load_tagger
 
 CAPTIONS = "coco/annotations/captions_val2017_all.json"
 FOUND = Path(__file__).with_name("noun_audit.tsv")

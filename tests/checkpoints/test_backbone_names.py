@@ -9,10 +9,10 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from pipeline.segmenter.backbone_names import to_detectron2
-from pipeline.segmenter.backbones import build_backbone
-from pipeline.segmenter.config import FEATURES, ResNetConfig, SwinConfig
-from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.checkpoints.backbone_names import to_detectron2
+from pipeline.maskformer.backbones import build_backbone
+from pipeline.maskformer.config import FEATURES, ResNetConfig, SwinConfig
+from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.warm_start import warm_start
 from pipeline.weights.known import find_weights
 from pipeline.weights.read import read_tensors

@@ -12,8 +12,8 @@ from pipeline.checkpoints.prompts import read_prompts, with_prompts
 from pipeline.checkpoints.receive import receive
 from pipeline.clip.sources import model_config
 from pipeline.clip.store import load_clip, save_clip
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.store import save_segmenter
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.store import save_segmenter
 from pipeline.weights.read import read_tensors
 from tests.clip.tiny import tiny_clip
 from tests.segmenter.tiny import config, resnet, swin

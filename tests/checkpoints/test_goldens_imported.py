@@ -7,9 +7,9 @@ import yaml
 
 from pipeline.checkpoints.layout import CLASS_MLP, NO_OBJECT
 from pipeline.checkpoints.receive import receive
-from pipeline.cli import main
 from pipeline.clip.store import load_clip, save_clip
-from pipeline.segmenter.store import load_segmenter
+from pipeline.commands.cli import main
+from pipeline.maskformer.store import load_segmenter
 from pipeline.weights.read import ABOUT, read_tensors
 from tests.checkpoints.released import plain_maskformer
 from tests.clip.tiny import tiny_clip

@@ -9,15 +9,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from pipeline.checkpoints.architecture import infer_config
 from pipeline.checkpoints.give import original_layout
 from pipeline.checkpoints.layout import CLIP, FIXED_CLASSES
 from pipeline.checkpoints.receive import Imported, receive
 from pipeline.clip.sources import config_of_weights
 from pipeline.clip.store import PROMPT_KEY, build_from_config
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
+from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.ovseg import OVSeg
-from pipeline.segmenter.infer import infer_config
-from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.weights.read import read_tensors
 from tests.checkpoints.released import plain_maskformer
 from tests.segmenter.tiny import config, resnet, swin

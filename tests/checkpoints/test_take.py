@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from pipeline.checkpoints.take import take_segmenter
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.store import save_segmenter
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.store import save_segmenter
 from tests.segmenter.tiny import config, resnet, text
 
 CPU = torch.device("cpu")

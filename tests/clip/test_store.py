@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline import atomic
 from pipeline.clip.store import PROMPT_KEY, build_from_config, load_clip, save_clip
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
+from pipeline.core.files import atomic
 from tests.clip.tiny import CONFIG, tiny_clip
 
 

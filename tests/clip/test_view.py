@@ -10,16 +10,16 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
-from pipeline.cli import main
+from pipeline.checkpoints.original import segmenter_view
 from pipeline.clip.sources import MINIATURE, base_clip
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.clip.templates import VILD_TEMPLATES
-from pipeline.errors import UserError
+from pipeline.clip.view import ClipView, SegmenterView, from_json, to_json
+from pipeline.commands.cli import main
+from pipeline.core.errors import UserError
+from pipeline.maskformer.store import load_segmenter, save_segmenter
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
-from pipeline.segmenter.original import segmenter_view
-from pipeline.segmenter.store import load_segmenter, save_segmenter
-from pipeline.views import ClipView, SegmenterView, from_json, to_json
 from pipeline.weights.read import read_tensors
 from stages import finetune, segmenter
 from tests import shipped
@@ -27,7 +27,7 @@ from tests.clip.tiny import write_pairs
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.toy import make_toy
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BARE = ("{}",)
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 NAMES = ["cat", "dog", "grass"]

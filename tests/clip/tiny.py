@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipeline.clip.store import build_from_config
 from pipeline.clip.tower import MaskClip
-from pipeline.shards import run_shards
+from pipeline.core.shards import run_shards
 
 CONFIG = {
     "embed_dim": 16,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline.commands.check import check
+from pipeline.core.errors import UserError
+from pipeline.core.records import Reject, read_parquet
 from pipeline.data.overview import GAPS
 from pipeline.data.prepare import prepare
-from pipeline.errors import UserError
-from pipeline.records import Reject, read_parquet
 from tests.data.benchmarks.roots import (
     make_ade150,
     make_ade_full,
@@ -58,7 +58,9 @@ def test_the_name_of_a_root_is_no_markup(tmp_path, monkeypatch, capsys):
 
 def test_the_command_line_needs_no_torch():
     """`ovseg check` answers in seconds; importing torch alone takes ten on a slow machine."""
-    code = "import sys, pipeline.cli, pipeline.data.check; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, pipeline.commands.cli, pipeline.data.check; sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -66,7 +68,7 @@ def test_a_reader_that_has_seen_enough_is_no_stack_trace(tmp_path):
     """As in `ovseg check | head -1`, the reader already gone."""
     reading, writing = os.pipe()
     os.close(reading)
-    code = "from pipeline.cli import main; main()"
+    code = "from pipeline.commands.cli import main; main()"
     run = subprocess.run(
         [sys.executable, "-c", code, "check", str(tmp_path)], stdout=writing, stderr=subprocess.PIPE
     )

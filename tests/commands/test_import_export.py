@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 
 from pipeline.checkpoints.give import original_layout
-from pipeline.cli import main
 from pipeline.clip.sources import base_clip
 from pipeline.clip.store import load_clip, save_clip
-from pipeline.segmenter.store import load_segmenter, save_segmenter
+from pipeline.commands.cli import main
+from pipeline.maskformer.store import load_segmenter, save_segmenter
 from tests.checkpoints.released import plain_maskformer
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 

@@ -9,8 +9,8 @@ import pytest
 import requests
 from PIL import Image
 
-from pipeline import demo
-from pipeline.demo import MODES, UNEXPECTED, answer, build_page
+from pipeline.commands import page as demo
+from pipeline.commands.page import MODES, UNEXPECTED, answer, build_page
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.inputs import as_pixels
@@ -153,7 +153,9 @@ def test_a_mistake_is_a_sentence_on_the_page_and_a_line_in_the_log(
     shown = str(error.value)
     assert said in shown and "\n" not in shown and "<" not in shown
     assert "/tmp" not in shown and len(shown) < 500
-    [line] = [record.getMessage() for record in caplog.records if record.name == "pipeline.demo"]
+    [line] = [
+        record.getMessage() for record in caplog.records if record.name == "pipeline.commands.page"
+    ]
     assert line == f"told a visitor: {html.unescape(shown)}"
     out, err = capfd.readouterr()
     assert "Traceback" not in out + err + caplog.text
@@ -167,7 +169,7 @@ def test_a_fault_of_ours_is_a_general_sentence_on_the_page_and_a_trace_in_the_lo
     with pytest.raises(AppError) as error:
         ask("cat")
     assert str(error.value) == UNEXPECTED
-    [record] = [record for record in caplog.records if record.name == "pipeline.demo"]
+    [record] = [record for record in caplog.records if record.name == "pipeline.commands.page"]
     assert record.exc_info[0] is ValueError and "invalid literal" in caplog.text
     assert "Traceback" not in "".join(capfd.readouterr())  # not a second time
 

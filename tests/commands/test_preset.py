@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main
+from pipeline.commands.cli import main
 from pipeline.commands.preset import preset
-from pipeline.errors import MissingFileError
-from pipeline.presets import params_of, preset_names
+from pipeline.core.errors import MissingFileError
+from pipeline.params.presets import params_of, preset_names
 from stages.dataset import main as dataset_stage
 from stages.provenance import main as provenance_stage
 from tests.data.test_own import make_own

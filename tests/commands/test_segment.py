@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.cli import main
 from pipeline.clip.store import save_clip
 from pipeline.commands import segment as command
-from pipeline.errors import UserError
-from pipeline.segmenter.store import save_segmenter
+from pipeline.commands.cli import main
+from pipeline.core.errors import UserError
+from pipeline.maskformer.store import save_segmenter
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 
 

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-import pipeline.masks
-from pipeline.errors import MissingFileError, UserError, user_message
-from pipeline.stage import run_stage
+import pipeline.data.rle
+from pipeline.core.errors import MissingFileError, UserError, user_message
+from pipeline.core.stage import run_stage
 
 
 def test_user_errors_are_said_and_others_are_not():
@@ -36,7 +36,7 @@ def test_a_full_or_read_only_place_is_the_users():
 def _in_our_file(line: str):
     """A function whose traceback ends in a file of pipeline/, as a bug of ours would."""
     namespace: dict = {}
-    exec(compile(f"def mistake():\n    {line}", pipeline.masks.__file__, "exec"), namespace)
+    exec(compile(f"def mistake():\n    {line}", pipeline.data.rle.__file__, "exec"), namespace)
     return namespace["mistake"]
 
 

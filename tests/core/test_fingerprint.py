@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import fingerprint
-from pipeline.errors import MissingFileError
-from pipeline.fingerprint import code_of
+from pipeline.core import fingerprint
+from pipeline.core.errors import MissingFileError
+from pipeline.core.fingerprint import code_of
 
 
 @dataclass(frozen=True)
@@ -81,19 +81,19 @@ def test_a_model_is_its_files_whatever_lies_beside_them(tmp_path):
 
 
 def test_code_is_a_file_and_all_it_builds_on():
-    root = Path(fingerprint.__file__).parent
+    root = fingerprint.ROOT / "pipeline"
     found = {path.relative_to(root).as_posix() for path in code_of(root / "pairs/collect.py")}
-    assert {"pairs/collect.py", "pairs/make.py", "truth.py", "data/images.py", "masks.py"} <= found
-    assert {"records.py", "precision.py", "__init__.py"} <= found
-    assert not found & {"shards.py", "runtime.py", "progress.py"}  # how, not what
+    assert {"pairs/collect.py", "pairs/make.py", "data/truth.py", "data/images.py"} <= found
+    assert {"core/records.py", "core/precision.py", "__init__.py"} <= found
+    assert not found & {"core/shards.py", "core/processes/runtime.py", "core/progress.py"}
     assert "segmenter/train.py" not in found
-    assert fingerprint.of_code(root / "masks.py") != fingerprint.of_code(root / "truth.py")
+    assert fingerprint.of_code(root / "data/rle.py") != fingerprint.of_code(root / "data/truth.py")
 
 
 def test_word_lists_are_code_and_shipped_weights_are_not():
-    root = Path(fingerprint.__file__).parent
-    hashes = fingerprint.code_hashes(code_of(root / "text/collect.py"))
-    assert "pipeline/text/lexicon/stop_list.txt" in hashes
+    root = fingerprint.ROOT / "pipeline"
+    hashes = fingerprint.code_hashes(code_of(root / "nouns/collect.py"))
+    assert "pipeline/nouns/lexicon/stop_list.txt" in hashes
     every = fingerprint.code_hashes(code_of(*(root.parent / "stages").glob("*.py")))
     assert not [name for name in every if "miniature" in name]
     assert "pipeline/data/classes/ade150.tsv" in every
@@ -120,7 +120,7 @@ def test_releases_are_those_installed_whatever_the_machine(monkeypatch):
     fingerprint._release.cache_clear()
     try:
         monkeypatch.setattr("importlib.metadata.version", lambda name: f"{len(name)}.0+cu130")
-        file = Path(fingerprint.__file__).parent / "masks.py"
+        file = fingerprint.ROOT / "pipeline/data/rle.py"
         assert fingerprint.libraries([file]) == {"numpy": "5.0", "pycocotools": "11.0"}
     finally:
         fingerprint._release.cache_clear()

@@ -2,11 +2,11 @@ import pickle
 
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.lookup import lookup
-from pipeline.records import NounRecord, write_parquet
-from pipeline.shards import run_shards
-from tests.test_shards import flip
+from pipeline.core.errors import UserError
+from pipeline.core.lookup import lookup
+from pipeline.core.records import NounRecord, write_parquet
+from pipeline.core.shards import run_shards
+from tests.core.test_shards import flip
 
 
 def noun(image_id: int, word: str) -> NounRecord:

@@ -12,13 +12,13 @@ import torch
 from pipeline.clip.store import build_from_config
 from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
+from pipeline.core.precision import in_precision
+from pipeline.maskformer.config import ResNetConfig
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.masks import MaskChoice
+from pipeline.maskformer.predict import propose
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
-from pipeline.precision import in_precision
-from pipeline.segmenter.config import ResNetConfig
-from pipeline.segmenter.inference import MaskChoice
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.propose import propose
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.segmenter.tiny import config, swin
 

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline import progress
+from pipeline.core import progress
 
 
 class Clock:

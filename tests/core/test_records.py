@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import checksum
-from pipeline.errors import UserError
-from pipeline.records import (
+from pipeline.core.errors import UserError
+from pipeline.core.files import checksum
+from pipeline.core.records import (
     SCHEMAS,
     Caption,
     ImageRecord,
@@ -24,9 +24,9 @@ from pipeline.records import (
     read_parquet,
     write_parquet,
 )
-from tests.test_shards import flip
+from tests.core.test_shards import flip
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = {
     ImageRecord: [
         ImageRecord(1, "a.jpg", 4, 3, [Caption(7, "a dog"), Caption(8, "Hündin")], "l/a.png"),
@@ -166,7 +166,7 @@ def test_a_long_file_is_checked_and_read_with_flat_memory(tmp_path):
     write_parquet(path, masks, ProposalRecord)
     code = (
         "import re\n"
-        "from pipeline.records import ProposalRecord, iterate_parquet\n"
+        "from pipeline.core.records import ProposalRecord, iterate_parquet\n"
         f"records = iterate_parquet({str(path)!r}, ProposalRecord)\n"
         "status = lambda: open('/proc/self/status').read()\n"  # getrusage knows its parent's
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', status())[1]) / 1024\n"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.errors import user_message
-from pipeline.fingerprint import of_file
-from pipeline.resume import Checkpoints, alone
+from pipeline.core.errors import user_message
+from pipeline.core.fingerprint import of_file
+from pipeline.core.resume import Checkpoints, alone
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 WEIGHTS = {"a": torch.arange(4.0), "b": torch.ones(2, 3)}
 
@@ -54,7 +54,7 @@ def test_killed_between_the_file_and_its_name_the_one_before_counts(tmp_path, mo
     saved(tmp_path)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(
-            "pipeline.resume.write_text", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+            "pipeline.core.resume.write_text", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
         )
         saved(tmp_path, step=5)
     assert Checkpoints(tmp_path, "this run").load(WEIGHTS).step == 3
@@ -119,7 +119,9 @@ def test_nothing_of_it_is_executed(tmp_path, capsys):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_full_disk_is_an_error_of_the_users(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.resume.replacing", lambda path: nullcontext(Path("/dev/full")))
+    monkeypatch.setattr(
+        "pipeline.core.resume.replacing", lambda path: nullcontext(Path("/dev/full"))
+    )
     with pytest.raises(OSError, match="No space") as raised:
         Checkpoints(tmp_path, "run").save(1, {"a": torch.ones(1_000_000)}, {})
     assert user_message(raised.value) == "No space left on device"
@@ -128,7 +130,7 @@ def test_a_full_disk_is_an_error_of_the_users(tmp_path, monkeypatch):
 def test_the_checkpoints_of_a_stage_are_for_one_training_at_a_time(tmp_path):
     """Another process, with another --out, would remove them."""
     script = (
-        "import sys; from pathlib import Path; from pipeline.resume import alone\n"
+        "import sys; from pathlib import Path; from pipeline.core.resume import alone\n"
         "with alone(Path(sys.argv[1])): print('alone')"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "segmenter")]

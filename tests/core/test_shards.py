@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import shards
-from pipeline.errors import MissingFileError, UserError
-from pipeline.records import NounRecord, Reject, read_parquet, write_parquet
-from pipeline.shards import read_shards, run_shards, shard_files
-from pipeline.totals import collect_rejects, total_counts
+from pipeline.core import shards
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.records import NounRecord, Reject, read_parquet, write_parquet
+from pipeline.core.shards import read_shards, run_shards, shard_files
+from pipeline.core.totals import collect_rejects, total_counts
 
 NAMES = ["part.parquet", "rejects.parquet"]
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.params import load_params
-from pipeline.stage import run_stage
+from pipeline.core.stage import run_stage
+from pipeline.params.sections import load_params
 
 
 def with_flags(monkeypatch, *flags):

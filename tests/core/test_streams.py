@@ -9,14 +9,14 @@ import pytest
 
 from tests.shipped import PARAMS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from pipeline import progress
-from pipeline.streams import ready_streams
+from pipeline.core import progress
+from pipeline.core.streams import ready_streams
 ready_streams()
 print("apple[/i] caf\\xe9 \\udce9 :smile:")
 table = Table("class")
@@ -89,7 +89,7 @@ def test_commands_and_stages_end_well_without_a_listener(tmp_path, command, shel
 
 
 def test_a_bar_shows_what_it_is_told_and_reads_no_markup(monkeypatch, capsys):
-    from pipeline import progress
+    from pipeline.core import progress
 
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
     with progress.counting(1, "reading my[/i] folder") as advance:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.errors import UserError
 from pipeline.data.class_list import line_faults, text_fault
 from pipeline.data.classes import load_class_list
 from pipeline.data.own_text import read_classes
-from pipeline.errors import UserError
 from pipeline.ovseg.inputs import as_names
 from pipeline.world.vocabulary import NOUNS
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.core.records import Caption, Reject, write_parquet
 from pipeline.data.classes import load_class_list
 from pipeline.data.coco import read_coco
 from pipeline.data.labels import read_label
-from pipeline.records import Caption, Reject, write_parquet
 from tests.data.folders import make_coco, samples, save_label, save_picture, write_json
 
 STUFF = load_class_list("cocostuff").label_map

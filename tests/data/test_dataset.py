@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from pipeline.core.records import Caption, ImageRecord
 from pipeline.data.dataset import Dataset, read_dataset, read_split, write_dataset
-from pipeline.records import Caption, ImageRecord
 from tests.data.folders import save_label
 
 

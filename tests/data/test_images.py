@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.core.errors import UserError
 from pipeline.data import images
 from pipeline.data.images import image_size, is_turned, opened_image, read_image
 from pipeline.data.labels import read_label
-from pipeline.errors import UserError
 from tests.data.folders import save_picture
 
 ORIENTATION = 0x0112

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from pipeline.core.records import Caption, ImageRecord
 from pipeline.data.instances import TrueMasks, object_faults
-from pipeline.masks import run_lengths
-from pipeline.records import Caption, ImageRecord
+from pipeline.data.rle import run_lengths
 
 SQUARE = [4, 4, 30, 4, 30, 30, 4, 30]
 PIXELS = 26 * 26

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from pipeline.core.errors import UserError
 from pipeline.data.label_values import stored_values
 from pipeline.data.labels import apply_label_map, read_label, write_label
-from pipeline.errors import UserError
 
 
 def test_values_without_a_map_stay(tmp_path):

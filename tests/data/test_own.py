@@ -4,8 +4,8 @@ import os
 import numpy as np
 import pytest
 
+from pipeline.core.records import Caption, Reject, write_parquet
 from pipeline.data.own import read_own
-from pipeline.records import Caption, Reject, write_parquet
 from tests.data.folders import save_label, save_picture, write_json
 
 

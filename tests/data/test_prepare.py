@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from pipeline.core.records import Reject, read_parquet
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.labels import read_label
 from pipeline.data.prepare import prepare
 from pipeline.data.sets import load_eval_set
-from pipeline.records import Reject, read_parquet
 from pipeline.world.build import WorldSize
 from pipeline.world.vocabulary import CLOSED, NOUNS, UNSEEN
 from tests.data.benchmarks.roots import make_ade150, make_context

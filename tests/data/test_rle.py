@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipeline.masks import areas, decode_masks, encode_masks, overlaps, tight_boxes
+from pipeline.data.rle import areas, decode_masks, encode_masks, overlaps, tight_boxes
 from pipeline.segmenter.recall import best_overlaps
 
 MASKS = hnp.arrays(bool, st.tuples(st.integers(0, 4), st.integers(1, 9), st.integers(1, 9)))

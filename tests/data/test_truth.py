@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data.dataset import read_split
-from pipeline.truth import Truth, closed_of, read_truth
+from pipeline.data.truth import Truth, closed_of, read_truth
 from tests.toy import make_toy, shapes
 
 

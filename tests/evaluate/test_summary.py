@@ -3,7 +3,7 @@ import json
 import pytest
 from rich.console import Console
 
-from pipeline.summary import collect, flat, main, print_summary
+from pipeline.evaluate.summary import collect, flat, main, print_summary
 
 SCORES = {
     "miou_legacy": 12.345,

@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from pipeline.evaluation import count
+from pipeline.evaluate import count
 
 
 def main(number: int, moment: str, module: str, *arguments: str) -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from pipeline.clip.store import save_clip
 from pipeline.data.dataset import read_dataset, read_split, write_dataset
+from pipeline.maskformer.store import save_segmenter
+from pipeline.nouns.collect import collect_nouns
+from pipeline.nouns.nouns import NounOptions
 from pipeline.pairs.collect import collect_pairs
 from pipeline.pairs.make import PairSettings
-from pipeline.proposals import ProposalSettings, collect_proposals
-from pipeline.segmenter.store import save_segmenter
-from pipeline.text.collect import collect_nouns
-from pipeline.text.nouns import NounOptions
+from pipeline.proposals.collect import ProposalSettings, collect_proposals
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.toy import make_toy
 

@@ -14,11 +14,11 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from pipeline import runtime
 from pipeline.clip.sources import MINIATURE
-from pipeline.evaluation import count
-from pipeline.params import load_params
-from pipeline.segmenter.store import save_segmenter
+from pipeline.core.processes import runtime
+from pipeline.evaluate import count
+from pipeline.maskformer.store import save_segmenter
+from pipeline.params.sections import load_params
 from stages import dataset, evaluate, nouns, pairs, proposals
 from tests import shipped
 from tests.ovseg.tiny import tiny_segmenter

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.evaluate.small_set import small_set
 
 from pipeline.clip.store import save_clip
+from pipeline.core.shards import run_shards
 from pipeline.data.sets import save_eval_set
-from pipeline.segmenter.store import save_segmenter
-from pipeline.shards import run_shards
+from pipeline.maskformer.store import save_segmenter
 from stages import proposals
 from tests.clip.tiny import write_pairs
-from tests.evaluation.small_set import small_set
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.pairs.test_collect import make_nouns
 from tests.processes import running
@@ -40,7 +40,7 @@ TRAININGS = ("segmenter", "finetune")
 def world(tmp_path_factory) -> Path:
     """Everything that the stages read, tiny."""
     folder = tmp_path_factory.mktemp("world")
-    content = yaml.safe_load((ROOT / "pipeline/presets/openmoji.yaml").read_text())
+    content = yaml.safe_load((ROOT / "pipeline/params/presets/openmoji.yaml").read_text())
     content["proposals"] |= {"min_area": 1, "shard_size": 2}
     content["pairs"]["shard_size"] = 2
     content["segmenter"]["warm_start"] = None

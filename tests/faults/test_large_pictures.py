@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.clip.view import LOOK_PIXELS
 from pipeline.data.images import MAX_PIXELS
-from pipeline.views import LOOK_PIXELS
 
 LIBRARY = Path(__file__).parents[2] / "pipeline"
 LIMIT_GIB = 3.0
 COMMAND = """
 import sys
-from pipeline.cli import main
+from pipeline.commands.cli import main
 try:
     main(sys.argv[1:])
 finally:
@@ -28,7 +28,7 @@ finally:
 ANSWER = """
 import sys
 from pathlib import Path
-from pipeline.demo import _uploaded, answer
+from pipeline.commands.page import _uploaded, answer
 from pipeline.ovseg import OVSeg
 model = OVSeg.load(sys.argv[1])
 print(answer(model, _uploaded(Path(sys.argv[2])), "saturn V, blossom", "free-text", 0.7, 0.4).rows)

@@ -14,10 +14,10 @@ SCRIPT = """
 import os, sys, time
 from pathlib import Path
 import torch
-from pipeline.draws import Draws, loader
-from pipeline.shards import run_shards
-from pipeline.stage import run_stage
-from pipeline.workers import reading
+from pipeline.core.sampler import Draws, loader
+from pipeline.core.shards import run_shards
+from pipeline.core.stage import run_stage
+from pipeline.core.processes.workers import reading
 
 if "gpus" in sys.argv:  # a machine with two, for a stage that looks before it starts
     torch.cuda.device_count = lambda: 2

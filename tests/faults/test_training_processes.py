@@ -24,7 +24,7 @@ def prepared(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("prepared")
     save_clip(folder / "base", shipped_clip(), "base")
     write_pairs(folder / "pairs", 40)
-    content = yaml.safe_load((ROOT / "pipeline/presets/openmoji.yaml").read_text())
+    content = yaml.safe_load((ROOT / "pipeline/params/presets/openmoji.yaml").read_text())
     content["finetune"]["first"] |= {"epochs": 1e4, "batch_size": 4, "bfloat16": False}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     return folder
@@ -93,8 +93,8 @@ def test_an_error_of_the_users_is_one_line_though_all_processes_meet_it(prepared
 def test_a_fault_of_the_program_shows_its_stack_trace_once(prepared, tmp_path):
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     (tmp_path / "broken.py").write_text(
-        "from pipeline.distributed import start_all\n"
-        "from pipeline.stage import run_stage\n"
+        "from pipeline.core.processes.distributed import start_all\n"
+        "from pipeline.core.stage import run_stage\n"
         "def main() -> None:\n"
         "    [][1]\n"
         "if __name__ == '__main__':\n"

@@ -6,15 +6,15 @@ import sys
 import textwrap
 from pathlib import Path
 
-from tests.test_lock import ROOT, wait_for
-from tests.test_shards import contents, run
+from tests.core.files.test_lock import ROOT, wait_for
+from tests.core.test_shards import contents, run
 from tests.through_dvc import dvc
 
 STAGE = """
     import time
     from pathlib import Path
-    from pipeline.stage import run_stage
-    from tests.test_shards import make_nouns, run
+    from pipeline.core.stage import run_stage
+    from tests.core.test_shards import make_nouns, run
 
     def slowly(items, folder):
         Path("begun").touch()

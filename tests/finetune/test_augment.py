@@ -3,8 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.clip.augment import RegionSet, random_part, stack
-from pipeline.clip.pair_set import Pair, PairSet
+from pipeline.finetune.augment import RegionSet, random_part, stack
+from pipeline.finetune.pair_set import Pair, PairSet
 from tests.clip.tiny import tiny_clip, write_pairs
 
 

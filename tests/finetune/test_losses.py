@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from pipeline.clip.losses import contrastive_loss, gather_batch
+from pipeline.finetune.losses import contrastive_loss, gather_batch
 
 
 def unit(rows: int, columns: int, seed: int) -> torch.Tensor:

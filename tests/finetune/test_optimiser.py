@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.clip.optimiser import adamw, learning_rate_factor, trained_parameters
+from pipeline.finetune.optimiser import adamw, learning_rate_factor, trained_parameters
 from tests.clip.tiny import tiny_clip
 
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.clip import pair_set
-from pipeline.clip.augment import Batch, RegionSet, stack
-from pipeline.clip.pair_set import PairSet, open_pairs
-from pipeline.draws import Draws, loader
-from pipeline.errors import MissingFileError, UserError
-from pipeline.shards import run_shards
+from pipeline.core.errors import MissingFileError, UserError
+from pipeline.core.sampler import Draws, loader
+from pipeline.core.shards import run_shards
+from pipeline.finetune import pair_set
+from pipeline.finetune.augment import Batch, RegionSet, stack
+from pipeline.finetune.pair_set import PairSet, open_pairs
 from tests.clip.tiny import COLOURS, wedge, write_pairs
 
 

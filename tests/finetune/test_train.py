@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.clip import finetune as module
-from pipeline.clip.finetune import Recipe, finetune
-from pipeline.clip.pair_set import PairSet
 from pipeline.clip.store import load_clip, save_clip
+from pipeline.finetune import train as module
+from pipeline.finetune.pair_set import PairSet
+from pipeline.finetune.train import Recipe, finetune
 from tests.clip.tiny import tiny_clip, write_pairs
 
 RECIPE = Recipe(
@@ -221,10 +221,10 @@ def test_two_processes_give_the_result_of_one(tmp_path, pairs):
     script.write_text(
         "import sys, torch.distributed as dist\n"
         "from pathlib import Path\n"
-        "from pipeline.clip.finetune import finetune\n"
-        "from pipeline.clip.pair_set import PairSet\n"
+        "from pipeline.finetune.train import finetune\n"
+        "from pipeline.finetune.pair_set import PairSet\n"
         "from pipeline.clip.store import load_clip, save_clip\n"
-        "from tests.clip.test_finetune import RECIPE\n"
+        "from tests.finetune.test_train import RECIPE\n"
         "folder, pairs = Path(sys.argv[1]), PairSet(sys.argv[2])\n"
         "dist.init_process_group('gloo')\n"
         "clip = load_clip(folder / 'base')\n"

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.clip.validation import hold_out
 from pipeline.clip.zero_shot import top1_accuracy, zero_shot_accuracy
+from pipeline.finetune.validation import hold_out
 from tests.clip.tiny import tiny_clip
 
 

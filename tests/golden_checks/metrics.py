@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation.boundary import boundary_confusion, boundary_iou, least_iou
-from pipeline.evaluation.confusion import confusion_matrix
-from pipeline.evaluation.metrics import class_accuracy, class_iou, segmentation_metrics
+from pipeline.evaluate.boundary import boundary_confusion, boundary_iou, least_iou
+from pipeline.evaluate.confusion import confusion_matrix
+from pipeline.evaluate.metrics import class_accuracy, class_iou, segmentation_metrics
 from tests.goldens import Golden
 
 SHARED_KEYS = {"fwiou": "fwIoU", "pixel_accuracy": "pACC", "mean_accuracy": "mACC"}

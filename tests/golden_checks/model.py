@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.maskformer.predict import at_test_size, propose
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
-from pipeline.segmenter.propose import at_test_size, propose
 from tests.golden_checks.original import load_original
 from tests.goldens import Golden, assert_close
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from pipeline.checkpoints.layout import CLASS_WEIGHTS, COLOURS, Parts, split, unit_colour
+from pipeline.checkpoints.original import segmenter_config
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config
 from pipeline.clip.tower import MaskClip
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.original import segmenter_config
+from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.weights.fit import fill
 from tests.goldens import Golden, index
 

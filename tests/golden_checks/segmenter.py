@@ -6,8 +6,8 @@ import re
 import torch
 
 from pipeline.clip.text import class_features
+from pipeline.maskformer.maskformer import LayerOutput, SegmenterOutput
 from pipeline.segmenter.criterion import losses, weighted
-from pipeline.segmenter.maskformer import LayerOutput, SegmenterOutput
 from pipeline.segmenter.matcher import LossWeights, Target, match, pad
 from tests.golden_checks.original import load_original, parts_of
 from tests.goldens import Golden, assert_close, assert_numbers_close

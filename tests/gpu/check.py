@@ -151,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     import torch
 
-    from pipeline import runtime
+    from pipeline.core.processes import runtime
     from tests.gpu.rows import Setting
 
     every = parts()

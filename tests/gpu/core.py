@@ -15,27 +15,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline import runtime
-from pipeline.clip.finetune import Recipe, _Run, finetune
-from pipeline.clip.losses import contrastive_loss
-from pipeline.clip.pair_set import PairSet
 from pipeline.clip.sources import shipped_clip
 from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
-from pipeline.evaluation.look import Looker, Picture
-from pipeline.evaluation.run import count
-from pipeline.evaluation.settings import EvaluationSettings
+from pipeline.core.precision import has_bfloat16, math_attention
+from pipeline.core.processes import runtime
+from pipeline.core.resume import Checkpoints
+from pipeline.evaluate.look import Looker, Picture
+from pipeline.evaluate.run import count
+from pipeline.evaluate.settings import EvaluationSettings
+from pipeline.finetune.losses import contrastive_loss
+from pipeline.finetune.pair_set import PairSet
+from pipeline.finetune.train import Recipe, _Run, finetune
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.predict import at_test_size, propose
+from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.semantic import label_map
-from pipeline.precision import has_bfloat16, math_attention
-from pipeline.resume import Checkpoints
 from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.data import Augmentation, TrainingSet
-from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights, Target
-from pipeline.segmenter.propose import at_test_size, propose
-from pipeline.segmenter.store import load_segmenter
 from pipeline.segmenter.train import Recipe as SegmenterRecipe
 from pipeline.segmenter.train import train
 from pipeline.segmenter.trainer import SegmenterTrainer

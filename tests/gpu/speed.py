@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pipeline.clip import optimiser as clip_optimiser
-from pipeline.clip.losses import contrastive_loss
 from pipeline.clip.sources import shipped_clip
 from pipeline.clip.tower import MaskClip
+from pipeline.core.precision import autocast, in_precision, math_attention
 from pipeline.data.classes import load_class_list
+from pipeline.finetune import optimiser as clip_optimiser
+from pipeline.finetune.losses import contrastive_loss
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.predict import at_test_size, propose
+from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.semantic import label_map
-from pipeline.precision import autocast, in_precision, math_attention
-from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights, Target
 from pipeline.segmenter.optimiser import adamw
-from pipeline.segmenter.propose import at_test_size, propose
-from pipeline.segmenter.store import load_segmenter
 from pipeline.segmenter.trainer import LossModel
 from tests.benchmarks import bench_full_size
 from tests.goldens import error

@@ -9,15 +9,15 @@ import torch.distributed as dist
 from detectron2.utils import comm
 from torch.nn.parallel import DistributedDataParallel
 
-from pipeline.clip.finetune import Recipe, finetune
-from pipeline.clip.pair_set import PairSet
-from pipeline.distributed import process_group
-from pipeline.resume import Checkpoints
-from pipeline.runtime import device
+from pipeline.core.processes.distributed import process_group
+from pipeline.core.processes.runtime import device
+from pipeline.core.resume import Checkpoints
+from pipeline.finetune.pair_set import PairSet
+from pipeline.finetune.train import Recipe, finetune
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.sync_norm import synchronise_norms
 from pipeline.segmenter.data import Augmentation, TrainingSet
-from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights
-from pipeline.segmenter.sync_norm import synchronise_norms
 from pipeline.segmenter.train import Recipe as SegmenterRecipe
 from pipeline.segmenter.train import train
 from pipeline.segmenter.trainer import LossModel

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline import distributed, runtime
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
+from pipeline.core.processes import distributed, runtime
 from tests.goldens import OWN, index
 from tests.gpu import check
 from tests.gpu.prepare import COMPILED, DETECTRON2, PURE, THERE, tell

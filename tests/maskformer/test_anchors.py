@@ -4,10 +4,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from pipeline.segmenter.anchors import Anchors
-from pipeline.segmenter.config import ResNetConfig, SegmenterConfig
+from pipeline.maskformer.anchors import Anchors
+from pipeline.maskformer.config import ResNetConfig, SegmenterConfig
+from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.criterion import losses
-from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights, Target, reduced, standing_on
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from pipeline.segmenter.backbones import build_backbone
-from pipeline.segmenter.config import FEATURES, ResNetConfig
+from pipeline.maskformer.backbones import build_backbone
+from pipeline.maskformer.config import FEATURES, ResNetConfig
 from tests.segmenter.tiny import resnet, swin
 
 KINDS = {

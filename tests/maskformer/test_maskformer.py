@@ -4,10 +4,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from pipeline.segmenter.config import SegmenterConfig
-from pipeline.segmenter.inference import MaskChoice, masks_of
-from pipeline.segmenter.maskformer import MaskFormer, SegmenterOutput
-from pipeline.segmenter.position import sine_position
+from pipeline.maskformer.config import SegmenterConfig
+from pipeline.maskformer.maskformer import MaskFormer, SegmenterOutput
+from pipeline.maskformer.masks import MaskChoice, masks_of
+from pipeline.maskformer.position import sine_position
 from tests.segmenter.tiny import config, resnet, swin, text
 
 

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.segmenter.inference import DOUBLE, MaskChoice, Masks, distinct, masks_of
-from pipeline.segmenter.maskformer import MaskFormer, SegmenterOutput
+from pipeline.maskformer.maskformer import MaskFormer, SegmenterOutput
+from pipeline.maskformer.masks import DOUBLE, MaskChoice, Masks, distinct, masks_of
 from tests.segmenter.tiny import config, text
 
 

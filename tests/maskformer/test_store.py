@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline import atomic
-from pipeline.errors import UserError
-from pipeline.segmenter.infer import infer_config
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.store import load_segmenter, save_segmenter
+from pipeline.checkpoints.architecture import infer_config
+from pipeline.core.errors import UserError
+from pipeline.core.files import atomic
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.store import load_segmenter, save_segmenter
 from pipeline.segmenter.warm_start import warm_start
 from pipeline.weights.read import read_tensors
 from tests.goldens import FOLDER

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from pipeline.segmenter.sync_norm import SyncedBatchNorm, synchronise_norms
+from pipeline.maskformer.sync_norm import SyncedBatchNorm, synchronise_norms
 
 
 def test_alone_it_is_batch_norm():

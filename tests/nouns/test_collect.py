@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from pipeline.core.records import Caption, ImageRecord, NounRecord, Reject, read_parquet
+from pipeline.core.shards import read_shards
 from pipeline.data.dataset import Dataset, write_dataset
-from pipeline.records import Caption, ImageRecord, NounRecord, Reject, read_parquet
-from pipeline.shards import read_shards
-from pipeline.text import collect
-from pipeline.text.collect import collect_nouns, vocabulary
-from pipeline.text.nouns import NounOptions
+from pipeline.nouns import collect
+from pipeline.nouns.collect import collect_nouns, vocabulary
+from pipeline.nouns.nouns import NounOptions
 
 TEXTS = [
     ["a dog on the grass", "a photo of two dogs"],

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.text.lemmas import singular
+from pipeline.nouns.lemmas import singular
 
 SINGULAR = """bus glass grass gas dress scissors jeans glasses sunglasses tennis christmas lens iris
 cactus walrus octopus rhinoceros hippopotamus compass cross moss mattress harness canvas asparagus

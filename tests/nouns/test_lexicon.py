@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.text.lemmas import singular
-from pipeline.text.lexicon import lexicon, parse
+from pipeline.nouns.lemmas import singular
+from pipeline.nouns.lexicon import lexicon, parse
 from pipeline.world.vocabulary import NOUNS
 
 

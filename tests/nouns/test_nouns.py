@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.text.nouns import Noun, NounOptions, caption_nouns
-from pipeline.text.tagger import load_tagger
+from pipeline.nouns.nouns import Noun, NounOptions, caption_nouns
+from pipeline.nouns.tagger import load_tagger
 
 
 @pytest.fixture(scope="module")

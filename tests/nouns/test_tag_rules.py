@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.text.lexicon import lexicon
-from pipeline.text.tag_rules import is_noun, is_proper_name, misread
+from pipeline.nouns.lexicon import lexicon
+from pipeline.nouns.tag_rules import is_noun, is_proper_name, misread
 
 
 def reason(tagged: str, word: str) -> str | None:

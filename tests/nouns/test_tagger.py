@@ -10,8 +10,8 @@ import nltk
 import pytest
 from nltk.tag.perceptron import PerceptronTagger
 
-from pipeline.text import tagger as module
-from pipeline.text.tagger import (
+from pipeline.nouns import tagger as module
+from pipeline.nouns.tagger import (
     DensePerceptron,
     installed_pickle,
     load_plain,
@@ -19,7 +19,7 @@ from pipeline.text.tagger import (
     tagger_from_pickle,
     weights_stamp,
 )
-from pipeline.text.tokens import tokenize
+from pipeline.nouns.tokens import tokenize
 
 SENTENCES = [
     "two brown dogs sit near a sailboat on the green grass",

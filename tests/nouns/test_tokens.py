@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.text.tokens import read_tokens, starts_sentence, tokenize
+from pipeline.nouns.tokens import read_tokens, starts_sentence, tokenize
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
+from pipeline.core.errors import MissingFileError, UserError
 from pipeline.data.images import read_image
-from pipeline.errors import MissingFileError, UserError
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.inputs import as_names, as_pixels
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter

@@ -3,14 +3,14 @@ import pytest
 import torch
 
 from pipeline.clip.store import save_clip
-from pipeline.errors import UserError
+from pipeline.clip.view import LOOK_PIXELS
+from pipeline.core.errors import UserError
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.predict import at_test_size, size_looked_at
+from pipeline.maskformer.store import save_segmenter
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.semantic import label_map
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.propose import at_test_size, size_looked_at
-from pipeline.segmenter.store import save_segmenter
-from pipeline.views import LOOK_PIXELS
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.segmenter.tiny import config, resnet, swin
 

@@ -4,8 +4,8 @@ import torch
 
 from pipeline.clip.store import build_from_config
 from pipeline.clip.tower import MaskClip
-from pipeline.segmenter.config import ResNetConfig, SegmenterConfig
-from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.maskformer.config import ResNetConfig, SegmenterConfig
+from pipeline.maskformer.maskformer import MaskFormer
 
 CLIP_DIM = 16
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import webdataset as wds
 
-from pipeline.shards import shard_files
+from pipeline.core.shards import shard_files
 
 
 def samples(folder: Path) -> list[dict]:

@@ -6,13 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.clip.pair_set import PairSet
 from pipeline.clip.store import save_clip
-from pipeline.data.dataset import read_dataset, read_split
-from pipeline.masks import encode_masks
-from pipeline.pairs.collect import collect_pairs
-from pipeline.pairs.make import PairSettings
-from pipeline.records import (
+from pipeline.core.records import (
     NounRecord,
     PairRecord,
     ProposalRecord,
@@ -20,7 +15,12 @@ from pipeline.records import (
     read_parquet,
     write_parquet,
 )
-from pipeline.shards import run_shards
+from pipeline.core.shards import run_shards
+from pipeline.data.dataset import read_dataset, read_split
+from pipeline.data.rle import encode_masks
+from pipeline.finetune.pair_set import PairSet
+from pipeline.pairs.collect import collect_pairs
+from pipeline.pairs.make import PairSettings
 from tests.ovseg.tiny import tiny_clip
 from tests.pairs.samples import samples
 from tests.toy import make_toy, shapes

@@ -1,7 +1,7 @@
 import pytest
 
+from pipeline.core.records import PairRecord
 from pipeline.pairs.measure import PairStatistics
-from pipeline.records import PairRecord
 
 GROUPS = {"dog": "closed", "owl": "never_labelled", "cat": "closed"}
 

@@ -1,5 +1,5 @@
+from pipeline.core.records import Caption, NounRecord
 from pipeline.pairs.nouns import Name, names_in_captions, names_in_truth
-from pipeline.records import Caption, NounRecord
 
 CAPTIONS = [Caption(11, "a dog on grass"), Caption(12, "grass, a dog and a ball"), Caption(13, "")]
 NOUNS = [

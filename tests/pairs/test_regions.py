@@ -4,7 +4,8 @@ import torch
 from torch.nn import functional as F
 
 from pipeline.clip.regions import prepare_regions
-from pipeline.masks import encode_masks
+from pipeline.core.records import ProposalRecord
+from pipeline.data.rle import encode_masks
 from pipeline.pairs.regions import (
     Candidates,
     RegionStyle,
@@ -12,7 +13,6 @@ from pipeline.pairs.regions import (
     candidates_from_truth,
     see_regions,
 )
-from pipeline.records import ProposalRecord
 from tests.ovseg.tiny import tiny_clip
 
 STYLE = RegionStyle("mean", 1.0)

@@ -7,9 +7,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.clip.store import save_clip
-from pipeline.records import PairRecord, read_parquet
-from pipeline.segmenter.store import save_segmenter
-from pipeline.shards import run_shards
+from pipeline.core.records import PairRecord, read_parquet
+from pipeline.core.shards import run_shards
+from pipeline.maskformer.store import save_segmenter
 from stages import pairs, proposals
 from tests import shipped
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter

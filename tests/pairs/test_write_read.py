@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.clip.pair_set import PairSet
+from pipeline.core.records import ImageRecord, PairRecord
+from pipeline.core.shards import run_shards
+from pipeline.finetune.pair_set import PairSet
 from pipeline.pairs.write import PairWriter, pair_key
-from pipeline.records import ImageRecord, PairRecord
-from pipeline.shards import run_shards
 from tests.pairs.samples import samples
 
 PICTURE = ImageRecord(7, "7.jpg", 12, 9, [], None)

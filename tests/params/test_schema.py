@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from pipeline.errors import UserError
-from pipeline.params import Params, check_all
-from pipeline.params_file import read_yaml
-from pipeline.presets import DEFAULT, FOLDER
+from pipeline.core.errors import UserError
+from pipeline.params.file import read_yaml
+from pipeline.params.presets import DEFAULT, FOLDER
+from pipeline.params.sections import Params, check_all
 
 SCHEMA = Params.model_json_schema()
 FILE = Path("params.yaml")

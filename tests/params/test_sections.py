@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.errors import UserError, user_message
-from pipeline.params import load_all, load_params
+from pipeline.core.errors import UserError, user_message
+from pipeline.params.sections import load_all, load_params
 from tests.shipped import PARAMS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def changed(tmp_path: Path, place: str, value) -> Path:
@@ -220,7 +220,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason():
 def test_the_depth_of_a_tower_is_known_without_torch():
     """For the commands and stages that need no torch, and at once."""
     code = (
-        "import sys; from pipeline.params import tower_blocks; "
+        "import sys; from pipeline.params.sections import tower_blocks; "
         "assert tower_blocks('shipped', None) == 4; "
         "assert tower_blocks('open_clip', 'ViT-L-14') == 24; "
         "assert tower_blocks('checkpoint', 'ViT-B/16') == 12; "

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.shards import of_shards, run_shards, shard_files
 from pipeline.data.dataset import Dataset, read_dataset, write_dataset
 from pipeline.data.sets import EvalImage, EvalSet, load_eval_set, save_eval_set
-from pipeline.shards import of_shards, run_shards, shard_files
 from tests.properties.inputs import BYTES, DEEP, QUICK, answer, swapped
 
 LETTERS = st.characters(codec="utf-8", exclude_characters="\0")

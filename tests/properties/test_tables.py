@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import checksum
-from pipeline.evaluation.count import sum_shards
-from pipeline.evaluation.variants import Variant
-from pipeline.records import (
+from pipeline.core.files import checksum
+from pipeline.core.records import (
     SCHEMAS,
     Caption,
     ImageRecord,
@@ -24,7 +22,9 @@ from pipeline.records import (
     read_parquet,
     write_parquet,
 )
-from pipeline.shards import run_shards
+from pipeline.core.shards import run_shards
+from pipeline.evaluate.count import sum_shards
+from pipeline.evaluate.variants import Variant
 from tests.properties.inputs import BYTES, QUICK, answer, mutated
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=6)

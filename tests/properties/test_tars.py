@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.clip.pair_set import PairSet
+from pipeline.core.records import ImageRecord, PairRecord
+from pipeline.finetune.pair_set import PairSet
 from pipeline.pairs.write import TAR, PairWriter, pair_key
-from pipeline.records import ImageRecord, PairRecord
 from tests.properties.inputs import BYTES, JSON, QUICK, answer, mutated
 
 

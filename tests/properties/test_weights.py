@@ -18,8 +18,8 @@ from safetensors.torch import save
 from pipeline.checkpoints.prompts import read_prompts
 from pipeline.checkpoints.receive import receive
 from pipeline.clip.store import load_clip, save_clip
-from pipeline.segmenter.maskformer import MaskFormer
-from pipeline.segmenter.store import load_segmenter, save_segmenter
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.store import load_segmenter, save_segmenter
 from pipeline.weights.read import TensorFile, read_tensors
 from tests.clip.tiny import tiny_clip
 from tests.properties.inputs import BYTES, DEEP, JSON, QUICK, answer, mutated, swapped

@@ -8,9 +8,13 @@ import pytest
 import torch
 
 from pipeline.clip.store import save_clip
+from pipeline.core.records import ImageRecord, ProposalRecord, Reject, read_parquet
+from pipeline.core.shards import read_shards
 from pipeline.data.dataset import read_split
-from pipeline.masks import decode_masks, to_rle
-from pipeline.proposals import (
+from pipeline.data.rle import decode_masks, to_rle
+from pipeline.data.truth import Truth
+from pipeline.maskformer.store import save_segmenter
+from pipeline.proposals.collect import (
     ProposalSettings,
     batches,
     collect_proposals,
@@ -18,10 +22,6 @@ from pipeline.proposals import (
     metrics_of,
     to_records,
 )
-from pipeline.records import ImageRecord, ProposalRecord, Reject, read_parquet
-from pipeline.segmenter.store import save_segmenter
-from pipeline.shards import read_shards
-from pipeline.truth import Truth
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.toy import make_toy, shapes
 

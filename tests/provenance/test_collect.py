@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from pipeline.params import load_all
-from pipeline.provenance import STAGES, of_code, read_watched, write_provenance
+from pipeline.params.sections import load_all
+from pipeline.provenance.collect import STAGES, of_code, read_watched, write_provenance
 from tests.shipped import PARAMS
 
 
@@ -20,8 +20,8 @@ def test_one_file_a_stage_and_nothing_else_is_touched(tmp_path):
 
 def test_a_stage_has_the_code_it_runs_and_no_other():
     code = of_code("nouns")["code"]
-    assert "stages/nouns.py" in code and "pipeline/text/tagger.py" in code
-    assert "pipeline/text/lexicon/stop_list.txt" in code
+    assert "stages/nouns.py" in code and "pipeline/nouns/tagger.py" in code
+    assert "pipeline/nouns/lexicon/stop_list.txt" in code
     assert not [name for name in code if name.startswith("pipeline/segmenter")]
     assert "torch" not in of_code("nouns")["libraries"]
     assert Path("stages/segmenter.py").as_posix() in of_code("pretrain_segmenter")["code"]

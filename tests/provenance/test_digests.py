@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import digests
-from pipeline.digests import Digests
-from pipeline.fingerprint import of_file
+from pipeline.core.fingerprint import of_file
+from pipeline.provenance import digests
+from pipeline.provenance.digests import Digests
 
 
 @pytest.fixture

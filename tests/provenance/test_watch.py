@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.watch import NAMES, Survey, survey
-from pipeline.digests import Digests
-from pipeline.presets import params_of
+from pipeline.params.presets import params_of
+from pipeline.provenance.digests import Digests
+from pipeline.provenance.watch import NAMES, Survey, survey
 from tests.data.benchmarks.roots import make_ade150, make_voc
 from tests.data.folders import REPOSITORY, make_coco, save_picture
 from tests.data.test_own import make_own

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from pipeline.maskformer.maskformer import LayerOutput, SegmenterOutput
 from pipeline.segmenter.criterion import (
     class_loss,
     dice_loss,
@@ -13,7 +14,6 @@ from pipeline.segmenter.criterion import (
     over_processes,
     weighted,
 )
-from pipeline.segmenter.maskformer import LayerOutput, SegmenterOutput
 from pipeline.segmenter.matcher import LossWeights, Target
 
 CPU = torch.device("cpu")

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.draws import Draws
-from pipeline.records import ImageRecord
+from pipeline.core.records import ImageRecord
+from pipeline.core.sampler import Draws
 from pipeline.segmenter.data import Augmentation, TrainingSet, augment, seeded, to_target
 from tests.segmenter.tiny import world
 

@@ -14,13 +14,13 @@ from pycocotools import mask as coco_mask
 from safetensors.torch import load_file
 
 from pipeline.data.instances import TrueMasks, instances_file
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.store import save_segmenter
 from pipeline.segmenter import fit as module
 from pipeline.segmenter.data import Augmentation
 from pipeline.segmenter.fit import ClosedSet, fit, trained_classes
-from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.measure import Measure, measure_recall
-from pipeline.segmenter.store import save_segmenter
 from pipeline.segmenter.train import Recipe
 from tests.segmenter.tiny import config, text, world
 
@@ -139,8 +139,8 @@ def test_a_data_set_without_classes_cannot_be_learned(tmp_path):
 SCRIPT = """
 import json, sys, torch
 from pathlib import Path
-from pipeline.distributed import process_group
-from pipeline.segmenter.store import save_segmenter
+from pipeline.core.processes.distributed import process_group
+from pipeline.maskformer.store import save_segmenter
 from detectron2.utils import comm
 from tests.segmenter.test_fit import recipe, run_with_losses
 torch.set_num_threads(1)

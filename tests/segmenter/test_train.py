@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.resume import Checkpoints
+from pipeline.core.resume import Checkpoints
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.masks import MaskChoice, masks_of
 from pipeline.segmenter.data import Augmentation, TrainingSet
-from pipeline.segmenter.inference import MaskChoice, masks_of
-from pipeline.segmenter.maskformer import MaskFormer
 from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.optimiser import ClipGradient, adamw, poly_schedule
 from pipeline.segmenter.recall import best_overlaps

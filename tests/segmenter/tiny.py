@@ -7,9 +7,9 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
+from pipeline.core.records import ImageRecord
 from pipeline.data.dataset import Dataset
-from pipeline.records import ImageRecord
-from pipeline.segmenter.config import ResNetConfig, SegmenterConfig, SwinConfig
+from pipeline.maskformer.config import ResNetConfig, SegmenterConfig, SwinConfig
 
 CLIP_DIM = 16
 COLOURS = ((250, 20, 20), (20, 20, 250))

@@ -1,7 +1,7 @@
 import numpy as np
 
-from pipeline.ovseg.overlay import distinct_colours, fitted, paint
-from pipeline.ovseg.panel import Column, sheet
+from pipeline.viz.overlay import distinct_colours, fitted, paint
+from pipeline.viz.panel import Column, sheet
 
 GREY = np.full((40, 80, 3), 128, np.uint8)
 LEFT_RIGHT = np.repeat([[0] * 40 + [1] * 40], 40, axis=0)

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import nn
 from yacs.config import CfgNode
 
-from pipeline.errors import MissingFileError, UserError
+from pipeline.core.errors import MissingFileError, UserError
 from pipeline.weights.read import read_tensors
 
 STATE = {

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import STORAGE_ERRORS
+from pipeline.core.errors import STORAGE_ERRORS
 
 _TEMPORARY = re.compile(r"\..+\.(\d+)-([0-9a-f]{8})-[0-9a-f]{8}\.tmp")
 _PROBE_BYTES = 1024**2
@@ -54,7 +54,7 @@ def sweep(folder: Path, name: str = "*") -> None:
 def clear(folder: Path) -> None:
     """Remove everything under a temporary name in a folder (not below it), whoever wrote it.
 
-    Only for the process that has locked the folder (pipeline/lock.py) and before it starts others.
+    Only for the process that has locked the folder (`lock.py`), before it starts others.
     """
     for path in _temporaries(folder):
         _remove(path)

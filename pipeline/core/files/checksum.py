@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import RERUN, UserError
+from pipeline.core.errors import RERUN, UserError
 
 _MARK = b"sha256:"
 _BLANK = b"0" * 64

@@ -13,7 +13,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 _FOLDER, _FILE = "written as a folder", "written as a file"
 OutFolder = Annotated[Path, _FOLDER]

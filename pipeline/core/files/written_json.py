@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 M = TypeVar("M", bound=BaseModel)
 FAULTS_SHOWN = 3

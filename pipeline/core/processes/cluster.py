@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from pipeline import runtime
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
+from pipeline.core.processes import runtime
 
 T = TypeVar("T")
 

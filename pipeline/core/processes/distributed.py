@@ -20,10 +20,10 @@ from typing import Any, NoReturn
 import torch
 import torch.distributed as dist
 
-from pipeline import runtime
-from pipeline.errors import UserError
-from pipeline.progress import report
-from pipeline.workers import LAUNCHER, death, end_with, launcher
+from pipeline.core.errors import UserError
+from pipeline.core.processes import runtime
+from pipeline.core.processes.workers import LAUNCHER, death, end_with, launcher
+from pipeline.core.progress import report
 
 
 def start_all() -> None:

@@ -1,4 +1,4 @@
-"""Where things run: device, workers, engine. Never what they compute (see `pipeline.precision`).
+"""Where things run: device, workers, engine. What they compute does not depend on it.
 
 These come from the environment, not from params.yaml, so that moving to another machine
 invalidates no cached result:
@@ -17,8 +17,8 @@ from multiprocessing import SimpleQueue, get_context
 
 import torch
 
-from pipeline.errors import UserError
-from pipeline.workers import Pool
+from pipeline.core.errors import UserError
+from pipeline.core.processes.workers import Pool
 
 ENGINES = ("local", "ray")
 MOST_PROCESSES = 1024  # on one machine

@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 LAUNCHER = "OVSEG_LAUNCHER"
 """Environment variable of training processes: the process that started them."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import UserError
-from pipeline.records import Reject
+from pipeline.core.errors import UserError
+from pipeline.core.records import Reject
 
 STAGE = "dataset"
 

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.core.errors import UserError
+from pipeline.core.records import Reject
+from pipeline.core.shards import read_shards
 from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.benchmarks.benchmark import STAGE, Benchmark, Listing
 from pipeline.data.benchmarks.convert import Converted, convert
@@ -16,9 +19,6 @@ from pipeline.data.labels import LabelMap
 from pipeline.data.names import is_utf8, printable
 from pipeline.data.root import data_root, written_root
 from pipeline.data.sets import EvalImage, EvalSet, save_eval_set
-from pipeline.errors import UserError
-from pipeline.records import Reject
-from pipeline.shards import read_shards
 
 
 def build_benchmark(

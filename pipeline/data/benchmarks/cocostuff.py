@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.errors import UserError
+from pipeline.core.records import Reject
 from pipeline.data.benchmarks.benchmark import (
     STAGE,
     Benchmark,
@@ -32,8 +34,6 @@ from pipeline.data.coco_json import (
     wrong_entry,
 )  # fmt: skip
 from pipeline.data.images import read_image
-from pipeline.errors import UserError
-from pipeline.records import Reject
 
 PANOPTIC_JSON = "coco/annotations/panoptic_val2017.json"
 PANOPTIC_FOLDERS = ("coco/panoptic_val2017", "coco/annotations/panoptic_val2017")

@@ -17,13 +17,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from pipeline.core.errors import UserError
+from pipeline.core.fingerprint import of_code, of_contents
+from pipeline.core.records import Reject, write_parquet
+from pipeline.core.shards import run_shards
 from pipeline.data.benchmarks.benchmark import Conversion, Listing
 from pipeline.data.images import is_turned, read_image
 from pipeline.data.labels import write_label
-from pipeline.errors import UserError
-from pipeline.fingerprint import of_code, of_contents
-from pipeline.records import Reject, write_parquet
-from pipeline.shards import run_shards
 
 SHARD_SIZE = 50
 _QUALITY = 95  # of reduced JPEG pictures

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from pipeline.core.errors import UserError
 from pipeline.data.benchmarks.benchmark import (
     Benchmark,
     Conversion,
@@ -27,7 +28,6 @@ from pipeline.data.benchmarks.benchmark import (
 from pipeline.data.benchmarks.mat import DamagedMat, read_matrix
 from pipeline.data.classes import FOLDER
 from pipeline.data.images import MAX_PIXELS
-from pipeline.errors import UserError
 
 VOC12 = "VOCdevkit/VOC2012"
 VOC10 = "VOCdevkit/VOC2010"

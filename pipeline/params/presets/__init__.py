@@ -13,7 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 FOLDER = Path(__file__).parent
 DEFAULT = "openmoji"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import atomic
-from pipeline.errors import UserError, user_message
-from pipeline.lock import only_writer
-from pipeline.params_file import read_yaml
-from pipeline.shards import make_shard
+from pipeline.core.errors import UserError, user_message
+from pipeline.core.files import atomic
+from pipeline.core.files.lock import only_writer
+from pipeline.core.shards import make_shard
+from pipeline.params.file import read_yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_a_finished_file_replaces_the_old_one(tmp_path):
@@ -97,11 +97,11 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 import torch
-from pipeline import atomic
+from pipeline.core.files import atomic
 from pipeline.clip.store import save_tensors
-from pipeline.errors import UserError, user_message
-from pipeline.records import Reject, write_parquet
-from pipeline.shards import make_shard
+from pipeline.core.errors import UserError, user_message
+from pipeline.core.records import Reject, write_parquet
+from pipeline.core.shards import make_shard
 
 def make(items, folder):
     np.savez(folder / "counts.npz", a=np.zeros(10**6))

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import lock
-from pipeline.errors import UserError
-from pipeline.lock import only_writer
-from tests.test_shards import contents, run
+from pipeline.core.errors import UserError
+from pipeline.core.files import lock
+from pipeline.core.files.lock import only_writer
+from tests.core.test_shards import contents, run
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 WRITER = """
     import sys, time
     from pathlib import Path
-    from pipeline.stage import run_stage
-    from tests.test_shards import make_nouns, run
+    from pipeline.core.stage import run_stage
+    from tests.core.test_shards import make_nouns, run
 
     def slowly(items, folder):
         (folder / "part.parquet").write_bytes(b"begun")
@@ -101,7 +101,9 @@ def test_a_process_may_lock_again_what_it_holds(tmp_path):
 
 def refused(folder: Path) -> str:
     """What another process is told that locks `folder`; "" when it gets in."""
-    code = f"from pipeline.lock import only_writer\nwith only_writer({str(folder)!r}): pass"
+    code = (
+        f"from pipeline.core.files.lock import only_writer\nwith only_writer({str(folder)!r}): pass"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
@@ -145,7 +147,7 @@ def test_only_the_first_process_of_a_training_locks(tmp_path):
     """All are started with the same `--out`."""
     code = textwrap.dedent("""
         from pathlib import Path
-        from pipeline.stage import run_stage
+        from pipeline.core.stage import run_stage
 
         def main(out: Path) -> None:
             print(sorted(path.name for path in out.parent.iterdir()))

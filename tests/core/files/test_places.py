@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import stages
-from pipeline import cli
-from pipeline.errors import UserError
-from pipeline.places import OutFile, OutFolder, check_file, check_folder, checks_places
-from pipeline.stage import run_stage
+from pipeline.commands import cli
+from pipeline.core.errors import UserError
+from pipeline.core.files.places import OutFile, OutFolder, check_file, check_folder, checks_places
+from pipeline.core.stage import run_stage
 
 STAGES = sorted(
     path.stem for path in Path(stages.__path__[0]).glob("*.py") if path.stem != "__init__"

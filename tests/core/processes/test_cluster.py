@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.test_shards import contents, run
+from tests.core.test_shards import contents, run
 
 RAY = importlib.util.find_spec("ray") is not None
 needs_ray = pytest.mark.skipif(not RAY, reason="Ray is not installed: pip install -e '.[cluster]'")

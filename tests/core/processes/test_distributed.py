@@ -11,14 +11,14 @@ import pytest
 import torch
 import yaml
 
-from pipeline import distributed, runtime
 from pipeline.clip.sources import shipped_clip
 from pipeline.clip.store import load_clip, save_clip
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
+from pipeline.core.processes import distributed, runtime
 from tests import shipped
 from tests.clip.tiny import write_pairs
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def finetune(folder: Path, out: str, processes: str) -> subprocess.CompletedProcess:

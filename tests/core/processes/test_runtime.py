@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import precision, runtime
-from pipeline.stage import run_stage
+from pipeline.core import precision
+from pipeline.core.processes import runtime
+from pipeline.core.stage import run_stage
 
 
 def test_device_is_what_the_environment_says(monkeypatch):

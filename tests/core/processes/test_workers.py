@@ -9,14 +9,14 @@ import time
 
 import pytest
 
-from pipeline.workers import Pool
+from pipeline.core.processes.workers import Pool
 from tests.processes import gone, running, wait_for
 
 SCRIPT = """
 import os, sys, time
 from pathlib import Path
-from pipeline.errors import UserError
-from pipeline.workers import Pool
+from pipeline.core.errors import UserError
+from pipeline.core.processes.workers import Pool
 
 def work(number):
     Path(f"at-work-{os.getpid()}").touch()
@@ -63,8 +63,8 @@ def test_interrupted_only_the_parent_speaks_and_all_end(busy, all_processes):
 def test_interrupted_while_workers_start_only_the_parent_speaks(tmp_path):
     """A fresh worker imports for seconds, during which Python would answer with a stack trace."""
     slow = 'if __name__ != "__main__":\n    Path("importing").touch(); time.sleep(1)\n'
-    head, tail = SCRIPT.split("from pipeline.errors", 1)
-    (tmp_path / "script.py").write_text(f"{head}{slow}from pipeline.errors{tail}")
+    head, tail = SCRIPT.split("from pipeline.core.errors", 1)
+    (tmp_path / "script.py").write_text(f"{head}{slow}from pipeline.core.errors{tail}")
     with running(tmp_path, "script.py") as program:
         program.wait_for((tmp_path / "importing").exists, "a worker")
         program.interrupt()

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from pipeline.data.benchmarks.pascal import decode_context
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 whole, path = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])
 rng = np.random.default_rng(0)
 counts = [0, 0]

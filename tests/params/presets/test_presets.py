@@ -6,11 +6,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.data.benchmarks import BENCHMARKS
-from pipeline.params import Params, load_all
-from pipeline.presets import DEFAULT, FOLDER, about, params_of, preset_names
-from pipeline.segmenter.maskformer import MaskFormer
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.params.presets import DEFAULT, FOLDER, about, params_of, preset_names
+from pipeline.params.sections import Params, load_all
 from tests.goldens import FOLDER as GOLDENS
-from tests.segmenter.test_store import key_list
+from tests.maskformer.test_store import key_list
 
 R101C, SWIN, STUFF156 = "coco-r101c-vitb16", "coco-swinb-vitl14", "coco156-r101c-vitb16"
 PAPER, OWN = (R101C, SWIN, STUFF156), "own"

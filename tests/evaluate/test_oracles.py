@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from pipeline.evaluation.oracles import majority_names, paint_classes, present_classes
+from pipeline.evaluate.oracles import majority_names, paint_classes, present_classes
 
 IGNORE = 255
 

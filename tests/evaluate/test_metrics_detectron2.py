@@ -9,9 +9,9 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.evaluation import SemSegEvaluator
 from PIL import Image
 
-from pipeline.evaluation.boundary import boundary_confusion, boundary_iou, least_iou
-from pipeline.evaluation.confusion import confusion_matrix
-from pipeline.evaluation.metrics import class_iou, segmentation_metrics
+from pipeline.evaluate.boundary import boundary_confusion, boundary_iou, least_iou
+from pipeline.evaluate.confusion import confusion_matrix
+from pipeline.evaluate.metrics import class_iou, segmentation_metrics
 
 SHARED_KEYS = {"fwiou": "fwIoU", "pixel_accuracy": "pACC", "mean_accuracy": "mACC"}
 

@@ -6,15 +6,15 @@ import torch
 
 from pipeline.data.images import read_image
 from pipeline.data.sets import EvalSet, read_label
-from pipeline.evaluation import variants as branch
-from pipeline.evaluation.confusion import confusion_matrix, empty_confusion
-from pipeline.evaluation.look import Looker, Picture
-from pipeline.evaluation.run import Evaluation, evaluate
-from pipeline.evaluation.settings import EvaluationSettings
-from pipeline.evaluation.variants import Variant, main_variants, sweep_variants
+from pipeline.evaluate import variants as branch
+from pipeline.evaluate.confusion import confusion_matrix, empty_confusion
+from pipeline.evaluate.look import Looker, Picture
+from pipeline.evaluate.run import Evaluation, evaluate
+from pipeline.evaluate.settings import EvaluationSettings
+from pipeline.evaluate.variants import Variant, main_variants, sweep_variants
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.clip_branch import RegionStyle
-from tests.evaluation.small_set import add_faults, small_set
+from tests.evaluate.small_set import add_faults, small_set
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 
 SETTINGS = EvaluationSettings(
@@ -134,7 +134,7 @@ def test_a_picture_that_is_all_ignored_counts_nothing(eval_set):
 
 
 def test_bfloat16_moves_clips_probabilities_a_little(eval_set, monkeypatch):
-    monkeypatch.setattr("pipeline.evaluation.look.has_bfloat16", lambda device: True)
+    monkeypatch.setattr("pipeline.evaluate.look.has_bfloat16", lambda device: True)
     batch = pictures(eval_set)[:2]
     half = looker(eval_set, replace(SETTINGS, bfloat16=True))
     variant = Variant(branch.ENSEMBLE, "second", 0.5, 1.0)

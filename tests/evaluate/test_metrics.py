@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation.metrics import class_iou, harmonic_mean, segmentation_metrics
+from pipeline.evaluate.metrics import class_iou, harmonic_mean, segmentation_metrics
 
 
 def matrix(*rows):

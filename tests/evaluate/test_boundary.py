@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.evaluation.boundary import (
+from pipeline.evaluate.boundary import (
     boundary_confusion,
     boundary_iou,
     boundary_labels,
     least_iou,
 )
-from pipeline.evaluation.confusion import NOTHING, confusion_matrix
+from pipeline.evaluate.confusion import NOTHING, confusion_matrix
 
 
 def test_boundaries_worked_by_hand():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.evaluation.confusion import NOTHING, confusion_matrix
+from pipeline.evaluate.confusion import NOTHING, confusion_matrix
 
 IGNORE = 255
 

@@ -7,15 +7,15 @@ import pytest
 import yaml
 
 from pipeline.clip.store import save_clip
+from pipeline.core.errors import UserError
+from pipeline.core.shards import run_shards
 from pipeline.data.sets import save_eval_set
-from pipeline.errors import UserError
-from pipeline.evaluation import count
-from pipeline.evaluation.run import evaluate
-from pipeline.segmenter.store import save_segmenter
-from pipeline.shards import run_shards
+from pipeline.evaluate import count
+from pipeline.evaluate.run import evaluate
+from pipeline.maskformer.store import save_segmenter
 from stages.evaluate import main
 from tests import shipped
-from tests.evaluation.small_set import small_set
+from tests.evaluate.small_set import small_set
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 
 

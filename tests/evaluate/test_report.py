@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.evaluation.boundary import boundary_confusion
-from pipeline.evaluation.confusion import empty_confusion
-from pipeline.evaluation.report import write_report
-from pipeline.evaluation.run import evaluate, readable_pictures
-from pipeline.evaluation.sheets import classes_to_show, draw_sheets, ensemble_columns, spread
-from pipeline.evaluation.variants import SEGMENTER, Variant
+from pipeline.core.records import Reject, read_parquet
+from pipeline.evaluate.boundary import boundary_confusion
+from pipeline.evaluate.confusion import empty_confusion
+from pipeline.evaluate.report import write_report
+from pipeline.evaluate.run import evaluate, readable_pictures
+from pipeline.evaluate.sheets import classes_to_show, draw_sheets, ensemble_columns, spread
+from pipeline.evaluate.variants import SEGMENTER, Variant
 from pipeline.ovseg.semantic import label_map
-from pipeline.records import Reject, read_parquet
-from tests.evaluation.small_set import add_faults, small_set
-from tests.evaluation.test_run import SETTINGS, looker
+from tests.evaluate.small_set import add_faults, small_set
+from tests.evaluate.test_run import SETTINGS, looker
 
 CLIPS = ["base", "second"]
 

@@ -1,0 +1,1 @@
+"""Files on disk: whole or absent, verified, locked against a second writer."""

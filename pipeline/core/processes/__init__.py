@@ -1,0 +1,1 @@
+"""Where work runs: device, worker processes, training processes, a Ray cluster."""

@@ -1,0 +1,1 @@
+"""params.yaml: the file, its check section by section, and the presets."""

@@ -1,0 +1,1 @@
+"""Pictures for people: labels drawn over a photograph, panels side by side."""
