@@ -1,1 +1,5 @@
-"""Checkpoints of others in and out: the original OVSeg's, open_clip's, plain MaskFormer's."""
+"""Checkpoints of others in, ours out: the original OVSeg's, open_clip's, plain MaskFormer's.
+
+Comes in: a file and its layout (docs/checkpoints.md). Goes out: a segmenter and a CLIP in our
+folders; or ours in the layouts of open_clip and of the original.
+"""

@@ -1,4 +1,4 @@
-"""Class lists of the benchmarks, and their synonyms.
+"""Class lists of the benchmarks.
 
 `classes/<list>.tsv`, tab-separated, one class a line in class-id order, `#` starts a comment:
 
@@ -6,18 +6,15 @@
 
 The stored value is what the benchmark's own label files hold, so the list is the label map too.
 The name is what the benchmark's users expect, as a whole: "door, door frame" goes into a prompt
-with its comma, as in the original. `read_name` splits it for those who would rather average.
+with its comma, as in the original. `pipeline/clip/synonyms.py` splits it for those who would rather
+average.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pipeline.data.labels import LabelMap
 
-Synonyms = Literal["joined", "averaged", "first"]
-"""How a class of several names, "door, door frame", is read: as it stands, as the original does; as
-the mean of its names; or by its first name alone."""
 FOLDER = Path(__file__).parent / "classes"
 
 
@@ -51,16 +48,3 @@ def load_class_list(name: str) -> ClassList:
         stored=[int(row[0]) for row in rows],
         notes=[row[2] for row in rows],
     )
-
-
-def synonyms(name: str) -> list[str]:
-    """The names in a comma-separated class name: "door, door frame" -> ["door", "door frame"]."""
-    return [part.strip() for part in name.split(",") if part.strip()]
-
-
-def read_name(name: str, how: Synonyms) -> list[str]:
-    """The names whose text features make up a class; its own where no comma parts it."""
-    if how == "joined":
-        return [name]
-    names = synonyms(name) or [name]
-    return names if how == "averaged" else names[:1]

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.clip.view import Fill
 from pipeline.core.errors import UserError
-from pipeline.data.classes import Synonyms
+from pipeline.clip.synonyms import Synonyms
 from pipeline.maskformer.config import MasksOf, SegmenterConfig
 from pipeline.params.errors import describe
 from pipeline.params.file import read_yaml

@@ -1,1 +1,5 @@
-"""MaskFormer with an open-vocabulary class head, built inside detectron2 (paper section 3.1)."""
+"""Stage `segmenter`: train MaskFormer on the closed set, and measure its mask recall.
+
+Comes in: data/dataset and the text features of a CLIP. Goes out: data/segmenter, a folder as
+`pipeline/maskformer/store.py` describes it, and the curves (paper, section 3.1).
+"""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.classes import load_class_list, read_name, synonyms
+from pipeline.data.classes import load_class_list
 from tests.data.folders import samples
 
 SIZES = {
@@ -74,23 +74,3 @@ def test_names_match_the_sample_lists():
     full = load_class_list("context459")
     pairs = zip(full.stored, full.names, strict=True)
     assert [f"{value}: {name}" for value, name in pairs] == lines
-
-
-@pytest.mark.parametrize(
-    "name, expected",
-    [
-        ("door, door frame", ["door", "door frame"]),
-        ("sky", ["sky"]),
-        ("table , ", ["table"]),
-        ("", []),
-    ],
-)
-def test_synonyms(name, expected):
-    assert synonyms(name) == expected
-
-
-def test_names_are_read_as_they_stand_averaged_or_by_the_first():
-    assert read_name("door, door frame", "joined") == ["door, door frame"]
-    assert read_name("door, door frame", "averaged") == ["door", "door frame"]
-    assert read_name("door, door frame", "first") == ["door"]
-    assert read_name(", ", "averaged") == read_name(", ", "first") == [", "]

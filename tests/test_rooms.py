@@ -1,0 +1,70 @@
+"""Who may import whom: the rooms of pipeline/ from the ground up, no arrow up."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PIPELINE = ROOT / "pipeline"
+MAY_IMPORT = {
+    "core": "",
+    "viz": "core",
+    "weights": "core",
+    "clip": "core weights",
+    "world": "core clip",
+    "data": "core world",
+    "maskformer": "core weights clip",
+    "checkpoints": "core weights clip maskformer",
+    "segmenter": "core weights data maskformer checkpoints",
+    "proposals": "core data clip maskformer",
+    "nouns": "core data",
+    "pairs": "core data clip",
+    "finetune": "core weights data clip",
+    "ovseg": "core data clip maskformer",
+    "evaluate": "core viz data clip maskformer ovseg",
+    "params": "core clip maskformer",
+    "provenance": "core data params",
+    "commands": "core viz weights data clip maskformer checkpoints ovseg evaluate params",
+}
+"""Room to the rooms that it may import; each stands below its users."""
+
+
+def imported_rooms(file: Path) -> set[str]:
+    """The rooms that a file imports anywhere, also inside functions, its own among them."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "pipeline":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            top, *rest = node.module.split(".")
+            found |= {rest[0]} if top == "pipeline" else set()
+            assert top != "stages" or file.parent == ROOT / "stages", f"{file} imports a stage"
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("pipeline.") for alias in node.names), file
+    return found
+
+
+def test_every_module_lies_in_a_room_of_the_table():
+    loose = {path.stem for path in PIPELINE.glob("*.py")} - {"__init__", "__main__"}
+    rooms = {path.name for path in PIPELINE.iterdir() if (path / "__init__.py").is_file()}
+    assert not loose and rooms == set(MAY_IMPORT)
+
+
+def test_the_table_has_no_arrow_up():
+    below: set[str] = set()
+    for room, allowed in MAY_IMPORT.items():
+        assert set(allowed.split()) <= below, room
+        below.add(room)
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_what_the_table_allows_and_all_of_it(room):
+    used = set().union(*(imported_rooms(file) for file in (PIPELINE / room).rglob("*.py")))
+    assert used - {room} == set(MAY_IMPORT[room].split())
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_every_room_says_what_it_is_for(room):
+    text = ast.get_docstring(ast.parse((PIPELINE / room / "__init__.py").read_text()))
+    assert text and 1 <= len(text.splitlines()) <= 15
