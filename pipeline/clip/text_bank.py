@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pipeline.clip.synonyms import Synonyms, read_name
 from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.synonyms import Synonyms, read_name
 
 
 class TextBank:
@@ -15,8 +15,8 @@ class TextBank:
     A name costs one pass through the text tower per template, which for ViT-L/14 on a CPU is
     0.4 s a name: too much to repeat for every picture.
 
-    synonyms: how a class of several names is read (pipeline/clip/synonyms.py); averaged ones are the
-    normalised mean of the features of its names.
+    synonyms: how a class of several names is read (`synonyms.py`); averaged ones are the normalised
+    mean of the features of its names.
     """
 
     def __init__(

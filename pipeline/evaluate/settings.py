@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from pipeline.clip.synonyms import Synonyms
 from pipeline.clip.view import ClipView
 from pipeline.core.errors import UserError
-from pipeline.clip.synonyms import Synonyms
 from pipeline.ovseg.clip_branch import RegionStyle, region_style
 
 _PAPER = ClipView()

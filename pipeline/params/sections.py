@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.clip.synonyms import Synonyms
 from pipeline.clip.view import Fill
 from pipeline.core.errors import UserError
-from pipeline.clip.synonyms import Synonyms
 from pipeline.maskformer.config import MasksOf, SegmenterConfig
 from pipeline.params.errors import describe
 from pipeline.params.file import read_yaml

@@ -1,5 +1,5 @@
 """Weights that others have written, read without executing anything they contain.
 
-Comes in: a file of PyTorch's, TorchScript's, safetensors', Lightning's, DeepSpeed's. Goes out: names
-and tensors, and what was recognised; UserError for what cannot be read or is not weights.
+Comes in: a file of PyTorch's, TorchScript's, safetensors', Lightning's, DeepSpeed's. Goes out:
+names and tensors, and what was recognised; UserError for what cannot be read or is not weights.
 """
