@@ -9,8 +9,7 @@ the page only says that there was one. What visitors type is shown as text, neve
 
 import html
 import logging
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -60,10 +59,7 @@ def answer(
     for what, number in (("weight", weight), ("threshold", threshold)):
         if not isinstance(number, int | float):
             raise UserError(f"no {what}: give a number")
-    asked = copy(model)  # people ask at the same time; weights and known names are shared
-    asked.weight = weight
-    asked.style = replace(model.style, threshold=threshold)
-    found = asked.segment(image, names, mode)
+    found = model.with_choices(weight, threshold).segment(image, names, mode)
     if found.looked_at != image.shape[:2]:
         (height, width), (h, w) = image.shape[:2], found.looked_at
         log.warning("looked at %d x %d pixels of a picture of %d x %d", w, h, width, height)
@@ -142,7 +138,7 @@ def build_page(model: OVSeg) -> Any:
                     weight = strict(gr.Slider(0, 1, model.weight, step=0.05, label=shares))
                     threshold = strict(
                         gr.Slider(
-                            0.05, 0.95, model.style.threshold, step=0.05, label="mask threshold"
+                            0.05, 0.95, model.view.threshold, step=0.05, label="mask threshold"
                         )
                     )
                 button = gr.Button("Segment", variant="primary")

@@ -20,6 +20,7 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.ovseg import OVSeg
 from pipeline.weights.read import read_tensors
 from tests.checkpoints.released import plain_maskformer
+from tests.ovseg.tiny import look
 from tests.segmenter.tiny import config, resnet, swin
 
 OPENAI = {  # OpenAI's architecture, small: heads of 64
@@ -131,7 +132,7 @@ def test_a_plain_maskformer_gives_masks_and_no_names(tmp_path, segmenter, clip, 
           for p in ("bias", "weight")),
     ]  # fmt: skip
     ours, theirs = OVSeg(result.segmenter, clip), OVSeg(segmenter, clip)
-    seen, expected = ours.look(IMAGE, ["cat", "dog"]), theirs.look(IMAGE, ["cat", "dog"])
+    seen, expected = look(ours, IMAGE, ["cat", "dog"]), look(theirs, IMAGE, ["cat", "dog"])
     assert torch.equal(seen.masks, expected.masks)
     assert torch.equal(seen.clip, expected.clip)
     assert torch.equal(seen.segmenter, torch.full_like(seen.segmenter, 1 / 3))

@@ -9,10 +9,10 @@ import pytest
 import requests
 from PIL import Image
 
+from pipeline.clip.view import RegionView
 from pipeline.commands import page as demo
 from pipeline.commands.page import MODES, UNEXPECTED, answer, build_page
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.inputs import as_pixels
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 
@@ -24,7 +24,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
 
 def model() -> OVSeg:
-    return OVSeg(tiny_segmenter(), tiny_clip(), style=RegionStyle(threshold=0.5))
+    return OVSeg(tiny_segmenter(), tiny_clip(), view=RegionView(threshold=0.5))
 
 
 @pytest.mark.parametrize("mode", MODES.values())
@@ -46,9 +46,7 @@ def test_one_question_does_not_change_the_next():
 def test_the_size_looked_at_is_in_the_log_where_it_is_another(caplog):
     answer(model(), IMAGE, "cat, dog", "clip", 0.7, 0.5)
     assert not caplog.records
-    limited = OVSeg(
-        tiny_segmenter(), tiny_clip(), style=RegionStyle(threshold=0.5), max_pixels=1024
-    )
+    limited = OVSeg(tiny_segmenter(), tiny_clip(), view=RegionView(threshold=0.5), max_pixels=1024)
     answer(limited, IMAGE, "cat, dog", "clip", 0.7, 0.5)
     assert "looked at 32 x 21 pixels of a picture of 60 x 40" in caplog.text
 
