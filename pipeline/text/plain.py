@@ -69,9 +69,10 @@ _CLOCK = re.compile(r"(?<=\w )o(?:' | ')clock\b", re.IGNORECASE)
 _AND = re.compile(r"(?<=\w)(?:\s*'n'\s*|\s+n'\s+)(?=\w)", re.IGNORECASE)
 _OF_WORDS = re.compile("[®™℠°*~^]+")
 """Signs that belong to a word and part none: "Lego® bricks", "*cute* dog"."""
-_SIGN = re.compile(r"[|<>=\\]|[^\w\s\x00-\x7f\u2044]")
-"""Emoji, arrows, bullets, dashes and whatever else is neither letter, digit nor in ASCII; also
-accents that have no letter of their own. Not the line in a fraction, which is in NFKC's "½"."""
+_SIGN = re.compile(r"[|<>=\\]|[\d#]?\u20e3|[^\w\s\x00-\x7f\u2044]")
+"""Emoji (keys too, a digit and U+20E3), arrows, bullets, dashes and whatever else is neither letter,
+digit nor in ASCII; also accents that no letter has in one character. Not the line in a fraction,
+which is in NFKC's "½"."""
 _PARTING = re.compile("\0+")
 """What stands for signs for a moment, one for one; no caption has any left by then."""
 _REPEATED = re.compile(r"([@#$%&/])\1+")
@@ -165,7 +166,7 @@ def _character(match: re.Match[str]) -> str:
 
 def _parting(sign: re.Match[str]) -> str:
     """An accent stays with its letter, any other sign parts words."""
-    return sign[0] if unicodedata.category(sign[0]) in ("Mn", "Mc") else "\0"
+    return sign[0] if unicodedata.category(sign[0][-1]) in ("Mn", "Mc") else "\0" * len(sign[0])
 
 
 def _normalized(match: re.Match[str]) -> str:

@@ -14,7 +14,7 @@ from nltk.tokenize import NLTKWordTokenizer
 from pipeline.text.plain import plain
 
 _TREEBANK = NLTKWordTokenizer()
-_FULL_STOP = re.compile(r"\0+|(?<=[^\W\d_]{3})\.+(?=\s|$|[A-Z])|(?<![^\s.])\.+(?=[^\W\d_]{2})")
+_FULL_STOP = re.compile(r"\0+|(?<=[^\W\d_]{3})\.+(?=\s|$|[A-Z])|(?<!\S)\.++(?=[^\W\d_]{2})")
 _DOTTED = re.compile(r"(?<![^\W_])[^\W_]++(?:\.++[^\W_]++)++")
 _DOTS = re.compile(r"\.+")
 _ABBREVIATED = frozenset("co dr ft jr lb mr ms mt no oz rd sr st vs".split())
