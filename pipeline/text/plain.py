@@ -70,9 +70,9 @@ _AND = re.compile(r"(?<=\w)(?:\s*'n'\s*|\s+n'\s+)(?=\w)", re.IGNORECASE)
 _OF_WORDS = re.compile("[®™℠°*~^]+")
 """Signs that belong to a word and part none: "Lego® bricks", "*cute* dog"."""
 _SIGN = re.compile(r"[|<>=\\]|[\d#]?\u20e3|[^\w\s\x00-\x7f\u2044]")
-"""Emoji (keys too, a digit and U+20E3), arrows, bullets, dashes and whatever else is neither letter,
-digit nor in ASCII; also accents that no letter has in one character. Not the line in a fraction,
-which is in NFKC's "½"."""
+"""Emoji (keys too, a digit and U+20E3), arrows, bullets, dashes and whatever else is no letter, no
+digit and not in ASCII; also accents that make no character with their letter. Not the line in a
+fraction, which is in NFKC's "½"."""
 _PARTING = re.compile("\0+")
 """What stands for signs for a moment, one for one; no caption has any left by then."""
 _REPEATED = re.compile(r"([@#$%&/])\1+")
