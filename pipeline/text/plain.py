@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 _ALREADY = re.compile(r"[A-Za-z\d\s,;!?()-]*+\.?\s*", re.ASCII)
 """Most captions, in which there is nothing to do."""
-_BARE = {name for name in html5 if not name.endswith(";")}
-"""The names that HTML knows without a semicolon too."""
+_TYPED = "apos bull hellip ldquo lsquo mdash ndash rdquo rsquo trade".split()
+_BARE = {*_TYPED, *(name for name in html5 if not name.endswith(";"))}
+"""The names that HTML knows without a semicolon too, and a few that people write so."""
 _ACCENTED = re.compile(r"[A-Za-z]{1,2}(?:acute|grave|circ|uml|tilde|ring|cedil|slash|lig)")
 _GLUED = "|".join(["nbsp", *sorted(name for name in _BARE if _ACCENTED.fullmatch(name))])
 """No English word starts like them, so a letter may follow ("&nbspand")."""
-_ENGLISH = "cent|copy|divide|eth|micro|not|para|pound|sect|shy|thorn|times|yen"
+_ENGLISH = "bull|cent|copy|divide|eth|micro|not|para|pound|sect|shy|thorn|times|trade|yen"
 """Words: "cats&not dogs" is an "and", "&not" by itself is an entity."""
 _OTHERS = "|".join(sorted({name.lower() for name in _BARE} - {*_ENGLISH.split("|")}, reverse=True))
 _NAMED = (
@@ -31,11 +32,14 @@ _NUMBERED = r"&(?:amp;)*(#(?:\d{1,7}|x[\da-f]{1,6})\b;?)"
 _ENTITY = re.compile(f"{_NAMED}|{_NUMBERED}", re.IGNORECASE)
 """Also one that was escaped again ("&amp;amp;quot;"), or lost its semicolon where that is clear."""
 _TAGS = (
-    "a b big blockquote br center code div em font h1 h2 h3 h4 h5 h6 hr i img li ol p pre small "
-    "span strong sub sup table td th tr u ul"
+    "a b big blockquote body br button center code del div em figcaption figure font h1 h2 h3 h4 "
+    "h5 h6 head hr html i iframe img input ins label li mark ol p picture pre s script section "
+    "small source span strong style sub sup svg table tbody td th thead title tr u ul video"
 )
 _TAG = re.compile(
-    rf"</?(?:{'|'.join(_TAGS.split())})(?:[\s/][^<>]*)?>|<!--[^<>]*-->", re.IGNORECASE
+    r"<(?:script|style)(?:\s[^<>]*)?>[^<>]*(?=</(?:script|style)>)"
+    rf"|</?(?:{'|'.join(_TAGS.split())})(?:[\s/][^<>]*)?>|<!--[^<>]*-->",
+    re.IGNORECASE,
 )
 _END = r"[^\s.,;:!?)\]}>'\"]"
 _FILES = (
@@ -45,7 +49,8 @@ _FILES = (
 _IS_FILE = "|".join(rf"(?<=\.{suffix})" for suffix in _FILES.split())
 _ADDRESS = re.compile(
     rf"""
-      \b(?:see\s++)?(?:[a-z][a-z\d+.-]{{1,30}}+://|www\.)(?:\S*{_END})?      # web pages, file://
+      \b(?:see\s++)?(?:(?:blob|view-source):)?                        # web pages, file:///a
+        (?:[a-z][a-z\d+.-]{{1,30}}+://|www\.)(?:\S*{_END})?
     | \bmailto:\s*+(?:\S*{_END})?
     | \b(?:tel|sms|callto):\s*+[+\d](?:\S*{_END})?
     | \bdata:(?:[\w.+-]++/[\w.+-]++(?:\S*{_END})?|[;,]\S*)
@@ -54,7 +59,7 @@ _ADDRESS = re.compile(
     | (?<![\w.\\/~-])(?:[a-z]:)?[.\\/~]*+[\w~-]++(?:[.\\/]++[\w~-]++)*+(?:{_IS_FILE})  # files
     | (?<![\w.@-])[a-z]:\\[^\s,;]*+                                    # folders: C:\Users
     | (?<![\w.@-])(?:[\w-]+\.)+(?:com?|org|net|edu|gov|ac|info|biz)(?:\.[a-z]{{2}})?\b
-        (?:/(?:\S*{_END})?)?
+        (?::\d+)?(?:[/?\#](?:\S*{_END})?)?
     | (?<![\w.@-])(?:[\w-]+\.)+[a-z]{{2}}/\w(?:\S*{_END})?             # short links: bit.ly/2abc
     | (?<![\w@#/&])(?:(?:RT\s++)?@\w[\w.]*\b|\#(?=\d*[^\W\d])[\w-]*\b)  # handles, hashtags
     """,
@@ -159,7 +164,7 @@ def plain(caption: str) -> Traced:
 
 
 def _character(match: re.Match[str]) -> str:
-    entity = f"&{match[1] or match[2]}"
+    entity = f"&{(match[1] or match[2]).removesuffix(';')};"
     written = unescape(entity)
     return written if written != entity else unescape(entity.lower())
 

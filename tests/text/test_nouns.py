@@ -73,6 +73,9 @@ CAPTIONS = [
     # entities that lost their semicolon, and what is none
     ("&copy 2014 a dog &copy2015 &reg, a caf&eacute table&nbspand a lamp, 30&deg", "dog café table"
      " lamp"),
+    ("a dog &hellip a cat&mdash a cup &trade", "dog cat cup"),
+    ("<script>alert('lamp')</script><style x>sofa</style> a dog <button>", "dog"),
+    ("example.com:8080/lamp?x=sofa, example.org?q=cup, blob:https://a.b/lamp a dog", "dog"),
     ("AT&T, R&B and H&M, a black & white dog, cats&not dogs, a cup&copy", "dog cat cup copy"),
     # emoji and other symbols
     ("A dog🐶", "dog"),
