@@ -68,7 +68,7 @@ CAPTIONS = [
     ("images/lamp.jpg, C:\\Users\\me\\lamp.png, ~/lamp.pdf, my.lamp.mp4: a dog", "dog"),
     ("A dog at shop.example.co.uk, lamp.info/sofa or flickr.it", "dog"),
     ("A dog. Link in bio!", "dog"),
-    ("Links in my bio, click here for a dog #linkinbio", "dog"),
+    ("Links in my bio, link in comments, click here for a dog #linkinbio", "dog"),
     ("a link of a chain", "link chain"),
     # entities that lost their semicolon, and what is none
     ("&copy 2014 a dog &copy2015 &reg, a caf&eacute table&nbspand a lamp, 30&deg", "dog café table"
