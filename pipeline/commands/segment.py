@@ -87,12 +87,8 @@ def segment(
     text = json.dumps(summary | result.summary(), ensure_ascii=False, indent=1)
     write_text(out / f"{picture.stem}-classes.json", text + "\n")
     _print(result)
-    height, width = result.looked_at
-    if (height, width) != image.shape[:2]:
-        report(
-            f"looked at {width} x {height} pixels; the picture has {image.shape[1]} x "
-            f"{image.shape[0]}, and so has the label map"
-        )
+    if result.resized:
+        report(result.resized)
     for name in ("-overlay.png", "-labels.png", "-classes.json"):
         report(str(out / f"{picture.stem}{name}"))
 

@@ -5,6 +5,7 @@ Lines are told apart by line ends alone: str.splitlines would part a caption at 
 
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipeline.records import Caption, Reject
 STAGE = "dataset"
 CAPTION_LINE = '{"image": "x.jpg", "caption": "A dog on a sofa."}'
 SHOWN_FAULTS = 10
+SHOWN_KEYS = 3
 MOST_CLASSES = 255  # label maps are 8-bit, 255 is the ignore label
 
 
@@ -161,9 +163,12 @@ def _from_lines(path: Path, names: Names, rejects: list[Reject]) -> Captions:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object in which no key stands twice."""
-    keys = [key for key, _ in pairs]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise UserError(f"key {', '.join(map(repr, twice))} twice")
+    counts = Counter(key for key, _ in pairs)
+    if twice := sorted(key for key, count in counts.items() if count > 1):
+        more = f" and {len(twice) - SHOWN_KEYS} more" if len(twice) > SHOWN_KEYS else ""
+        raise UserError(
+            f"key {', '.join(repr(key[:80]) for key in twice[:SHOWN_KEYS])}{more} twice"
+        )
     return dict(pairs)
 
 
