@@ -54,8 +54,7 @@ def read_own(root: str | Path) -> OwnData:
 
     Raises:
         MissingFileError: no images/ or no captions and no masks; says what is expected.
-        UserError: classes.txt is missing beside masks/ or has a wrong line or two names that look
-            the same, captions.json is not
+        UserError: classes.txt is missing beside masks/ or has a wrong line, captions.json is not
             COCO captions, no line of the captions is right, or val.txt lists every picture; names
             every wrong line.
     """
@@ -76,9 +75,6 @@ def read_own(root: str | Path) -> OwnData:
     if not captions.texts and not masks:
         _refuse(root, captions.file, rejects)
     classes = read_classes(root / "classes.txt", needed=bool(masks))
-    if twins := lookalikes(classes):
-        shown = "; ".join(" and ".join(map(ascii, group)) for group in twins)
-        raise UserError(f"{root / 'classes.txt'}: names look the same: {shown}; rename all but one")
     held_out = read_names(root / "val.txt", names, rejects)
     if held_out == set(files):
         raise UserError(f"{root / 'val.txt'}: lists every picture, so none is left to learn from")
