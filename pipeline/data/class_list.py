@@ -75,7 +75,7 @@ _ENDED = re.compile(r"(?P<name>.*\S)\s*[,;{\[]|(?P<heading>[^:]*[^\s:])\s*:")
 _PARTED = re.compile(r"\s*[;|\t]\s*")
 _SHOWN = 80
 _LONGEST = 1000
-"""Characters of a name; a CLIP reads some 70 words of it."""
+"""Characters of a line in which lists are looked for; a CLIP reads some 70 words of a name."""
 _DIGITS = 9
 """Of a number that counts lines, at most: Python converts no endless ones."""
 _IDS_FROM = 5
@@ -152,10 +152,10 @@ def text_fault(text: str) -> str | None:
 
 
 def _fault(line: str, numbers: Sequence[re.Pattern[str]], apart: str) -> str | None:
-    if len(line) > _LONGEST:
-        return f"... has {len(line):,} characters, no name has more than {_LONGEST:,}; shorten it"
     if hidden := _hidden(line):
         return f"holds a character that cannot be seen ({hidden}); write the name without it"
+    if len(line) > _LONGEST:
+        return None
     if _LIST.fullmatch(line):
         return f"is a list; write one class name {apart.removeprefix('one ')}"
     for pattern in _IDS:
