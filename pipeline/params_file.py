@@ -9,8 +9,9 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import MissingFileError, UserError
 
-_CONFLICT = re.compile(rb"(?m)^(?:<{7}|={7}|\|{7}|>{7})(?:[ \t].*)?\r?$")
-"""The lines by which git parts two versions of a file that it could not merge."""
+_CONFLICT = re.compile(rb"(?m)^(?:\xef\xbb\xbf)?[ \t]*(?:<{7,}|={7,}|\|{7,}|>{7,})(?:[ \t].*)?\r?$")
+"""The lines by which git parts two versions of a file that it could not merge; longer ones are of a
+merge in a merge, or of conflict-marker-size, and an editor may have put spaces before them."""
 
 
 def read_yaml(path: Path) -> Any:
@@ -24,7 +25,7 @@ def read_yaml(path: Path) -> Any:
         raise OSError(error.errno, error.strerror, str(path)) from error  # not all name it
     if conflict := _CONFLICT.search(content):
         line = content.count(b"\n", 0, conflict.start()) + 1
-        marker = conflict[0].decode("utf-8", "backslashreplace").strip()
+        marker = conflict[0].decode("utf-8-sig", "backslashreplace").strip()
         raise UserError(
             f"{path}:{line}: a merge conflict that is not resolved ({marker[:40]!r}); keep one of "
             "the two versions and remove the lines with <<<<<<<, ======= and >>>>>>>"

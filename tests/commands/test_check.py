@@ -368,7 +368,7 @@ def coco_without_a_right_object(root):
         (
             voc_with_wrong_sizes,
             "voc20",
-            "no usable picture under .*label map size differs: 2, such",
+            "no usable picture under .*label map size differs: 2",
         ),
         (coco_of_other_pictures, "coco val2017", "no picture can be used: .*picture missing: 2"),
         (coco_without_a_right_object, "coco val2017", "no object in the file can be used: 1 fault"),
