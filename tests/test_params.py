@@ -218,6 +218,13 @@ def test_a_merge_conflict_in_the_first_line_behind_a_byte_order_mark(tmp_path, m
         load_params(path, "nouns")
 
 
+def test_half_a_character_is_named_with_its_line(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.read_text().replace("root: null", 'root: "\\ud83d\\ude00"'))
+    with pytest.raises(UserError, match=r"params.yaml:\d+: \\ud83d is half a character; write"):
+        load_all(path)
+
+
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("\ufeff" + PARAMS.read_text(), encoding="utf-8")

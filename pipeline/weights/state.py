@@ -100,7 +100,7 @@ def find_state(content: Any, source: str, own: str) -> State:
         entries = ", ".join(map(_word, list(inner)[:8])) if inner else type(content).__name__
         if isinstance(content, list | tuple):
             held = ", ".join(dict.fromkeys(type(each).__name__ for each in content)) or "nothing"
-            entries = f"a {entries} of {len(content)}, of {held}"
+            entries = f"a {type(content).__name__} of {len(content)}, of {held}"
         raise UserError(f"{source}: holds no tensors, expected a state dict, but has {entries}")
     tensors, wrappers = _unwrapped(found, source)
     if wrappers:

@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.ovseg.inputs import as_names
 from pipeline.params import Params, load_all
 from tests.properties.inputs import BYTES, DEEP, JSON, QUICK, answer, mutated, swapped
-from tests.toy import PARAMS
+from tests.shipped import PARAMS
 
 FILES = ["a.jpg", "sub/b.png", "c d.jpg", "\u00e9.jpg"]
 MARKS = ["0", "1:", "[0]", "a)", "-", "*", "#", "//", "|", "->", "n02084071", "<b>", "**", "'", '"',
