@@ -24,7 +24,8 @@ _NUMBERED = [
     for pattern in (
         rf"{_WORD}#?(?:\d+\.)*\d+\s*(?:[-=~]*[>→⇒]|[:=,](?!\d)|[;|)\t]|\.(?!\d))\s*{_NAME}",
         rf"{_WORD}#?\d+\s+[-–—]+\s+{_NAME}",
-        rf"[\[({{<]\s*{_WORD}(?:\d+|[a-z]|[ivx]+)\s*[\])}}>]\s*[:=.,-]?\s*{_NAME}",
+        rf"[\[({{<]\s*{_WORD}\d+\s*[\])}}>]\s*[:=.,-]?\s*{_NAME}",
+        rf"[\[(](?:[a-z]|[ivx]+)[\])]\s*{_NAME}",
         rf"#\s?\d+\s+{_NAME}",
         rf"(?:[a-z]|[ivx]+)\)\s*{_NAME}",
         rf"[\u2460-\u24ff\u2776-\u2793]\s*{_NAME}",

@@ -81,6 +81,8 @@ from tests.data.folders import samples
         ("cat\n---\ndog", "classes.txt:2: '---' is made of signs and no name; remove it"),
         ("**cat**\ndog", "is markup; write 'cat'"),
         ("`cat`\ndog", "is markup; write 'cat'"),
+        ("<b>cat</b>\n<i>dog</i>", "txt:1: '<b>cat</b>' is markup; write 'cat'"),
+        ("(a) cat\n[b] dog", "txt:2: '.b. dog' has a number, .*; write 'dog'"),
         ("<ul>\n<li>cat</li>", "classes.txt:2: '<li>cat</li>' is markup; write 'cat'"),
         ("1. [cat](cat.html)\n2. [dog](dog.html)", "write 'cat'"),
         ("* cat\n+ dog", "'[+] dog' has a bullet; write 'dog'"),
