@@ -97,7 +97,7 @@ def ask(tmp_path_factory):
 
 
 WAY = next(iter(MODES))
-MARKUP = ["<img src=x onerror=alert(1)>", "<b>bold</b>", "a|b", "**x**", "$\\frac{1}{2}$"]
+MARKUP = ["a <img src=x onerror=alert(1)>", "a <b>bold</b>", "**x** y", "x `y`", "$\\frac{1}{2}$"]
 
 
 @needs_gradio
@@ -147,8 +147,11 @@ def test_names_with_markup_are_text_in_the_table(ask):
     [
         ({"names": "cat", "picture": None}, "no picture yet: drop one into the box"),
         ({"names": " , "}, "class names"),
-        ({"names": "<b>, <b>"}, "class names given twice: &lt;b&gt;; name each class once"),
-        ({"names": "cat\x1b[31m, cat\x1b[31m"}, "given twice: cat [31m; name"),
+        ({"names": "x<b>, x<b>"}, "class names given twice: x&lt;b&gt;; name each class once"),
+        ({"names": "<b>bold</b>"}, "is markup; write &#x27;bold&#x27;"),
+        ({"names": "cat|dog"}, "holds several names; write with commas between: cat, dog"),
+        ({"names": "Cat, cat"}, "reads like"),
+        ({"names": "cat\x1b[31m"}, "a character that cannot be seen (U+001B)"),
         ({"names": "cat\ndog"}, "has line breaks"),
         ({"names": "cat " * 999 + "," + "cat " * 999}, " ..."),
         ({"names": "cat", "weight": 7}, "7"),
@@ -158,7 +161,7 @@ def test_names_with_markup_are_text_in_the_table(ask):
         ({"names": "cat", "way": "<i>"}, "&lt;i&gt;"),
         ({"names": "cat", "picture": __file__}, "test_demo.py: not a readable picture"),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_a_mistake_is_a_sentence_on_the_page_and_a_line_in_the_log(
     ask, caplog, capfd, question, said

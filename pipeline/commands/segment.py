@@ -33,7 +33,8 @@ def segment(
 
     Args:
         picture: an image file of any common format.
-        classes: names separated by commas, such as "saturn V, blossom".
+        classes: names separated by commas, such as "saturn V, blossom"; or a file NAME.txt with
+            one name a line.
         out: folder to write to.
         model: folder that the pipeline wrote (segmenter/, finetune/, base_clip/).
         clip: which CLIP inside it: finetune/second, finetune/first or base_clip.
@@ -57,11 +58,10 @@ def segment(
     from pipeline.data.labels import write_label
     from pipeline.ovseg import OVSeg
     from pipeline.ovseg.free_text import checked_names
-    from pipeline.ovseg.inputs import as_names
     from pipeline.ovseg.panel import Column, save_sheet, sheet
     from pipeline.progress import report
 
-    given = as_names(_text(classes))
+    given = _names(_text(classes))
     checked_names(given)
     image = read_image(picture)
     loaded = OVSeg.load(
@@ -91,6 +91,16 @@ def segment(
         report(result.resized)
     for name in ("-overlay.png", "-labels.png", "-classes.json"):
         report(str(out / f"{picture.stem}{name}"))
+
+
+def _names(classes: str) -> list[str]:
+    """The names that were typed, or those in the file that was named."""
+    from pipeline.data.own_text import read_classes
+    from pipeline.ovseg.inputs import as_names
+
+    if classes.endswith(".txt") and "," not in classes and Path(classes).is_file():
+        return read_classes(Path(classes))
+    return as_names(classes)
 
 
 def _text(classes: str) -> str:

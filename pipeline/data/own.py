@@ -26,6 +26,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.index import index_picture, read_all
 from pipeline.data.label_values import IGNORE, Occurrences, read_values, value_faults
 from pipeline.data.names import Hints, is_utf8, lookalikes, printable
+from pipeline.data.overview import reasons_line
 from pipeline.data.own_text import CAPTION_LINE, Names, read_all_captions, read_classes, read_names
 from pipeline.errors import MissingFileError, UserError
 from pipeline.records import ImageRecord, Reject
@@ -54,10 +55,9 @@ def read_own(root: str | Path) -> OwnData:
 
     Raises:
         MissingFileError: no images/ or no captions and no masks; says what is expected.
-        UserError: classes.txt is missing beside masks/ or has a wrong line or two names that look
-            the same, captions.json is not
-            COCO captions, no line of the captions is right, or val.txt lists every picture; names
-            every wrong line.
+        UserError: classes.txt is missing beside masks/ or has a wrong line, captions.json is not
+            COCO captions, no line of the captions is right, val.txt lists every picture, or none
+            of the others can be used; names every wrong line.
     """
     root = Path(root)
     if not is_utf8(str(root.absolute())):
@@ -76,9 +76,6 @@ def read_own(root: str | Path) -> OwnData:
     if not captions.texts and not masks:
         _refuse(root, captions.file, rejects)
     classes = read_classes(root / "classes.txt", needed=bool(masks))
-    if twins := lookalikes(classes):
-        shown = "; ".join(" and ".join(map(ascii, group)) for group in twins)
-        raise UserError(f"{root / 'classes.txt'}: names look the same: {shown}; rename all but one")
     held_out = read_names(root / "val.txt", names, rejects)
     if held_out == set(files):
         raise UserError(f"{root / 'val.txt'}: lists every picture, so none is left to learn from")
@@ -129,6 +126,8 @@ def read_own(root: str | Path) -> OwnData:
             "expected some pictures that have a mask, as the evaluation set own is made of them"
         )
         rejects.append(Reject(STAGE, "val.txt", "nothing held out", detail))
+    if not data.train:
+        raise UserError(f"{root}: no picture to learn from can be used: {reasons_line(rejects)}")
     data.rejects = rejects
     return data
 
