@@ -44,6 +44,13 @@ def line_faults(lines: Sequence[str]) -> dict[int, str]:
     return faults
 
 
+def name_fault(name: str) -> str | None:
+    """What is wrong with one name by itself, as a line of a class list would be; None if nothing:
+    a character that cannot be seen, a list, quotes, a bullet, a comment, a comma at its end."""
+    fault = _fault(name, False, ())
+    return f"{name[:_SHOWN]!r} {fault}" if fault else None
+
+
 def text_fault(text: str) -> str | None:
     """What is wrong with a text that should hold names with commas between them, None if nothing
     is seen: it is JSON or another list, it has line breaks, or most names have a number."""

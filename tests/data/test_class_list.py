@@ -43,7 +43,8 @@ from pipeline.world.vocabulary import NOUNS
         ("- cat\n- dog", "has a bullet; write 'dog'"),
         ("# my classes\ncat", "classes.txt:1: .* is a comment"),
         ("cat\ndo\u200bg", "classes.txt:2: .* cannot be seen .U.200B."),
-        ("cat\rdog", "cannot be seen .U.000D."),
+        ("cat\rdog\nsofa", "cannot be seen .U.000D."),
+        ("cat\r1\rdog\r,dog,\r", "classes.txt:4: ',dog,' ends with"),
     ],
 )  # fmt: skip
 def test_what_is_no_list_of_names_is_refused_by_line(tmp_path, text, fault):
@@ -92,7 +93,8 @@ def test_any_bytes_are_names_or_refused_in_words(tmp_path_factory, content):
     except UserError as error:
         assert str(error).startswith(str(path))
     else:
-        lines = content.decode("utf-8-sig").split("\n")[: len(names)]
+        end = "\n" if b"\n" in content.strip() else "\r"
+        lines = content.decode("utf-8-sig").split(end)[: len(names)]
         assert names == [line.strip() for line in lines]
         assert len(set(names)) == len(names) and all(names)
 
