@@ -270,8 +270,10 @@ def _has_deep_colours(image: Image.Image) -> bool:
     return bool(tiles) and ";16" in str(tiles[0].args)
 
 
-def _file(image: Image.Image) -> bytes:
-    """All bytes of the file that a picture not decoded yet is read from."""
+def _file(image: Image.Image) -> str | bytes:
+    """The file that a picture not decoded yet is read from: its path, or else all its bytes."""
+    if image.filename:
+        return image.filename
     at = image.fp.tell()
     image.fp.seek(0)
     data = image.fp.read()
@@ -286,14 +288,15 @@ def _largest(image: Image.Image) -> int:
     return max(highest, default=0)
 
 
-def _deep_colours(file: bytes, image: Image.Image, name: str) -> np.ndarray:
+def _deep_colours(file: str | bytes, image: Image.Image, name: str) -> np.ndarray:
     """Colours of 16 bits that use 14 of them or fewer, as 8 bits, stored way up."""
     if image.width * image.height > DEEP_LIMIT:
         raise UserError(
             f"{name}: {image.width} x {image.height} pixels that use few of their 16 bits, "
             f"{_too_many(DEEP_LIMIT)}, or save it in 8 bits"
         )
-    colours = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
+    data = np.frombuffer(file if isinstance(file, bytes) else Path(file).read_bytes(), np.uint8)
+    colours = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if colours is None or colours.dtype != np.uint16 or colours.ndim != 3:
         raise UserError(
             f"{name}: its colours use few of their 16 bits and cannot be decoded as such: "

@@ -170,7 +170,7 @@ def test_colours_of_few_bits_are_turned_too(tmp_path, orientation, suffix):
 
 
 def _with_orientation(data: bytes, suffix: str, orientation: int) -> bytes:
-    """The file with the orientation as EXIF (PNG), or as a tag (TIFF, of one that is not needed)."""
+    """The file with the orientation as EXIF (PNG), or in place of a TIFF tag not needed."""
     if suffix == ".png":
         exif = Image.Exif()
         exif[ORIENTATION] = orientation
