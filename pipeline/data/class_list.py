@@ -129,6 +129,12 @@ def line_faults(lines: Sequence[str]) -> dict[int, str]:
     return faults
 
 
+def name_fault(name: str) -> str | None:
+    """What is wrong with one name by itself, as a line of a class list would be; None if nothing:
+    a character that cannot be seen, a list, quotes, a bullet, a comment, a comma at its end."""
+    return name_faults([name]).get(1)
+
+
 def text_fault(text: str) -> str | None:
     """What is wrong with a text that should hold names with commas between them, None if nothing
     is seen: it is JSON or another list, has line breaks, names a file, or a name in it is wrong."""

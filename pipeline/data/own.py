@@ -206,14 +206,28 @@ def _stem(name: str) -> str:
 
 def _files(folder: Path, rejects: list[Reject]) -> tuple[list[str], list[str]]:
     """Paths below `folder`, sorted, of pictures and of all other files; links are followed, what
-    the system keeps there (.DS_Store, Thumbs.db) is passed over. A name that is not UTF-8, which
-    no text file can hold, goes to `rejects`."""
-    found = sorted(
-        (Path(below) / name).relative_to(folder).as_posix()
-        for below, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if not name.startswith(".") and name not in _SYSTEM
-    )
+    the system keeps there (.DS_Store, Thumbs.db) is passed over. A link to a folder above itself,
+    which has no end, goes to `rejects`, and so does a name that is not UTF-8, which no text file
+    can hold."""
+    found = []
+    above = {str(folder): [folder.resolve()]}  # by folder as walked: where it and those above lie
+    for below, folders, names in os.walk(folder, followlinks=True):
+        for name in list(folders):
+            path, chain = os.path.join(below, name), above[below]
+            place = Path(path).resolve() if os.path.islink(path) else chain[-1] / name
+            above[path] = [*chain, place]
+            if any(other.is_relative_to(place) for other in chain):
+                folders.remove(name)
+                item = printable(f"{folder.name}/{Path(path).relative_to(folder).as_posix()}")
+                detail = f"leads to {printable(str(place))}, and so into itself; remove it"
+                rejects.append(Reject(STAGE, item, "link to a folder above it", detail))
+        del above[below]
+        found += [
+            (Path(below) / name).relative_to(folder).as_posix()
+            for name in names
+            if not name.startswith(".") and name not in _SYSTEM
+        ]
+    found.sort()
     for name in found:
         if not is_utf8(name):
             item, detail = printable(f"{folder.name}/{name}"), "expected UTF-8; rename it"

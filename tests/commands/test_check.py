@@ -57,6 +57,42 @@ def test_the_name_of_a_root_is_no_markup(tmp_path, monkeypatch, capsys):
     assert "my[/i] [bold]data" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_system_without_utf8_is_served(tmp_path):
+    """LC_ALL=C with UTF-8 mode off: texts are UTF-8 still, and what is printed is escaped."""
+    root = make_own(tmp_path / "own")
+    (root / "classes.txt").write_text("Käfer\nsofa\n", encoding="utf-8")
+    with open(root / "captions.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"image": "Käse.jpg", "caption": "Ein Käse."}\n')
+    save_picture(root / "images" / "über.txt.png", height=6)
+    (root / "images" / "Grüße.pdf").write_bytes(b"x")
+    environment = os.environ | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    environment.pop("PYTHONIOENCODING", None)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pipeline", "check", "--own", str(root)],
+        env=environment,
+        capture_output=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert b"Traceback" not in ran.stderr and b"K\\xe4fer" in ran.stdout, ran
+    assert ran.returncode in (0, 1)
+
+
+def test_a_picture_too_large_has_one_message(tmp_path):
+    """Pillow warned on standard error as well."""
+    from tests.data.test_images import promising
+
+    root = make_own(tmp_path)
+    promising(root / "images" / "d.png", 20_000, 15_000)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pipeline", "check", "--own", str(root)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert "Decompression" not in ran.stderr + ran.stdout
+    assert "20000 x 15000" in ran.stdout + ran.stderr
+
+
 def test_the_command_line_needs_no_torch():
     """`ovseg check` answers in seconds; importing torch alone takes ten on a slow machine."""
     code = "import sys, pipeline.cli, pipeline.data.check; sys.exit('torch' in sys.modules)"
