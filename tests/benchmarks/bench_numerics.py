@@ -10,6 +10,7 @@ evaluation set under --data. float32 is the reference both are compared with.
 import argparse
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -103,7 +104,7 @@ def set_results(data: Path, set_name: str, clip: str, most: int, threshold: floa
     confusions = defaultdict(lambda: empty_confusion(len(eval_set.classes)))
     other, pixels, seconds = defaultdict(int), 0, defaultdict(float)
     for shown in readable_pictures([eval_set], [[each] for each in eval_set.images], [[]]):
-        [truth] = truths
+        [truth] = shown.truths
         reference = {}
         pixels += truth.size
         for precision, model in models.items():

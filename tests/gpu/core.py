@@ -201,9 +201,9 @@ def _regions(on: Setting, clips: list, given: list, image: Tensor, masks: Tensor
             yield close(f"region features, {name}", b, a)
     view = RegionView(threshold=0.4)
     logits = []
-    for clip, text in zip(clips, given, strict=True):
+    for clip, words in zip(clips, given, strict=True):
         [seen] = encode_regions(clip, [(image, masks)], view)
-        logits.append(cosine_logits(seen.features, text))
+        logits.append(cosine_logits(seen.features, words))
     yield close("CLIP's logits of regions", logits[1], logits[0])
 
 
