@@ -141,7 +141,7 @@ def test_no_value_comes_from_a_neutral_module():
 
 
 SHARDED = {
-    "proposals": "pipeline/proposals/collect/collect.py", "nouns": "pipeline/nouns/collect.py",
+    "proposals": "pipeline/proposals/collect.py", "nouns": "pipeline/nouns/collect.py",
     "pairs": "pipeline/pairs/collect.py", "evaluate@world-open": "pipeline/evaluate/count.py",
 }  # fmt: skip
 """Whose code decides whether shards of an earlier run are kept."""

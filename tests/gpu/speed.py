@@ -4,6 +4,7 @@ size with random weights."""
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
