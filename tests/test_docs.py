@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.commands.cli import COMMANDS
+from tests import shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -108,6 +110,18 @@ def test_commands_and_make_targets_exist():
     for name in map(str, (page.relative_to(ROOT) for page in PAGES)):
         used = re.findall(r"(?m)(?:^|`|&& )make ([a-z][\w-]*)", TEXTS[name])
         assert set(used) <= targets, name
+
+
+def test_parameters_named_exist():
+    params = yaml.safe_load(shipped.PARAMS.read_text())
+    sections = "|".join(params)
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for name in set(re.findall(rf"(?:`|-S |, )((?:{sections})\.[\w.]*\w)\b(?<!json)(?<!parquet)(?![*/.])", text)):
+            value = params
+            for part in name.split("."):
+                assert isinstance(value, dict) and part in value, f"{page.name}: {name}"
+                value = value[part]
 
 
 def test_every_page_is_in_the_list():
