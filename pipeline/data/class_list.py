@@ -1,7 +1,7 @@
-"""Lists of class names that are no plain lists: numbered, JSON, all in one line.
+"""Find class lists in the wrong format: numbered, JSON, all in one line.
 
-Read as they stand they would give classes such as "1: cat" or '["cat"', and nothing would fail:
-the words are simply wrong in every prompt. So what looks like another format is refused, line by
+Read as plain lists they would give classes such as "1: cat" or '["cat"', and nothing would fail:
+the words would be wrong in every prompt. So what looks like another format is refused, line by
 line, with what to write instead.
 """
 
@@ -22,14 +22,14 @@ _ENDED = re.compile(r"(?P<name>.*\S)\s*[,;]")
 _BETWEEN = re.compile(r"\s*[,;|\t]\s*")
 _SHOWN = 80
 _DIGITS = 9
-"""Of a number that counts lines, at most: Python converts no endless ones."""
+"""Digits of a line number, at most: Python refuses to convert very long ones."""
 
 
 def line_faults(lines: Sequence[str]) -> dict[int, str]:
-    """What is wrong with lines that should hold one class name each, by line number from 1.
+    """Return what is wrong with lines of one class name each, by line number from 1.
 
-    Empty lines are no fault here. A number is a fault where most lines have it: "16:9 screen" is
-    a name.
+    Empty lines are allowed here. A leading number is a fault if most lines have one: "16:9 screen"
+    is a name.
     """
     stripped = [line.strip() for line in lines]
     filled = [line for line in stripped if line]
@@ -45,8 +45,8 @@ def line_faults(lines: Sequence[str]) -> dict[int, str]:
 
 
 def text_fault(text: str) -> str | None:
-    """What is wrong with a text that should hold names with commas between them, None if nothing
-    is seen: it is JSON or another list, it has line breaks, or most names have a number."""
+    """Return what is wrong with a text of comma-separated names, None if nothing is: it is JSON or
+    another kind of list, it has line breaks, or most names are numbered."""
     text = text.strip()
     instead = "write the names alone, with commas between"
     if (names := _json_names(text)) is not None:
@@ -87,7 +87,7 @@ def _fault(line: str, alone: bool, numbers: Sequence[re.Pattern[str]]) -> str | 
 
 
 def _json_names(text: str) -> list[str] | None:
-    """The names in a JSON list or object, as far as they can be told; None for other text."""
+    """Return the names in a JSON list or object, as far as recognisable; None for other text."""
     if not text.startswith(("[", "{")):
         return None
     try:
@@ -101,8 +101,8 @@ def _json_names(text: str) -> list[str] | None:
 
 
 def _count(lines: Sequence[str], pattern: re.Pattern[str]) -> bool:
-    """Whether the numbers of the lines count from 0 or 1, also with some left out: those of
-    "3 wheeler" do not, nor those of "route 1" and "route 66"."""
+    """Whether the numbers in the lines count up from 0 or 1, gaps allowed. Those of "3 wheeler", or
+    of "route 1" and "route 66", do not."""
     matches = [match for line in lines if (match := pattern.fullmatch(line))]
     if len(lines) < 2 or len(matches) < len(lines):
         return False
@@ -119,7 +119,7 @@ def _name(match: re.Match[str]) -> str:
 
 
 def _hidden(line: str) -> str | None:
-    """The first character that shows nothing, as "U+200B"; joiners inside emoji are none."""
+    """Return the first invisible character, as "U+200B"; joiners inside emoji are allowed."""
     for character in line:
         unseen = unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp")
         if unseen and character not in "\t\u200c\u200d":
