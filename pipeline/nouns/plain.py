@@ -1,8 +1,8 @@
-"""Captions as people and web pages write them, made plain text that a tokenizer can read.
+"""Clean captions from people and web pages, so that a tokenizer can read them.
 
-Captions from the web carry HTML entities and tags, addresses and handles, characters that have no
-width, and typographic quotes. All of that is settled here, once. Every character of the result
-knows which characters of the caption it stands for, so that a word can be quoted as it was written.
+Captions from the web have HTML entities and tags, addresses and handles, zero-width characters and
+typographic quotes. All of this is cleaned here, once. For every character of the result the
+original characters are known, so that a word can be quoted as it was written.
 """
 
 import re
@@ -12,11 +12,11 @@ from html import unescape
 from typing import NamedTuple
 
 _ALREADY = re.compile(r"[A-Za-z\d\s,;!?()-]*+\.?\s*", re.ASCII)
-"""Most captions, in which there is nothing to do."""
+"""Most captions: nothing to clean."""
 _NAMED = r"&(?:amp;)*([a-z][a-z\d]{1,31};|(?:amp|quot|nbsp|lt|gt)\b)"
 _NUMBERED = r"&(?:amp;)*(#(?:\d{1,7}|x[\da-f]{1,6})\b;?)"
 _ENTITY = re.compile(f"{_NAMED}|{_NUMBERED}", re.IGNORECASE)
-"""Also one that was escaped again ("&amp;amp;quot;"), or lost its semicolon where that is clear."""
+"""Includes entities that were escaped again ("&amp;amp;quot;") or that clearly lost a semicolon."""
 _TAGS = (
     "a b big blockquote br center code div em font h1 h2 h3 h4 h5 h6 hr i img li ol p pre small "
     "span strong sub sup table td th tr u ul"
@@ -43,9 +43,9 @@ _QUOTES = {
 _LIKE = str.maketrans(_QUOTES | {"‐": "-", "‑": "-", "‒": "-", "–": "-", "_": " "})
 _CLOCK = re.compile(r"(?<=\w )o(?:' | ')clock\b", re.IGNORECASE)
 _AND = re.compile(r"(?<=\w)(?:\s*'n'\s*|\s+n'\s+)(?=\w)", re.IGNORECASE)
-# NFKC joins an ASCII letter to what follows it only. Sorting the accents of one letter
-# takes it the square of their number, so long runs of marks are parted by the joiner that does
-# nothing ("stream-safe text", Unicode annex 15).
+# NFKC joins an ASCII letter only to what follows it. Sorting the accents of one letter takes
+# quadratic time, so long runs of marks are split by the joiner that has no effect
+# ("stream-safe text", Unicode annex 15).
 _NORMALIZED_ALONE = re.compile(r"[A-Za-z]?[^\x00-\x7f]+")
 _MARKS = re.compile(r"[^\w\s!-~]{30}")
 _JOINER = "\u034f"
@@ -58,7 +58,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f\ufff9-\ufffd]+")
 
 
 class Traced(NamedTuple):
-    """Text, and for each of its characters (start, end) of what it stands for in the caption."""
+    """Text, and for each of its characters the (start, end) that it stands for in the caption."""
 
     text: str
     spans: list[tuple[int, int]]
@@ -73,10 +73,10 @@ class Traced(NamedTuple):
         change: str | Callable[[re.Match[str]], str],
         by_character: bool = False,
     ) -> "Traced":
-        """As `pattern.sub(change, text)`, for a pattern that matches one character at least.
+        """Like `pattern.sub(change, text)`, for a pattern that matches at least one character.
 
-        What is put in stands for all that was there; with `by_character` each character for one,
-        where there are as many.
+        The replacement stands for the whole match; with `by_character`, and if the lengths are
+        equal, each of its characters stands for one.
         """
         parts: list[str] = []
         spans: list[tuple[int, int]] = []
@@ -97,13 +97,13 @@ class Traced(NamedTuple):
 
 
 def plain(caption: str) -> Traced:
-    """The caption without markup, addresses and handles, in plain characters.
+    """Return the caption without markup, addresses and handles, in plain characters.
 
     An entity becomes its character, a tag a blank. An address (web, e-mail, the name of a picture),
-    a handle or a hashtag becomes a full stop, with "see" or "RT" before it: it is no word, and the
-    sentence does not go on across it. "5 o' clock" has an "o'clock". Characters without
-    width vanish, "fire_hydrant" is two words, "fish 'n' chips" has an "and", and NFKC takes care of
-    the rest.
+    a handle or a hashtag becomes a full stop, together with "see" or "RT" before it: it is not a
+    word, and the sentence ends there. "5 o' clock" becomes "o'clock", "fire_hydrant" two words, the
+    "'n'" of "fish 'n' chips" an "and". Zero-width characters are removed, and NFKC normalises the
+    rest.
     """
     text = Traced.of(caption)
     if _ALREADY.fullmatch(caption):

@@ -1,8 +1,8 @@
-"""Captions to words, with NLTK's Treebank-style tokenizer, which needs no downloaded data.
+"""Split captions into words with NLTK's Treebank-style tokenizer, which needs no downloaded data.
 
-It expects one sentence at a time. Captions have one or two and often miss the space between them,
-so full stops are set apart here; abbreviations such as "U.S." or "St." keep theirs. The time taken
-grows with the length of the text and no faster, whatever it holds.
+It expects one sentence at a time. Captions have one or two and often lack the space between them,
+so full stops are separated here; abbreviations such as "U.S." or "St." keep theirs. The time is
+linear in the length of the text, whatever it holds.
 """
 
 import re
@@ -21,7 +21,7 @@ _SENTENCE_END = frozenset(".!?;:\"''``")
 
 
 class Token(NamedTuple):
-    """A word or punctuation mark, and what it stands for: `caption[start:end]`."""
+    """A word or punctuation mark; it stands for `caption[start:end]`."""
 
     text: str
     start: int
@@ -29,7 +29,7 @@ class Token(NamedTuple):
 
 
 def read_tokens(caption: str) -> list[Token]:
-    """The words and punctuation marks of a caption, in order, with their capitals.
+    """Return the words and punctuation marks of a caption, in order, with their capitals.
 
     Deterministic; an empty or blank text gives no tokens.
     """
@@ -37,7 +37,7 @@ def read_tokens(caption: str) -> list[Token]:
     tokens = []
     at = 0
     for token in _TREEBANK.tokenize(text):
-        if token in _QUOTES:  # the tokenizer writes double quotes its own way
+        if token in _QUOTES:  # the tokenizer rewrites double quotes
             at, end = _DOUBLE_QUOTE.search(text, at).span()
         else:
             at = text.index(token, at)
@@ -48,7 +48,7 @@ def read_tokens(caption: str) -> list[Token]:
 
 
 def tokenize(caption: str) -> list[str]:
-    """The texts of `read_tokens`."""
+    """Return the texts of `read_tokens`."""
     return [token.text for token in read_tokens(caption)]
 
 
