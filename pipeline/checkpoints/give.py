@@ -66,7 +66,7 @@ def give_model(
 
 
 def original_layout(segmenter: MaskFormer, clip: MaskClip, classes: int) -> dict[str, Tensor]:
-    """Build the state dict of a released checkpoint, in its order (pipeline/checkpoints/layout.py)."""
+    """Build a released checkpoint's state dict, in its order (pipeline/checkpoints/layout.py)."""
     own = {key: value.detach().cpu().contiguous() for key, value in segmenter.state_dict().items()}
     state = {key: value for key, value in own.items() if not key.startswith("clip_adapter.")}
     state[CLASS_WEIGHTS] = torch.tensor([1.0] * classes + [NO_OBJECT_WEIGHT])
