@@ -1,7 +1,10 @@
-"""README.md, docs/ and docstrings name only what exists: files, links, commands, conventions."""
+"""README.md, docs/, docstrings and comments name only what exists: files, links, commands,
+conventions, parameters."""
 
 import ast
+import io
 import re
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -27,15 +30,21 @@ CONVENTION = re.compile(r"[Cc]onventions? ((?:\d[, ]*(?:and |to )?)+)")
 
 
 def texts() -> dict[str, str]:
-    """Every page, and the docstrings of every module, by name."""
+    """Every page, and the docstrings and comments of every module, by name."""
     found = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
     for module in MODULES:
+        source = module.read_text(encoding="utf-8")
         strings = [
             node.value.value
-            for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+            for node in ast.walk(ast.parse(source))
             if isinstance(node, ast.Expr)
             and isinstance(node.value, ast.Constant)
             and isinstance(node.value.value, str)
+        ]
+        strings += [
+            token.string
+            for token in tokenize.generate_tokens(io.StringIO(source).readline)
+            if token.type == tokenize.COMMENT
         ]
         found[str(module.relative_to(ROOT))] = "\n".join(strings)
     return found
@@ -49,6 +58,15 @@ every_text = pytest.mark.parametrize("name", TEXTS)
 def test_paths_exist(name):
     missing = {path for path in PATH.findall(TEXTS[name]) if not (ROOT / path).exists()}
     assert not missing, f"{name} names what is not there"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_named_by_the_end_of_their_path_exist(module):
+    """`view.py` stands for a module of the same folder, `core/errors.py` for one of that room."""
+    text = TEXTS[str(module.relative_to(ROOT))]
+    for name in set(re.findall(r"(?<![\w./<>*-])([a-z_]\w*(?:/\w+)*\.py)\b", text)):
+        places = (ROOT, ROOT / "pipeline", module.parent)
+        assert any((place / name).is_file() for place in places), name
 
 
 @every_text
