@@ -245,7 +245,8 @@ def _clip(
         raise UserError(f"{source}: {error}") from error
     except Exception as error:  # open_clip may raise anything on an invalid configuration
         raise UserError(f"{source}: describes no CLIP that can be built ({error!r})") from error
-    result.notes += [f"CLIP: {line}" for line in as_one_number(weights) + describe_types(weights)]
+    notes = as_one_number(weights, f"{source}: CLIP") + describe_types(weights)
+    result.notes += [f"CLIP: {line}" for line in notes]
     named = {key: prefix + key for key in weights}
     clip.view = from_json(ClipView, about, str(source))
     unknown = fill(clip.clip, weights, f"{source}: CLIP", named=named, spare=True, most=None)

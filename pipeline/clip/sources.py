@@ -121,7 +121,7 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
     clip = build_from_config(config, *colours, f"{path.name} ({kind})")
     clip.view = from_json(ClipView, described, str(path))
     weights = convert_state_dict(clip.clip, weights)
-    for note in notes + as_one_number(weights) + describe_types(weights):
+    for note in notes + as_one_number(weights, str(path)) + describe_types(weights):
         report(f"base_clip: {note}")
     fill(clip.clip, weights, str(path))
     clip.set_prompts(prompts)

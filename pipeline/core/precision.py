@@ -35,12 +35,21 @@ def in_precision(device: torch.device, precision: Precision) -> AbstractContextM
     return torch.autocast(device.type, dtype=getattr(torch, precision))
 
 
-def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
-    """Autocast to bfloat16 where that is safe and faster (matrix products, convolutions). A device
-    without bfloat16 arithmetic stays at float32, which is reported once."""
-    if enabled and not has_bfloat16(dev):
+def tower_precision(dev: torch.device, bfloat16: bool) -> Precision:
+    """What a `bfloat16` parameter means on a device: bfloat16 where it has that arithmetic, float32
+    elsewhere, which is said once."""
+    if not bfloat16:
+        return "float32"
+    if not has_bfloat16(dev):
         _say_float32(dev)
-        enabled = False
+        return "float32"
+    return "bfloat16"
+
+
+def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
+    """bfloat16 where it is safe and faster (matrix products, convolutions); float32 elsewhere, and
+    everywhere on a device that has no bfloat16 arithmetic, which is said once."""
+    enabled = tower_precision(dev, enabled) == "bfloat16"
     return torch.autocast(dev.type, dtype=torch.bfloat16, enabled=enabled)
 
 

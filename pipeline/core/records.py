@@ -59,12 +59,10 @@ class ImageRecord:
 class ProposalRecord:
     """One class-agnostic mask on an image.
 
-    image_id: see ImageRecord; query: from 0, with masks of the last layer the segmenter's query,
-    with those of all layers the mask's rank, most confident first; height, width: pixels of the
-    mask = of the image; rle: COCO compressed run lengths (column-major); box_xyxy: tight box in
-    pixels, x2 and y2 exclusive; area: foreground pixels, at least 1; mask_score: mean foreground
-    probability inside the mask, 0..1 (of a mask offered at a lower cut, after the logits were
-    raised to it); objectness: 1 - p(no object), 0..1.
+    image_id: see ImageRecord; query: with masks of the last layer the segmenter's query, with those
+    of all layers the rank of the mask, surest first; 0 up; height, width: pixels of the mask = of
+    the image; rle: COCO compressed run lengths (column-major), with at least one pixel. Box and
+    area follow from it (pipeline/data/rle.py).
     """
 
     image_id: int
@@ -72,10 +70,6 @@ class ProposalRecord:
     height: int
     width: int
     rle: bytes
-    box_xyxy: tuple[int, int, int, int]
-    area: int
-    mask_score: float
-    objectness: float
 
 
 @dataclass(frozen=True)
@@ -151,8 +145,7 @@ SCHEMAS: dict[type, pa.Schema] = {
     ),
     ProposalRecord: _schema(
         image_id=pa.int64(), query=pa.int32(), height=pa.int32(), width=pa.int32(),
-        rle=pa.binary(), box_xyxy=_BOX, area=pa.int64(), mask_score=pa.float32(),
-        objectness=pa.float32(),
+        rle=pa.binary(),
     ),
     NounRecord: _schema(
         image_id=pa.int64(), caption_id=pa.int64(), noun=pa.string(), surface=pa.string(),

@@ -37,6 +37,7 @@ class CheckRow:
     ready: bool
     note: str  # why not, or how much of the official set is there
     missing: tuple[Part, ...] = ()
+    broken: bool = False  # something is there, and none of it can be used
 
 
 def check_root(root: str | Path) -> list[CheckRow]:
@@ -142,7 +143,8 @@ def check_own(root: Path) -> Checked:
 
 def read_root(rows: Iterable[CheckRow], root: Path) -> Iterator[Checked]:
     """Read everything under a data root that is ready, as stage `dataset` does, one kind of data
-    after the other. Sets that share their files are read once."""
+    after the other. Sets that share their files are read once; broken ones come with their error.
+    """
     read = set()
     for row in rows:
         benchmark = BENCHMARKS.get(row.name)
@@ -155,6 +157,9 @@ def read_root(rows: Iterable[CheckRow], root: Path) -> Iterator[Checked]:
             except UserError as error:
                 checked.error = str(error)
             yield checked
+        elif row.broken and parts not in read:
+            read.add(parts)
+            yield Checked(row.name, root, error=f"{row.name}: {row.note}")
 
 
 def _read_split(checked: Checked) -> None:
@@ -192,7 +197,8 @@ def _readable(name: str, check: Callable[[], CheckRow]) -> CheckRow:
     try:
         return check()
     except OSError as error:
-        return CheckRow(name, 0, 0, False, f"cannot be read: {error.strerror}: {error.filename}")
+        note = f"cannot be read: {error.strerror}: {error.filename}"
+        return CheckRow(name, 0, 0, False, note, broken=True)
 
 
 def _check_coco(root: Path, split: str) -> CheckRow:
@@ -222,7 +228,7 @@ def _check_benchmark(benchmark: Benchmark, root: Path) -> CheckRow:
     try:
         listing = benchmark.list_pictures(root)
     except (UserError, OSError) as error:
-        return CheckRow(benchmark.name, 0, 0, False, str(error), missing)
+        return CheckRow(benchmark.name, 0, 0, False, str(error), missing, broken=True)
     both = len(listing.complete)
     places = " or ".join(
         f"{part.path}, from {part.source}{too_deep(root, part.path)}" for part in benchmark.parts
@@ -235,6 +241,7 @@ def _check_benchmark(benchmark: Benchmark, root: Path) -> CheckRow:
         not missing and both > 0,
         note,
         missing,
+        broken=bool(not missing and listing.images and listing.labels and not both),
     )
 
 

@@ -11,7 +11,7 @@ protocol (SPNet, ZS3Net). The embedded OpenMoji world is a folder of the same la
 
 from pathlib import Path
 
-from pipeline.core.errors import MissingFileError
+from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.captions import read_captions
 from pipeline.data.coco_json import whole
@@ -19,6 +19,7 @@ from pipeline.data.index import index_picture, read_all
 from pipeline.data.label_values import IGNORE, Occurrences, read_values, value_faults
 from pipeline.data.labels import LabelMap
 from pipeline.data.names import is_utf8, printable
+from pipeline.data.overview import reasons_line
 from pipeline.data.root import too_deep
 
 _SITE = "http://images.cocodataset.org"
@@ -65,7 +66,8 @@ def read_coco(
 
     Raises:
         MissingFileError: no picture folder or captions file; says what is expected and its source.
-        UserError: the captions file is not COCO captions; says which entry is wrong.
+        UserError: the captions file is not COCO captions, or no picture can be used; says what is
+            wrong.
     """
     root, paths = Path(root), coco_paths(root, split)
     if not paths["images"].is_dir():
@@ -115,6 +117,8 @@ def read_coco(
             records.append(record)
             if occurrences is not None and record.label_path in values:
                 occurrences.add(values[record.label_path], label_map)
+    if not records:
+        raise UserError(f"{paths['images']}: no picture can be used: {reasons_line(rejects)}")
     return records, rejects
 
 

@@ -7,8 +7,9 @@ same code.
 Pixel formats, by Pillow's name for the mode, and the value that becomes white (255):
 
     1, L, P, PA       1 bit: 1; gray: 255 (of 2 and 4 bits 3 and 15); the colours of the palette
-    RGB, YCbCr, HSV   255; of 16 bits a channel the upper 8 are kept (by Pillow), also in gray
-                      with alpha
+    RGB, YCbCr, HSV   255; of 16 bits a channel in PNG and TIFF, also in gray with alpha, as for
+                      I;16 below, by the largest value of all colours; elsewhere, and where the
+                      caller's Pillow has decoded the picture already, the upper 8 bits
     LA, RGBA, RGBX    as without alpha: it is dropped, not blended, so that what lies below a
                       transparent pixel shows
     CMYK, LAB         Pillow's conversion; colour profiles of files are not applied
@@ -28,6 +29,10 @@ formats need beside these sets the limits, in million pixels (in brackets the by
 
     PNG, TIFF, BMP, GIF, PPM      200 (7 to 8)      WebP                    100 (15)
     JPEG, MPO, AVIF               150 (9)           JPEG 2000, any other     60 (19)
+
+Colours that use 14 bits or fewer of 16 are decoded once more, which takes 8 bytes more: 100 million
+pixels at most. Icons (ICO, ICNS) are refused: they hold files whose size their
+header does not tell.
 """
 
 import io
@@ -37,6 +42,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
@@ -53,8 +59,12 @@ LIMITS = {
 """Largest number of pixels by Pillow's name for the format. A picture made in memory has no format
 and may have `MAX_PIXELS`."""
 OTHER_LIMIT = 60_000_000
-"""Largest number of pixels of any other format."""
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit; from twice as many on it raises
+"""Most pixels of any other format."""
+DEEP_LIMIT = 100_000_000
+"""Most pixels of a picture whose colours use 14 bits or fewer of 16."""
+Image.MAX_IMAGE_PIXELS = None  # its limit would print a warning before `check_pixels` refuses
+
+_ICONS = ("ICO", "ICNS")
 
 _ORIENTATION = 0x0112
 _PHOTOMETRIC = 262  # of TIFF: 0 means that the least value is white
@@ -64,7 +74,7 @@ _DEPTHS = (8, 10, 12, 14, 16)  # bits in which whole numbers are stored
 _BAND = 2**22  # pixels converted at once
 _DECODE_ERRORS = (
     OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, EOFError,
-    RuntimeError, struct.error, zlib.error, Image.DecompressionBombError,
+    RuntimeError, struct.error, zlib.error, cv2.error,
 )  # fmt: skip
 
 
@@ -138,13 +148,13 @@ def open_picture(
     try:
         with Image.open(path if data is None else io.BytesIO(data)) as image:
             check_pixels(*image.size, str(path), image.format)
+            if image.format in _ICONS:
+                raise UserError(f"{path}: an icon ({image.format}), which is not read; save as PNG")
             yield image
     except UserError:
         raise
     except FileNotFoundError:
         raise MissingFileError(f"{path}: no such {what}") from None
-    except Image.DecompressionBombError:
-        raise UserError(f"{path}: far {_too_many(MAX_PIXELS)}") from None
     except _DECODE_ERRORS as error:
         raise UserError(
             f"{path}: not a readable {what} ({error}); put a whole one there"
@@ -166,6 +176,7 @@ def _too_many(limit: int, kind: str = "") -> str:
 
 def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
     is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
+    file = _file(image) if _has_deep_colours(image) else None
     if not is_tiff:  # asking a PNG for its orientation decodes it, and must not swallow damage
         image.load()
     orientation = _orientation(image)
@@ -181,6 +192,9 @@ def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
     if stored.shape[:2] != (image.height, image.width):
         raise UserError(f"{name}: is {image.width} x {image.height}, not as its header says")
     white = _white(image, name) if image.mode[0] in "IF" else None
+    if file is not None and _largest(image) < 2 ** (_DEPTHS[-2] - 8):
+        stored[:] = _deep_colours(file, image, name)
+        return pixels
     for rows, band in _bands(image):
         colours = _to_rgb(band, white)
         stored[rows] = 255 - colours if negative else colours  # Pillow turns 8 bits over by itself
@@ -246,6 +260,56 @@ def _white(image: Image.Image, name: str) -> float:
     raise UserError(
         f"{name}: holds values {low:g}..{high:g}, expected {expected}: save it in 8 bits"
     )
+
+
+def _has_deep_colours(image: Image.Image) -> bool:
+    """Whether Pillow is going to keep the upper 8 of 16 bits of a PNG's or TIFF's colours."""
+    tiles = getattr(image, "tile", None)  # empty once decoded
+    if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA", "RGBX", "LA"):
+        return False
+    return bool(tiles) and ";16" in str(tiles[0].args)
+
+
+def _file(image: Image.Image) -> str | bytes:
+    """The file that a picture not decoded yet is read from: its path, or else all its bytes."""
+    if image.filename:
+        return image.filename
+    at = image.fp.tell()
+    image.fp.seek(0)
+    data = image.fp.read()
+    image.fp.seek(at)
+    return data
+
+
+def _largest(image: Image.Image) -> int:
+    """The largest 8-bit value of the colours, alpha apart."""
+    colours = 1 if image.mode == "LA" else 3
+    highest = [high for _, band in _bands(image) for _, high in band.getextrema()[:colours]]
+    return max(highest, default=0)
+
+
+def _deep_colours(file: str | bytes, image: Image.Image, name: str) -> np.ndarray:
+    """Colours of 16 bits that use 14 of them or fewer, as 8 bits, stored way up."""
+    if image.width * image.height > DEEP_LIMIT:
+        raise UserError(
+            f"{name}: {image.width} x {image.height} pixels that use few of their 16 bits, "
+            f"{_too_many(DEEP_LIMIT)}, or save it in 8 bits"
+        )
+    data = np.frombuffer(file if isinstance(file, bytes) else Path(file).read_bytes(), np.uint8)
+    colours = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if colours is None or colours.dtype != np.uint16 or colours.ndim != 3:
+        raise UserError(
+            f"{name}: its colours use few of their 16 bits and cannot be decoded as such: "
+            "save it in 8 bits"
+        )
+    high = max(int(colours[..., channel].max(initial=0)) for channel in range(3))
+    white = next(2**bits - 1 for bits in _DEPTHS if high < 2**bits)
+    rgb = np.empty((*colours.shape[:2], 3), np.uint8)
+    rows = max(1, _BAND // max(image.width, 1))
+    for top in range(0, len(rgb), rows):
+        band = colours[top : top + rows, :, 2::-1].astype(np.float32) * 255 / white
+        rgb[top : top + rows] = np.rint(band)
+    return rgb
 
 
 def _to_rgb(band: Image.Image, white: float | None) -> np.ndarray:

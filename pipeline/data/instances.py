@@ -4,10 +4,10 @@
      "annotations": [{"image_id": 2, "category_id": 17, "iscrowd": 0, "segmentation": ...}]}
 
 For measuring only; crowds are left out. A segmentation is a list of polygons [x, y, x, y, ...] in
-pixels (a single polygon is accepted too), or run lengths {"size": [height, width], "counts": ...},
-column by column, as a list of numbers or as pycocotools' text. pycocotools checks none of this:
-if run lengths do not fill their picture it returns uninitialised memory. So everything is checked
-here, once, when the file is read.
+pixels (one polygon alone is taken too), or run lengths {"size": [height, width], "counts": ...},
+column by column, as a list of numbers or as pycocotools' text. pycocotools checks none of it and
+reads run lengths that do not fill their picture as memory that was never set, so all of it is
+checked here, once, when the file is read. An object covers at least one pixel of its picture.
 """
 
 import math
@@ -22,6 +22,7 @@ from pycocotools import mask as coco_mask
 from pipeline.core.errors import UserError
 from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.coco_json import Fault, crowd, is_text, numbers, read_document, wrong_entry
+from pipeline.data.names import visible
 from pipeline.data.rle import run_lengths
 
 ANNOTATIONS = ("annotations/instances_all_val2017.json", "annotations/instances_val2017.json")
@@ -46,8 +47,9 @@ def object_faults(truth: "TrueMasks", records: Sequence[ImageRecord], stage: str
 class TrueMasks:
     """Category names and masks of the pictures in a COCO instances file.
 
-    names: category name by id; rejects: the entries left out, by file and place in it (crowds are
-    no rejects). MissingFileError or UserError if the file is missing or not COCO instances.
+    names: category name by id; rejects: the entries left out, by file and place in it; crowds are
+    none. MissingFileError or UserError when the file is not there, is no COCO instances file, or
+    none of its objects can be used.
     """
 
     def __init__(self, path: Path, stage: str = "segmenter") -> None:
@@ -65,6 +67,12 @@ class TrueMasks:
             for index, entry in enumerate(entries):
                 if fault := add(entry):
                     self.rejects.append(Reject(stage, f'{path.name} "{key}"[{index}]', *fault))
+        if self.rejects and entries and not self._entries:
+            first = self.rejects[0]
+            raise UserError(
+                f"{path.parent / first.item}: {first.reason}; {first.detail} (and no object in the "
+                f"file can be used: {len(self.rejects)} faults); mend the file or remove it"
+            )
 
     def __len__(self) -> int:
         """Number of usable objects."""
@@ -104,8 +112,8 @@ class TrueMasks:
     def _add_category(self, entry: Any) -> Fault | None:
         found = numbers(entry, "id")
         name = entry.get("name") if isinstance(entry, dict) else None
-        if found is None or not is_text(name) or not name.strip():
-            return wrong_entry(entry, "id, name (a text)")
+        if found is None or not is_text(name) or not visible(name).strip():
+            return wrong_entry(entry, "id, name (a text that can be seen)")
         if found[0] in self.names:
             detail = f"id {found[0]} is already that of {self.names[found[0]]!r}"
             return "two categories of one id", detail
@@ -133,10 +141,10 @@ class TrueMasks:
         many = crowd(entry)
         if many is None:
             return wrong_entry({"iscrowd": entry["iscrowd"]}, "iscrowd 0 or 1")
-        if many:
-            return None
         if image_id not in self._sizes:
             return "object without image", f"image {image_id} is not in the file's images"
+        if many:
+            return None
         if category not in self.names:
             detail = f"category {category} is not in the file's categories, or has no name there"
             return "unknown category", f"{detail} (image {image_id})"
@@ -155,9 +163,18 @@ def segmentation_fault(segmentation: Any, hw: tuple[int, int]) -> str | None:
     if not isinstance(segmentation, list) or not segmentation:
         found = "none" if segmentation is None or segmentation == [] else repr(segmentation)[:80]
         return f"found {found}; expected polygons or run lengths"
-    for polygon in _polygons(segmentation):
+    polygons = _polygons(segmentation)
+    for polygon in polygons:
         if fault := _polygon_fault(polygon, max(hw)):
             return fault
+    least, most = min(map(min, polygons)), max(map(max, polygons))
+    if 0 <= least and most <= 1 < max(hw):
+        return (
+            f"found polygons from {least} to {most}, as shares of the picture; expected x and y in "
+            "pixels"
+        )
+    if not coco_mask.area(_rle(polygons, hw)):
+        return f"found polygons that cover no pixel: {repr(segmentation)[:80]}"
     return None
 
 
@@ -192,6 +209,8 @@ def _run_fault(segmentation: dict, hw: tuple[int, int]) -> str | None:
         return f"found counts {found}; expected whole numbers from 0 up, or pycocotools' text"
     if runs.sum() != hw[0] * hw[1]:
         return f"found counts of {runs.sum()} pixels in all; expected {hw[1]} x {hw[0]}"
+    if not runs[1::2].any():
+        return "found run lengths that cover no pixel"
     return None
 
 
@@ -205,11 +224,15 @@ def _polygons(segmentation: list) -> list:
     return [segmentation] if alone else segmentation
 
 
+def _rle(polygons: list, hw: tuple[int, int]) -> dict:
+    """Polygons without fault, taken together -> run lengths of pycocotools."""
+    return coco_mask.merge(coco_mask.frPyObjects(polygons, *hw))
+
+
 def _mask(segmentation: Any, hw: tuple[int, int]) -> np.ndarray:
     """Decode a valid segmentation to (H,W) bool."""
     if isinstance(segmentation, list):
-        rles = coco_mask.frPyObjects(_polygons(segmentation), *hw)
-        return coco_mask.decode(coco_mask.merge(rles)).astype(bool)
+        return coco_mask.decode(_rle(_polygons(segmentation), hw)).astype(bool)
     runs = run_lengths(segmentation["counts"])
     inside = np.arange(len(runs)) % 2 == 1
     return np.repeat(inside, runs).reshape(hw, order="F")

@@ -84,6 +84,18 @@ def faults(rejects: Iterable[Reject]) -> list[Reject]:
     return [reject for reject in rejects if reject.reason not in GAPS]
 
 
+def reasons_line(rejects: Sequence[Reject]) -> str:
+    """Why nothing is left of a set: of each reason the first reject, and how many there are."""
+    counts = Counter(reject.reason for reject in rejects)
+    first = {reject.reason: reject for reject in reversed(rejects)}
+    lines = [
+        f"{reason}: {number:,}, such as {first[reason].item}"
+        + f" ({first[reason].detail})" * bool(first[reason].detail)
+        for reason, number in counts.most_common(3)
+    ]
+    return "; ".join(lines) or "none is there"
+
+
 def gap_line(rejects: Iterable[Reject]) -> str:
     """Say what a download lacks, by reason; empty if nothing."""
     counts = Counter(reject.reason for reject in rejects if reject.reason in GAPS)

@@ -28,6 +28,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.index import index_picture, read_all
 from pipeline.data.label_values import IGNORE, Occurrences, read_values, value_faults
 from pipeline.data.names import Hints, is_utf8, lookalikes, printable
+from pipeline.data.overview import reasons_line
 from pipeline.data.own_text import CAPTION_LINE, Names, read_all_captions, read_classes, read_names
 
 STAGE = "dataset"
@@ -53,10 +54,10 @@ def read_own(root: str | Path) -> OwnData:
     """Read and check a folder as described above, decoding label maps and pictures.
 
     Raises:
-        MissingFileError: no images/, or neither captions nor masks; says what is expected.
-        UserError: classes.txt is missing beside masks/, has a wrong line or two names that look the
-            same; captions.json is not COCO captions; no line of the captions is valid; or val.txt
-            lists every picture. Names every wrong line.
+        MissingFileError: no images/ or no captions and no masks; says what is expected.
+        UserError: classes.txt is missing beside masks/ or has a wrong line, captions.json is not
+            COCO captions, no line of the captions is right, val.txt lists every picture, or none
+            of the others can be used; names every wrong line.
     """
     root = Path(root)
     if not is_utf8(str(root.absolute())):
@@ -75,9 +76,6 @@ def read_own(root: str | Path) -> OwnData:
     if not captions.texts and not masks:
         _refuse(root, captions.file, rejects)
     classes = read_classes(root / "classes.txt", needed=bool(masks))
-    if twins := lookalikes(classes):
-        shown = "; ".join(" and ".join(map(ascii, group)) for group in twins)
-        raise UserError(f"{root / 'classes.txt'}: names look the same: {shown}; rename all but one")
     held_out = read_names(root / "val.txt", names, rejects)
     if held_out == set(files):
         raise UserError(f"{root / 'val.txt'}: lists every picture, so none is left to learn from")
@@ -128,6 +126,8 @@ def read_own(root: str | Path) -> OwnData:
             "expected some pictures that have a mask, as the evaluation set own is made of them"
         )
         rejects.append(Reject(STAGE, "val.txt", "nothing held out", detail))
+    if not data.train:
+        raise UserError(f"{root}: no picture to learn from can be used: {reasons_line(rejects)}")
     data.rejects = rejects
     return data
 
@@ -205,15 +205,29 @@ def _stem(name: str) -> str:
 
 
 def _files(folder: Path, rejects: list[Reject]) -> tuple[list[str], list[str]]:
-    """Return the sorted paths below `folder` of pictures and of all other files. Follows links and
-    skips system files (.DS_Store, Thumbs.db). Names that are not UTF-8, which no text file can
-    hold, go to `rejects`."""
-    found = sorted(
-        (Path(below) / name).relative_to(folder).as_posix()
-        for below, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if not name.startswith(".") and name not in _SYSTEM
-    )
+    """Paths below `folder`, sorted, of pictures and of all other files; links are followed, what
+    the system keeps there (.DS_Store, Thumbs.db) is passed over. A link to a folder above itself,
+    which has no end, goes to `rejects`, and so does a name that is not UTF-8, which no text file
+    can hold."""
+    found = []
+    above = {str(folder): [folder.resolve()]}  # by folder as walked: where it and those above lie
+    for below, folders, names in os.walk(folder, followlinks=True):
+        for name in list(folders):
+            path, chain = os.path.join(below, name), above[below]
+            place = Path(path).resolve() if os.path.islink(path) else chain[-1] / name
+            above[path] = [*chain, place]
+            if any(other.is_relative_to(place) for other in chain):
+                folders.remove(name)
+                item = printable(f"{folder.name}/{Path(path).relative_to(folder).as_posix()}")
+                detail = f"leads to {printable(str(place))}, and so into itself; remove it"
+                rejects.append(Reject(STAGE, item, "link to a folder above it", detail))
+        del above[below]
+        found += [
+            (Path(below) / name).relative_to(folder).as_posix()
+            for name in names
+            if not name.startswith(".") and name not in _SYSTEM
+        ]
+    found.sort()
     for name in found:
         if not is_utf8(name):
             item, detail = printable(f"{folder.name}/{name}"), "expected UTF-8; rename it"

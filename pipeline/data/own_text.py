@@ -3,8 +3,10 @@
 Only line ends separate lines: str.splitlines would also split a caption at a form feed.
 """
 
+import codecs
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +21,14 @@ from pipeline.data.names import Hints
 STAGE = "dataset"
 CAPTION_LINE = '{"image": "x.jpg", "caption": "A dog on a sofa."}'
 SHOWN_FAULTS = 10
+SHOWN_KEYS = 3
 MOST_CLASSES = 255  # label maps are 8-bit, 255 is the ignore label
+_OTHER_ENCODINGS = {
+    codecs.BOM_UTF32_LE: "UTF-32",  # before UTF-16, whose mark it starts with
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 
 
 class Names:
@@ -160,23 +169,29 @@ def _from_lines(path: Path, names: Names, rejects: list[Reject]) -> Captions:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build a JSON object from its pairs; ValueError on a duplicate key."""
-    keys = [key for key, _ in pairs]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise UserError(f"key {', '.join(map(repr, twice))} twice")
+    """A JSON object in which no key stands twice."""
+    counts = Counter(key for key, _ in pairs)
+    if twice := sorted(key for key, count in counts.items() if count > 1):
+        more = f" and {len(twice) - SHOWN_KEYS} more" if len(twice) > SHOWN_KEYS else ""
+        raise UserError(
+            f"key {', '.join(repr(key[:80]) for key in twice[:SHOWN_KEYS])}{more} twice"
+        )
     return dict(pairs)
 
 
 def _lines(path: Path, rejects: list[Reject]) -> list[str]:
     """Read the lines of a text file, without a byte order mark and without empty lines at the end.
 
-    A line that is not UTF-8 goes to `rejects` and is empty in the result. UserError for UTF-16.
+    Lines end as on Linux, Windows or, where no line does so, old Macs (CR). A line that is not
+    UTF-8 goes to `rejects` and is empty in the result. UserError for UTF-16 and UTF-32.
     """
     content = path.read_bytes()
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UserError(f"{path}: UTF-16 and not UTF-8 text; save it as UTF-8")
+    for start, encoding in _OTHER_ENCODINGS.items():
+        if content.startswith(start):
+            raise UserError(f"{path}: {encoding} and not UTF-8 text; save it as UTF-8")
     lines = []
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").rstrip().split(b"\n"), 1):
+    content = content.removeprefix(codecs.BOM_UTF8).rstrip()
+    for number, line in enumerate(content.split(b"\n" if b"\n" in content else b"\r"), 1):
         try:
             lines.append(line.decode())
         except UnicodeDecodeError as error:

@@ -22,6 +22,9 @@ _AFTER_SINGLE_NOUN = frozenset({"inside", "outside", "next"})
 _PRONOUNS = frozenset({"that", "who", "which", "he", "she", "it", "they", "we", "can", "will"})
 _PLAYED = frozenset({"play", "plays", "playing", "played", "of", "professional"})
 _BALL_SPORTS = frozenset({"baseball", "basketball", "football", "volleyball"})
+_NEARBY = 50
+"""Words before and after that say how a caption is written: most are shorter, and a text of 100,000
+words is not read anew for each of them."""
 _TOWARDS_CAMERA = frozenset(
     {"at", "for", "toward", "towards", "into", "facing", "with", "to", "off"}
 )
@@ -86,7 +89,8 @@ def is_proper_name(tokens: list[str], index: int, lexicon: Lexicon) -> bool:
         return False
     if token.isupper() or (len(token) > 2 and token.removesuffix("s").isupper()):
         return False
-    words = [other for other in tokens if other.isalpha()]
+    nearby = tokens[max(0, index - _NEARBY) : index + _NEARBY]
+    words = [other for other in nearby if other.isalpha()]
     if sum(other[0].isupper() for other in words) > len(words) / 2:
         return False
     return singular(token.lower()) not in lexicon.sure_nouns
@@ -124,7 +128,9 @@ def _is_contraction(words: list[str], index: int, lexicon: Lexicon) -> bool:
         return True
     if not word.endswith("in") or words[index + 1 : index + 2] != ["'"]:
         return False
-    quoted = [before for before, mark in pairwise(words[:index]) if mark == "'"]
+    quoted = [
+        before for before, mark in pairwise(words[max(0, index - _NEARBY) : index]) if mark == "'"
+    ]
     return all(before.endswith("in") for before in quoted) and words[0] != "'"
 
 
@@ -145,7 +151,7 @@ def _has_determiner(tags: list[str], index: int) -> bool:
 
 def _describes(tags: list[str], index: int) -> bool:
     """Whether another noun follows, adjectives between: "a male tennis player"."""
-    rest = iter(tags[index + 1 :])
+    rest = iter(tags[index + 1 : index + _NEARBY])
     following = next((tag for tag in rest if not tag.startswith("JJ")), "")
     return following.startswith("NN")
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pipeline.core.errors import UserError
 from pipeline.core.progress import track
@@ -42,7 +41,6 @@ class Measure:
 @torch.inference_mode()
 def measure_recall(
     segmenter: MaskFormer,
-    text_features: Tensor,
     root: Path,
     records: Sequence[ImageRecord],
     truth: TrueMasks,
@@ -70,7 +68,7 @@ def measure_recall(
                 continue
             images.append(at_test_size(image, how.short_side, how.long_side))
             wanted.append(masks)
-        proposed = propose(segmenter, images, text_features, choice=choice)
+        proposed = propose(segmenter, images, choice=choice)
         for found, masks in zip(proposed, wanted, strict=True):
             proposals = (found.masks > how.mask_threshold).cpu().numpy()
             truths = _resized(list(masks.values()), proposals.shape[1:])

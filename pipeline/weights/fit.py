@@ -1,5 +1,6 @@
 """Load weights into a model strictly: every difference is an error that names it."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -10,7 +11,11 @@ from pipeline.core.errors import UserError
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """Types of stored weights that can be loaded."""
 ONE_NUMBER = ("logit_scale", "logit_bias")
-"""Scalar weights of a CLIP, which some files store as a tensor (1,)."""
+"""Weights of a CLIP that are one number, in some files as a tensor (1,)."""
+SCALE = "logit_scale"
+MOST_LOG, LEAST_FACTOR, MOST_FACTOR = 7.0, 10.0, 1000.0
+"""A scale up to MOST_LOG is the logarithm of a factor of at most 1,097; one from LEAST_FACTOR on
+would be that of 22,026 and more, which no CLIP has, so it is the factor itself."""
 
 
 def describe_types(weights: Mapping[str, Tensor]) -> list[str]:
@@ -20,13 +25,29 @@ def describe_types(weights: Mapping[str, Tensor]) -> list[str]:
     return [f"weights stored as {', '.join(names)} are kept as float32"] if names else []
 
 
-def as_one_number(weights: dict[str, Tensor]) -> list[str]:
-    """Reshape scalar weights to (), in place; return a note for each that was changed."""
+def as_one_number(weights: dict[str, Tensor], source: str) -> list[str]:
+    """Give the weights of one number their shape (), and a scale that is stored as the factor its
+    logarithm; a line for people where that was needed. UserError, naming `source`, for a scale
+    that is neither."""
     notes = []
     for key in ONE_NUMBER:
         if key in weights and weights[key].ndim and weights[key].numel() == 1:
             notes.append(f"{key} is {tuple(weights[key].shape)}, read as the one number it holds")
             weights[key] = weights[key].reshape(())
+    scale = weights.get(SCALE)
+    if scale is None or scale.ndim or scale.dtype not in FLOATS or not scale.isfinite():
+        return notes  # `fill` says what is wrong with it
+    value = scale.item()
+    if LEAST_FACTOR <= value <= MOST_FACTOR:
+        log = math.log(value)
+        notes.append(f"{SCALE} is {value:g}, the factor itself, read as its logarithm {log:.4f}")
+        weights[SCALE] = torch.tensor(log)
+    elif not 0 <= value <= MOST_LOG:
+        raise UserError(
+            f"{source}: {SCALE} is {value:g}; expected the logarithm of the factor on similarities "
+            f"(0 to {MOST_LOG:g}, CLIP's is log(100) = 4.6052), or the factor itself "
+            f"({LEAST_FACTOR:g} to {MOST_FACTOR:g}): store one of them"
+        )
     return notes
 
 

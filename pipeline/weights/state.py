@@ -37,6 +37,10 @@ OTHER_ENTRIES = (
 DEEPEST = 3
 """Depth of nested entries that is searched."""
 MOST_MODULES = 10_000
+_MOST_PLACES = 10
+"""Entries one in another, before one must hold itself."""
+_NAMED = (dict, Inert, list, tuple)
+"""What in a list may hold tensors by name, or a list that does."""
 ANYWHERE = {
     "_orig_mod.": "torch.compile",
     "_fsdp_wrapped_module.": "FSDP",
@@ -72,7 +76,7 @@ def find_state(content: Any, source: str, own: str) -> State:
     if isinstance(content, Inert) and _module_state(content):
         notes.append(f"the file holds a whole {content.kind}; only its weights are taken")
     inner = mapping(content)
-    while (name := _container(inner, source)) is not None:
+    while len(place) < _MOST_PLACES and (name := _container(inner, source)) is not None:
         above = "/".join(place) + "/" if place else ""
         others += [above + _word(key) for key in inner if key not in (name, own)]
         place.append(name)
@@ -94,6 +98,9 @@ def find_state(content: Any, source: str, own: str) -> State:
             others.append(_word(key))
     if not found:
         entries = ", ".join(map(_word, list(inner)[:8])) if inner else type(content).__name__
+        if isinstance(content, list | tuple):
+            held = ", ".join(dict.fromkeys(type(each).__name__ for each in content)) or "nothing"
+            entries = f"a {type(content).__name__} of {len(content)}, of {held}"
         raise UserError(f"{source}: holds no tensors, expected a state dict, but has {entries}")
     tensors, wrappers = _unwrapped(found, source)
     if wrappers:
@@ -113,10 +120,13 @@ def as_tensor(value: Any) -> Tensor | None:
 
 
 def mapping(value: Any) -> Mapping[Any, Any]:
-    """Return what an entry holds by name: a dict, a dict-like object of the file, or the state dict
-    of a whole module; {} for anything else."""
+    """What an entry holds by name: a dict, a dict-like object of the file, the state dict of a
+    whole module, or a list or tuple with one of these, by "[0]", "[1]" ... Empty for anything else.
+    """
     if isinstance(value, Inert):
         return _module_state(value) or value.entries or value.attributes
+    if isinstance(value, list | tuple) and any(isinstance(v, _NAMED) for v in value):
+        return {f"[{i}]": each for i, each in enumerate(value) if not _is_tensor(each)}
     return value if isinstance(value, dict) else {}
 
 

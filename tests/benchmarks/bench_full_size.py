@@ -27,6 +27,7 @@ from pipeline.clip.sources import model_config
 from pipeline.clip.store import build_from_config
 from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.tower import MaskClip
+from pipeline.clip.view import RegionView
 from pipeline.core.precision import math_attention, seed_everything
 from pipeline.data.classes import load_class_list
 from pipeline.finetune import optimiser as clip_optimiser
@@ -34,11 +35,11 @@ from pipeline.finetune.losses import contrastive_loss
 from pipeline.maskformer.config import ResNetConfig, SegmenterConfig, SwinConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.semantic import label_map
 from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.matcher import LossWeights, Target
 from pipeline.segmenter.optimiser import adamw
+from tests.ovseg.tiny import look
 
 MODELS = {
     "r101c-vitb16": (ResNetConfig(), "ViT-B-16-quickgelu", 512),
@@ -71,7 +72,7 @@ def bench(name: str, templates: tuple[str, ...]) -> dict[str, dict[str, float]]:
     timed("train CLIP, 1 step", lambda: _train_clip(clip))
     names = load_class_list("ade847").names
     assert len(names) == CLASSES
-    everything = RegionStyle(threshold=1e-6)  # every mask is valid
+    everything = RegionView(threshold=1e-6)  # every mask is valid
     model = OVSeg(segmenter, clip, style=everything, templates=templates)
     timed(f"text of {CLASSES} classes", lambda: model._clip_text(names))
     image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
@@ -88,7 +89,7 @@ def _build(backbone, clip_name: str) -> tuple[MaskFormer, MaskClip]:
 
 
 def _segment(model: OVSeg, image: np.ndarray, names: list[str]) -> torch.Tensor:
-    evidence = model.look(image, names)
+    evidence = look(model, image, names)
     assert evidence.valid.all()
     return label_map(*model.combine(evidence, "ensemble", len(names)), image.shape[:2])
 

@@ -17,6 +17,7 @@ from pipeline.data.index import decoded_size, read_all
 from pipeline.data.label_values import Occurrences, read_values, value_faults
 from pipeline.data.labels import LabelMap
 from pipeline.data.names import is_utf8, printable
+from pipeline.data.overview import reasons_line
 from pipeline.data.root import data_root, written_root
 from pipeline.data.sets import EvalImage, EvalSet, save_eval_set
 
@@ -63,8 +64,7 @@ def build_benchmark(
             benchmark, label_root or folder, images, classes.label_map, rejects, occurrences
         )
     if not images:
-        reasons = sorted({f"{r.reason} ({r.detail})" for r in rejects})[:3]
-        raise UserError(f"{name}: no usable picture under {root}: {'; '.join(reasons)}")
+        raise UserError(f"{name}: no usable picture under {root}: {reasons_line(rejects)}")
     eval_set = EvalSet(
         name=name,
         root=folder,

@@ -50,8 +50,9 @@ def list_stuff(root: Path) -> Listing:
 def list_panoptic(root: Path) -> Listing:
     """The same pictures with their segments: (id, category, is crowd) as extra.
 
-    An entry with a wrong segment is left out as a whole, since a map of its other segments would
-    show the rest as unlabelled. UserError if the JSON exists but is broken or has no valid entry.
+    An entry with a wrong segment is left out as a whole, since a map of what remains would call the
+    rest unlabelled. UserError when the JSON is there but broken, none of its entries is right, or
+    none is of a segment map that is there.
     """
     pictures = files_by_stem(root, "coco/val2017", ".jpg")
     path = root / PANOPTIC_JSON
@@ -73,6 +74,9 @@ def list_panoptic(root: Path) -> Listing:
     for folder in PANOPTIC_FOLDERS:
         found = found or files_by_stem(root, folder, ".png")
     labels = {name: file for name, file in found.items() if name in extra}
+    if found and not labels:
+        what = f"{len(extra):,} entries, none" if extra else "no entry"
+        raise UserError(f"{path}: {what} for the segment maps there, such as {min(found.values())}")
     return Listing(pictures, labels, extra, tuple(rejects))
 
 
