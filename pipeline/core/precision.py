@@ -47,8 +47,8 @@ def tower_precision(dev: torch.device, bfloat16: bool) -> Precision:
 
 
 def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
-    """bfloat16 where it is safe and faster (matrix products, convolutions); float32 elsewhere, and
-    everywhere on a device that has no bfloat16 arithmetic, which is said once."""
+    """Autocast to bfloat16 where that is safe and faster (matrix products, convolutions). A device
+    without bfloat16 arithmetic stays at float32, which is reported once."""
     enabled = tower_precision(dev, enabled) == "bfloat16"
     return torch.autocast(dev.type, dtype=torch.bfloat16, enabled=enabled)
 

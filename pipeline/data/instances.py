@@ -4,10 +4,10 @@
      "annotations": [{"image_id": 2, "category_id": 17, "iscrowd": 0, "segmentation": ...}]}
 
 For measuring only; crowds are left out. A segmentation is a list of polygons [x, y, x, y, ...] in
-pixels (one polygon alone is taken too), or run lengths {"size": [height, width], "counts": ...},
-column by column, as a list of numbers or as pycocotools' text. pycocotools checks none of it and
-reads run lengths that do not fill their picture as memory that was never set, so all of it is
-checked here, once, when the file is read. An object covers at least one pixel of its picture.
+pixels (a single polygon is accepted too), or run lengths {"size": [height, width], "counts": ...},
+column by column, as a list of numbers or as pycocotools' text. pycocotools checks none of this:
+if run lengths do not fill their picture it returns uninitialised memory. So everything is checked
+here, once, when the file is read. An object covers at least one pixel of its picture.
 """
 
 import math
@@ -47,9 +47,9 @@ def object_faults(truth: "TrueMasks", records: Sequence[ImageRecord], stage: str
 class TrueMasks:
     """Category names and masks of the pictures in a COCO instances file.
 
-    names: category name by id; rejects: the entries left out, by file and place in it; crowds are
-    none. MissingFileError or UserError when the file is not there, is no COCO instances file, or
-    none of its objects can be used.
+    names: category name by id; rejects: the entries left out, by file and place in it (crowds are
+    no rejects). MissingFileError or UserError if the file is missing, is not COCO instances, or has
+    no usable object.
     """
 
     def __init__(self, path: Path, stage: str = "segmenter") -> None:

@@ -54,10 +54,10 @@ def read_own(root: str | Path) -> OwnData:
     """Read and check a folder as described above, decoding label maps and pictures.
 
     Raises:
-        MissingFileError: no images/ or no captions and no masks; says what is expected.
-        UserError: classes.txt is missing beside masks/ or has a wrong line, captions.json is not
-            COCO captions, no line of the captions is right, val.txt lists every picture, or none
-            of the others can be used; names every wrong line.
+        MissingFileError: no images/, or neither captions nor masks; says what is expected.
+        UserError: classes.txt is missing beside masks/ or has a wrong line; captions.json is not
+            COCO captions; no line of the captions is valid; val.txt lists every picture, or no
+            other picture can be used. Names every wrong line.
     """
     root = Path(root)
     if not is_utf8(str(root.absolute())):
@@ -205,10 +205,9 @@ def _stem(name: str) -> str:
 
 
 def _files(folder: Path, rejects: list[Reject]) -> tuple[list[str], list[str]]:
-    """Paths below `folder`, sorted, of pictures and of all other files; links are followed, what
-    the system keeps there (.DS_Store, Thumbs.db) is passed over. A link to a folder above itself,
-    which has no end, goes to `rejects`, and so does a name that is not UTF-8, which no text file
-    can hold."""
+    """Return the sorted paths below `folder` of pictures and of all other files. Follows links and
+    skips system files (.DS_Store, Thumbs.db). Links to a folder above themselves, which never end,
+    and names that are not UTF-8, which no text file can hold, go to `rejects`."""
     found = []
     above = {str(folder): [folder.resolve()]}  # by folder as walked: where it and those above lie
     for below, folders, names in os.walk(folder, followlinks=True):

@@ -169,7 +169,7 @@ def _from_lines(path: Path, names: Names, rejects: list[Reject]) -> Captions:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object in which no key stands twice."""
+    """Build a JSON object from its pairs; UserError on a duplicate key."""
     counts = Counter(key for key, _ in pairs)
     if twice := sorted(key for key, count in counts.items() if count > 1):
         more = f" and {len(twice) - SHOWN_KEYS} more" if len(twice) > SHOWN_KEYS else ""

@@ -1,4 +1,4 @@
-"""The segmenter at work: the masks of a picture, at the size that it is tested at."""
+"""Run the segmenter on pictures, at the size that it is tested at."""
 
 import math
 from bisect import bisect_right

@@ -1,9 +1,9 @@
 """Clean captions from people and web pages, so that a tokenizer can read them.
 
-Captions from the web carry HTML entities and tags, addresses and handles, emoji, characters that
-have no width, and typographic quotes. All of that is settled here, once. Every character of the
-result knows which characters of the caption it stands for, so that a word can be quoted as it was
-written. No pattern looks at a character more than a few times, however long the caption is.
+Captions from the web have HTML entities and tags, addresses and handles, emoji, zero-width
+characters and typographic quotes. All of this is cleaned here, once. For every character of the
+result the original characters are known, so that a word can be quoted as it was written. No pattern
+looks at a character more than a few times, however long the caption is.
 """
 
 import re
@@ -14,7 +14,7 @@ from html.entities import html5
 from typing import NamedTuple
 
 _ALREADY = re.compile(r"[A-Za-z\d\s,;!?()-]*+\.?\s*", re.ASCII)
-"""Most captions, in which there is nothing to do."""
+"""Most captions: nothing to clean."""
 _TYPED = "apos bull hellip ldquo lsquo mdash ndash rdquo rsquo trade".split()
 _BARE = {*_TYPED, *(name for name in html5 if not name.endswith(";"))}
 """The names that HTML knows without a semicolon too, and a few that people write so."""

@@ -11,7 +11,7 @@ from pipeline.core.errors import UserError
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """Types of stored weights that can be loaded."""
 ONE_NUMBER = ("logit_scale", "logit_bias")
-"""Weights of a CLIP that are one number, in some files as a tensor (1,)."""
+"""Scalar weights of a CLIP, which some files store as a tensor (1,)."""
 SCALE = "logit_scale"
 MOST_LOG, LEAST_FACTOR, MOST_FACTOR = 7.0, 10.0, 1000.0
 """A scale up to MOST_LOG is the logarithm of a factor of at most 1,097; one from LEAST_FACTOR on
@@ -26,9 +26,9 @@ def describe_types(weights: Mapping[str, Tensor]) -> list[str]:
 
 
 def as_one_number(weights: dict[str, Tensor], source: str) -> list[str]:
-    """Give the weights of one number their shape (), and a scale that is stored as the factor its
-    logarithm; a line for people where that was needed. UserError, naming `source`, for a scale
-    that is neither."""
+    """Reshape scalar weights to () and replace a scale stored as a factor by its logarithm.
+    Return a note for each that was changed. UserError, naming `source`, for a scale that is
+    neither."""
     notes = []
     for key in ONE_NUMBER:
         if key in weights and weights[key].ndim and weights[key].numel() == 1:

@@ -50,9 +50,9 @@ def list_stuff(root: Path) -> Listing:
 def list_panoptic(root: Path) -> Listing:
     """The same pictures with their segments: (id, category, is crowd) as extra.
 
-    An entry with a wrong segment is left out as a whole, since a map of what remains would call the
-    rest unlabelled. UserError when the JSON is there but broken, none of its entries is right, or
-    none is of a segment map that is there.
+    An entry with a wrong segment is left out as a whole, since a map of its other segments would
+    show the rest as unlabelled. UserError if the JSON exists but is broken, has no valid entry, or
+    none for an existing segment map.
     """
     pictures = files_by_stem(root, "coco/val2017", ".jpg")
     path = root / PANOPTIC_JSON
