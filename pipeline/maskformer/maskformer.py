@@ -35,7 +35,7 @@ class SegmenterOutput(LayerOutput):
     """The last layer, with `class_embed` (B,Q,D) before normalising, the padded size of the batch
     in pixels and, while training or where asked for, the earlier layers (first decoder layer
     first). With anchored queries `anchors` (Q,2) are their x and y in 0..1 of the padded picture,
-    and the first of `aux` is what they say themselves."""
+    and the first of `aux` is the anchors' own output."""
 
     class_embed: Tensor
     padded_hw: tuple[int, int]

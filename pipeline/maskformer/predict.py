@@ -1,4 +1,4 @@
-"""The segmenter at work: the masks of a picture, at the size that it is tested at."""
+"""Run the segmenter on pictures, at the size that it is tested at."""
 
 import math
 from bisect import bisect_right
@@ -19,7 +19,7 @@ from pipeline.maskformer.masks import MaskChoice, choose_masks
 from pipeline.maskformer.per_image_conv import OneByOne
 
 UNLIMITED = 2**31
-"""A long side that no picture reaches."""
+"""A long side beyond that of any picture."""
 
 _PADDED_TO = 32
 """The segmenter pads both sides to multiples of this, which counts in hair-thin pictures."""
