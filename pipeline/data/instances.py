@@ -48,8 +48,8 @@ class TrueMasks:
     """Category names and masks of the pictures in a COCO instances file.
 
     names: category name by id; rejects: the entries left out, by file and place in it (crowds are
-    no rejects). MissingFileError or UserError if the file is missing, is not COCO instances, or has
-    no usable object.
+    no rejects), of all of them too. MissingFileError or UserError if the file is missing or is not
+    COCO instances.
     """
 
     def __init__(self, path: Path, stage: str = "segmenter") -> None:
@@ -67,12 +67,6 @@ class TrueMasks:
             for index, entry in enumerate(entries):
                 if fault := add(entry):
                     self.rejects.append(Reject(stage, f'{path.name} "{key}"[{index}]', *fault))
-        if self.rejects and entries and not self._entries:
-            first = self.rejects[0]
-            raise UserError(
-                f"{path.parent / first.item}: {first.reason}; {first.detail} (and no object in the "
-                f"file can be used: {len(self.rejects)} faults); mend the file or remove it"
-            )
 
     def __len__(self) -> int:
         """Number of usable objects."""

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from pipeline.core.errors import UserError
 from pipeline.core.records import Caption, ImageRecord
 from pipeline.data.instances import TrueMasks, object_faults
 from pipeline.data.rle import run_lengths
@@ -198,8 +197,10 @@ def test_wrong_categories_and_images_are_named(tmp_path):
 
 @pytest.mark.parametrize("other", [{"category_id": 99}, {"segmentation": [[1, 1] * 3]}])
 def test_a_file_in_which_every_object_is_wrong_is_named(tmp_path, other):
-    with pytest.raises(UserError, match=r"_val2017.json \"annotations\"\[0\]: .* no object in the"):
-        read(tmp_path, dog(**other), dog(**other))
+    truth = read(tmp_path, dog(**other), dog(**other))
+    assert len(truth) == 0
+    places = [f'instances_val2017.json "annotations"[{index}]' for index in (0, 1)]
+    assert [reject.item for reject in truth.rejects] == places
     assert (len(read(tmp_path)), len(read(tmp_path, dog(iscrowd=1)))) == (0, 0)
 
 
