@@ -8,7 +8,7 @@ benchmarks/cocostuff.py) take that, leave out by name what is wrong, and use the
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files.written_json import read_json
@@ -61,8 +61,13 @@ def numbers(entry: Any, *names: str) -> list[int] | None:
     """The whole numbers under these keys, None when one is not there or no number."""
     if not isinstance(entry, dict):
         return None
-    found = [whole(entry.get(name)) for name in names]
-    return None if None in found else found
+    found = []
+    for name in names:
+        number = whole(entry.get(name))
+        if number is None:
+            return None
+        found.append(number)
+    return found
 
 
 def crowd(entry: dict[str, Any]) -> bool | None:
@@ -73,7 +78,7 @@ def crowd(entry: dict[str, Any]) -> bool | None:
     return bool(number) if number in (0, 1) else None
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: Any) -> TypeGuard[str]:
     """Whether it is a text that can be written: JSON may escape half a character."""
     try:
         return isinstance(value, str) and value.encode() is not None

@@ -165,14 +165,14 @@ def _too_many(limit: int, kind: str = "") -> str:
 
 
 def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
-    is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
-    if not is_tiff:  # asking a PNG for its orientation decodes it, and must not swallow damage
+    tiff = image if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+    if tiff is None:  # asking a PNG for its orientation decodes it, and must not swallow damage
         image.load()
     orientation = _orientation(image)
     size = _size(image, orientation if upright else 1)
-    negative = is_tiff and image.mode[0] in "IF" and image.tag_v2.get(_PHOTOMETRIC) == 0
+    negative = tiff is not None and tiff.mode[0] in "IF" and tiff.tag_v2.get(_PHOTOMETRIC) == 0
     image.load()
-    if is_tiff:  # Pillow has put it upright
+    if tiff is not None:  # Pillow has put it upright
         left = 1 if upright else _INVERSE.get(orientation, orientation)
     else:
         left = orientation if upright else 1

@@ -54,7 +54,8 @@ def read_label(
                 f"{path}: a {image.mode} picture; a label map is one channel of class ids "
                 "(gray or palette PNG), not colours"
             )
-        step = _STRETCHED.get(image.tile[0].args, 1) if image.tile else 1
+        tiles = getattr(image, "tile", [])  # of a picture that was opened, not made
+        step = _STRETCHED.get(tiles[0].args, 1) if tiles else 1
         stored = np.asarray(image).astype(np.int32)
     if step != 1:
         stored //= step
