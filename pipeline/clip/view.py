@@ -81,5 +81,8 @@ def from_json(kind: type[View], record: Mapping[str, Any], where: str) -> View:
     try:
         return kind(**{str(name): value for name, value in found.items()})
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, (VIEW, *f['loc'])))}: {f['msg']}" for f in error.errors())
+        faults = []
+        for fault in error.errors():
+            place = ".".join([VIEW, *(str(step) for step in fault["loc"])])
+            faults.append(f"{place}: {fault['msg']}")
         raise UserError(f"{what}: {'; '.join(faults)}") from error

@@ -73,8 +73,8 @@ class MaskChoice:
 def masks_of(output: SegmenterOutput, i: int, choice: MaskChoice) -> Masks:
     """The masks of picture i of the batch. All layers must have been asked for where wanted."""
     if choice.masks_of == "last_layer":
-        chosen = slice(choice.most)
-        return Masks(output.pred_logits[i, chosen], output.pred_masks[i, chosen], output.padded_hw)
+        first = slice(choice.most)
+        return Masks(output.pred_logits[i, first], output.pred_masks[i, first], output.padded_hw)
     layers = [output, *output.aux]
     uncut = torch.cat([layer.pred_masks[i] for layer in layers])
     pixels = torch.cat([uncut - level for level in LEVELS])

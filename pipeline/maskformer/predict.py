@@ -80,8 +80,9 @@ def at_test_size(
 ) -> Tensor:
     """The picture as both branches see it: uint8 RGB `(H, W, 3)` to uint8 `(3, h, w)`, h and w as
     by `size_looked_at`. The filter is detectron2's."""
-    height, width = size_looked_at(*image.shape[:2], short_side, long_side, max_pixels)
-    if (height, width) == image.shape[:2]:
+    original_hw: tuple[int, int] = image.shape[:2]
+    height, width = size_looked_at(*original_hw, short_side, long_side, max_pixels)
+    if (height, width) == original_hw:
         return torch.from_numpy(image).permute(2, 0, 1)
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(resized)).permute(2, 0, 1)
@@ -110,9 +111,10 @@ def propose(
             output = segmenter(pictures, text_features, choice.masks_of == "all_layers")
         for i, picture in enumerate(pictures):
             masks = masks_of(output, i, choice)
+            height, width = picture.shape[1:]
             found.append(
                 Proposals(
-                    masks=masks.probabilities(tuple(picture.shape[1:]), out_hw),
+                    masks=masks.probabilities((height, width), out_hw),
                     classes=masks.classes,
                     objectness=masks.objectness,
                 )
