@@ -18,18 +18,15 @@ from pipeline.core.modes import Precision
 from pipeline.core.processes import runtime
 from pipeline.core.progress import report
 
-# float32 shall be float32: left to itself, cuDNN calculates float32 convolutions in TF32, which has
-# ten bits for the number. (Matrix products are exact unless somebody asks for less.)
-torch.backends.cudnn.allow_tf32 = False
-
 
 def in_precision(device: torch.device, precision: Precision) -> AbstractContextManager:
     """Autocast of matrix products and convolutions; nothing for float32. UserError for another
-    precision."""
+    precision. Turns TF32 off, see `keep_float32`."""
     if precision not in get_args(Precision):
         raise UserError(
             f"precision is {precision!r}; expected one of {', '.join(get_args(Precision))}"
         )
+    keep_float32()
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=getattr(torch, precision))
@@ -37,11 +34,20 @@ def in_precision(device: torch.device, precision: Precision) -> AbstractContextM
 
 def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
     """bfloat16 where it is safe and faster (matrix products, convolutions); float32 elsewhere, and
-    everywhere on a device that has no bfloat16 arithmetic, which is said once."""
+    everywhere on a device that has no bfloat16 arithmetic, which is said once. Turns TF32 off, see
+    `keep_float32`."""
+    keep_float32()
     if enabled and not has_bfloat16(dev):
         _say_float32(dev)
         enabled = False
     return torch.autocast(dev.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def keep_float32() -> None:
+    """Let float32 be float32 in this process, from now on: left to itself, cuDNN calculates float32
+    convolutions in TF32, which has ten bits for the number. (Matrix products are exact unless
+    somebody asks for less.)"""
+    torch.backends.cudnn.allow_tf32 = False
 
 
 @cache

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.clip.synonyms import Synonyms
-from pipeline.clip.view import ClipView
+from pipeline.clip.view import ClipView, Fill
 from pipeline.core.errors import UserError
 from pipeline.ovseg.clip_branch import RegionStyle, region_style
 
@@ -23,7 +23,7 @@ class EvaluationSettings:
     sweep_thresholds: tuple[float, ...] = ()
     """Further thresholds; each costs another pass of every CLIP."""
     region: str = "crop_and_mask"
-    fill: str = _PAPER.fill
+    fill: Fill = _PAPER.fill
     expand: float = _PAPER.expand
     """How masks are cut out, see `pipeline.ovseg.clip_branch.region_style`."""
     short_side: int | None = None

@@ -151,10 +151,10 @@ def _index(path: Path) -> list[tuple[tuple[int, int, int, int], str, int]]:
         with tarfile.open(path, "r:") as tar:  # not compressed: members are read by their place
             for key, members in _members(tar).items():
                 crop, mask = _crop(key, members), members["mask.png"]
-                noun = tar.extractfile(members["txt"]).read().decode("utf-8-sig").strip()
+                noun = _content(tar, members["txt"]).decode("utf-8-sig").strip()
                 if not any(unicodedata.category(letter)[0] in SEEN for letter in noun):
                     raise _Odd(f"pair {key} has an empty noun")
-                image_id = _image_id(key, tar.extractfile(members["json"]).read())
+                image_id = _image_id(key, _content(tar, members["json"]))
                 places = (crop.offset_data, crop.size, mask.offset_data, mask.size)
                 entries.append((places, noun, image_id))
     except (tarfile.TarError, UnicodeDecodeError, _Odd) as error:
@@ -164,6 +164,12 @@ def _index(path: Path) -> list[tuple[tuple[int, int, int, int], str, int]]:
             "where it is your own"
         ) from error
     return entries
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    assert file, f"{member.name}: a plain file, see `_members`"
+    return file.read()
 
 
 class _Odd(Exception):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pipeline.clip.regions import Regions, prepare_regions
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.view import ClipView
+from pipeline.clip.view import ClipView, Fill
 from pipeline.core.errors import UserError
 from pipeline.core.modes import Precision
 from pipeline.core.precision import in_precision
@@ -24,7 +24,7 @@ class RegionStyle:
 
     threshold: float = _PAPER.threshold
     """A pixel belongs to the mask where its probability is above this, 0..1."""
-    fill: str = _PAPER.fill
+    fill: Fill = _PAPER.fill
     """Background: "mean" (CLIP's mean colour), "zero" (black) or "preserve" (as it is)."""
     expand: float = _PAPER.expand
     """Factor on the sides of the tight box."""
@@ -32,7 +32,7 @@ class RegionStyle:
     """Blend by the mask's probability instead of cutting at the threshold."""
 
 
-def region_style(region: str, fill: str, expand: float, threshold: float) -> RegionStyle:
+def region_style(region: str, fill: Fill, expand: float, threshold: float) -> RegionStyle:
     """The three regions that table "region" compares (ZegFormer's ablation).
 
     region: "crop" (the box with its background), "mask" (the whole picture, background filled) or

@@ -215,7 +215,7 @@ class OVSeg:
         pixels, given = as_pixels(image), as_names(names)
         scored = checked_names(given)
         evidence = self.look(pixels, scored)
-        looked_at = tuple(evidence.masks.shape[1:])
+        height, width = evidence.masks.shape[1:]
         classes, masks = self.combine(evidence, mode, len(given))
         del evidence  # its masks are half of the memory in mode free-text
         labels = label_map(classes, masks, pixels.shape[:2])
@@ -223,7 +223,7 @@ class OVSeg:
             names=tuple(scored),
             labels=labels.numpy(),
             scores=classes.amax(dim=0).cpu().numpy(),
-            looked_at=looked_at,
+            looked_at=(height, width),
         )
 
 

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from pipeline.core.modes import Mode, Precision
 from pipeline.core.precision import in_precision, seed_everything
+from pipeline.core.program import set_up
 from pipeline.data.sets import load_eval_set
 from pipeline.evaluate.confusion import confusion_matrix, empty_confusion
 from pipeline.evaluate.metrics import segmentation_metrics
@@ -151,4 +152,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    set_up()
     main()

@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from pipeline.core.errors import UserError
+from pipeline.core.program import set_up
 
 LAUNCHER = "OVSEG_LAUNCHER"
 """Environment variable of training processes: the process that started them."""
@@ -98,6 +99,7 @@ class Worker(SpawnProcess):
         parent = parent_process()
         assert parent and parent.pid, "a worker runs in a process that another one started"
         end_with(parent.pid)
+        set_up()
         super().run()
 
 
