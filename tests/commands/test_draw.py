@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 from PIL import Image
-from tests.evaluate.small_set import CLASSES, add, add_faults, small_set
 
 from pipeline.commands.cli import main
 from pipeline.core.records import ImageRecord
 from pipeline.data.dataset import Dataset, write_dataset
 from pipeline.data.sets import save_eval_set
+from tests.evaluate.small_set import CLASSES, add, add_faults, small_set
 
 
 @pytest.fixture

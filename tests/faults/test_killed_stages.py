@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.evaluate.small_set import small_set
 
 from pipeline.clip.store import save_clip
 from pipeline.core.shards import run_shards
@@ -18,6 +17,7 @@ from pipeline.data.sets import save_eval_set
 from pipeline.maskformer.store import save_segmenter
 from stages import proposals
 from tests.clip.tiny import write_pairs
+from tests.evaluate.small_set import small_set
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.pairs.test_collect import make_nouns
 from tests.processes import running
