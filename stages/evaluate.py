@@ -4,8 +4,9 @@
         --base data/base_clip --first data/finetune/first --second data/finetune/second \\
         --out data/evaluate/world-open --metrics data/metrics/evaluate-world-open.json
 
-Writes classes.csv, branches.csv, sweep.csv, grid.csv, rejects.parquet, overlays/ and shards/, from
-which a killed run goes on.
+Writes classes.csv, branches.csv, sweep.csv, grid.csv, rejects.parquet and overlays/. Sets of the
+same pictures with the same parameters are counted in one pass over these: in shards under
+`--counts`, beside the outputs, from which a killed run goes on and the other sets' stages read.
 """
 
 import json
@@ -18,13 +19,12 @@ from pipeline.core.errors import UserError
 from pipeline.core.files.atomic import write_text
 from pipeline.core.files.places import OutFile, OutFolder
 from pipeline.core.stage import run_stage
-from pipeline.data.sets import load_eval_set
-from pipeline.evaluate.count import count_set
+from pipeline.evaluate.count import count_sets, same_pictures
 from pipeline.evaluate.report import write_report
 from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.evaluate.sheets import draw_sheets, ensemble_columns
 from pipeline.evaluate.summary import results_table
-from pipeline.params.sections import load_params
+from pipeline.params.sections import EvaluateCommon, load_params
 
 
 def main(
@@ -37,6 +37,7 @@ def main(
     out: OutFolder,
     metrics: OutFile,
     params: Path = Path("params.yaml"),
+    counts: Path = Path("data/counts"),
 ) -> None:
     sets = load_params(params, "evaluate").sets
     if set not in sets:
@@ -44,15 +45,22 @@ def main(
     chosen = sets[set].model_dump()
     overlays, templates = chosen.pop("overlays"), TEMPLATES[chosen.pop("templates")]
     settings = EvaluationSettings(**chosen, templates=templates)
-    set_file = dataset / "sets" / f"{set}.json"
+    alike = [name for name in sets if _counted_as(sets[name]) == _counted_as(sets[set])]
+    together = same_pictures(dataset, set, alike)
+    set_files = [dataset / "sets" / f"{name}.json" for name in together]
     clips = {"base": base, "first": first, "second": second}
-    evaluation, looker = count_set(set_file, segmenter, clips, settings, out / "shards")
-    eval_set = load_eval_set(set_file)
-    measured = write_report(out, evaluation, eval_set, list(clips), settings)
+    evaluations, comparison = count_sets(set_files, segmenter, clips, settings, counts)
+    at = together.index(set)
+    measured = write_report(out, evaluations[at], comparison.sets[at], list(clips), settings)
     columns = ensemble_columns(["base", "second"], settings)
-    draw_sheets(out / "overlays", looker, eval_set, columns, overlays)
+    draw_sheets(out / "overlays", comparison, at, columns, overlays)
     write_text(metrics, json.dumps(measured, indent=1) + "\n")
     Console().print(results_table(set, measured))
+
+
+def _counted_as(chosen: EvaluateCommon) -> dict:
+    """The parameters that decide counts: all but the drawings."""
+    return chosen.model_dump(exclude={"overlays"})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Stage `proposals`: the segmenter's masks on every captioned picture.
 
     python -m stages.proposals --dataset data/dataset --segmenter data/segmenter \\
-        --clip data/base_clip --out data/proposals --metrics data/metrics/proposals.json
+        --out data/proposals --metrics data/metrics/proposals.json
 
 Writes the shards proposals-00000.parquet ..., and rejects.parquet. A killed run goes on with the
 shards that are missing.
@@ -10,7 +10,6 @@ shards that are missing.
 import json
 from pathlib import Path
 
-from pipeline.clip.templates import TEMPLATES
 from pipeline.core.files.atomic import write_text
 from pipeline.core.files.places import OutFile, OutFolder
 from pipeline.core.progress import report
@@ -22,16 +21,14 @@ from pipeline.proposals.collect import ProposalSettings, collect_proposals
 def main(
     dataset: Path,
     segmenter: Path,
-    clip: Path,
     out: OutFolder,
     metrics: OutFile,
     params: Path = Path("params.yaml"),
 ) -> None:
     chosen = load_params(params, "proposals").model_dump()
     split, shard_size = chosen.pop("split"), chosen.pop("shard_size")
-    templates = TEMPLATES[load_params(params, "segmenter.training.templates")]
     counts = collect_proposals(
-        dataset, segmenter, clip, out, split, templates, ProposalSettings(**chosen), shard_size
+        dataset, segmenter, out, split, ProposalSettings(**chosen), shard_size
     )
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     report(f"{counts['proposals']} proposals on {counts['pictures']} pictures")

@@ -88,9 +88,7 @@ def main(
         if (instances := instances_file(world.root)) is not None:
             val, truth = read_split(dataset, "val"), TrueMasks(instances)
             measure = Measure(**wanted.measure.model_dump())
-            recall = measure_recall(
-                segmenter, text, world.root, val, truth, names, measure, rejects
-            )
+            recall = measure_recall(segmenter, world.root, val, truth, names, measure, rejects)
         write_parquet(out / "rejects.parquet", rejects, Reject)
         counts = {"losses": result.losses, "rejected": len(rejects)} | recall
         write_text(metrics, json.dumps(counts, indent=1) + "\n")

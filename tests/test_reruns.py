@@ -99,12 +99,11 @@ class Case:
     inputs: tuple[str, ...]
 
 
-def proposals(folder: Path, patch, settings: ProposalSettings, templates, shard_size) -> list[str]:
-    places = (folder / name for name in ("dataset", "segmenter", "clip"))
+def proposals(folder: Path, patch, settings: ProposalSettings, shard_size) -> list[str]:
+    places = (folder / name for name in ("dataset", "segmenter"))
     run = partial(
-        proposing.collect_proposals, *places, folder / "out", "train", templates, settings,
-        shard_size,
-    )  # fmt: skip
+        proposing.collect_proposals, *places, folder / "out", "train", settings, shard_size
+    )
     return keys_of(proposing, run, patch)
 
 
@@ -137,7 +136,7 @@ def pairs(folder: Path, patch, settings: PairSettings, templates, shard_size) ->
 def evaluation(folder: Path, patch, settings: EvaluationSettings) -> list[str]:
     clips = {"base": folder / "clip", "first": folder / "prompted"}
     run = partial(
-        counting.count_set, folder / "set.json", folder / "segmenter", clips, settings,
+        counting.count_sets, [folder / "set.json"], folder / "segmenter", clips, settings,
         folder / "out",
     )  # fmt: skip
     return keys_of(counting, run, patch)
@@ -179,9 +178,8 @@ BARE = ("a {}",)
 CASES = {
     "proposals": Case(
         proposing, proposals,
-        {"settings": ProposalSettings("last_layer", 100, 0.5, 1, None, None, 2),
-         "templates": BARE, "shard_size": 2},
-        (*INDEX, *PICTURES, *OBJECTS, *SEGMENTER, *CLIP),
+        {"settings": ProposalSettings("last_layer", 100, 0.5, 1, None, None, 2), "shard_size": 2},
+        (*INDEX, *PICTURES, *OBJECTS, *SEGMENTER),
     ),
     "nouns": Case(
         noun_collecting, nouns, {"options": NounOptions(True, True, True), "shard_size": 2},
@@ -455,9 +453,8 @@ def test_no_file_is_read_that_does_not_count(name, known, made, tmp_path):
 
 def run_proposals(folder: Path, out: Path) -> None:
     settings = CASES["proposals"].settings
-    places = (folder / name for name in ("dataset", "segmenter", "clip"))
-    proposing.collect_proposals(*places, out, "train", settings["templates"],
-                                settings["settings"], 2)  # fmt: skip
+    places = (folder / name for name in ("dataset", "segmenter"))
+    proposing.collect_proposals(*places, out, "train", settings["settings"], 2)
 
 
 def run_nouns(folder: Path, out: Path) -> None:
@@ -473,7 +470,7 @@ def run_pairs(folder: Path, out: Path) -> None:
 def run_evaluation(folder: Path, out: Path) -> None:
     clips = {"base": folder / "clip", "first": folder / "prompted"}
     settings = CASES["evaluate"].settings["settings"]
-    counting.count_set(folder / "set.json", folder / "segmenter", clips, settings, out)
+    counting.count_sets([folder / "set.json"], folder / "segmenter", clips, settings, out)
 
 
 RUNS = {

@@ -1,4 +1,4 @@
-"""Taking a trained segmenter over: our own folder, or a checkpoint of others."""
+"""Load a trained segmenter from our own folder or from a checkpoint of others."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,11 +14,11 @@ from pipeline.weights.read import read_tensors
 
 
 def take_segmenter(path: str | None, device: torch.device, clip_dim: int) -> MaskFormer:
-    """The segmenter at `path`, in evaluation mode.
+    """Load the segmenter at `path`, in evaluation mode.
 
     path: a folder written by the stage `segmenter`, or a checkpoint file of OVSeg (its CLIP is
     left out) or of a plain MaskFormer (masks only), for text features of width `clip_dim`.
-    UserError or MissingFileError when there is none or its weights do not fit.
+    UserError or MissingFileError if there is none or its weights do not fit.
     """
     if path is None:
         raise UserError("segmenter.checkpoint is null: source checkpoint needs a folder or a file")

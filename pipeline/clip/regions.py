@@ -1,8 +1,9 @@
 """Masks cut out of a picture, as CLIP's input (paper, section 3.1).
 
 A mask's tight box is cropped, its background filled, the crop normalised and then resized to
-CLIP's square without regard to its shape. Inference cuts proposals out of a whole picture
-(`prepare_regions`), training cuts stored pairs (`region_of_crop`): the same arithmetic.
+CLIP's square without regard to its shape. Proposals are cut out of a whole picture
+(`cut_regions`), training cuts stored pairs (`region_of_crop`): the same arithmetic.
+`encode_regions` (pipeline/clip/encode.py) goes on from here to features.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.clip.view import Fill
+from pipeline.clip.view import Fill, RegionView
 from pipeline.core.errors import UserError
 
 
@@ -23,7 +24,7 @@ class Regions:
     valid: (Q,) bool
     boxes_xyxy: (V, 4) int64, the crops in pixels, x2 and y2 exclusive
     images: (V, 3, S, S) float32, normalised
-    masks: (V, S, S) bool; with matting float32 in 0..1
+    masks: (V, S, S) bool
     """
 
     valid: Tensor
@@ -61,55 +62,49 @@ def expand_boxes(boxes_xyxy: Tensor, ratio: float, height: int, width: int) -> T
     return torch.minimum(grown.clamp(min=0), limit)
 
 
-def prepare_regions(
-    image: Tensor,
-    probs: Tensor,
-    threshold: float,
-    size: int,
-    mean: Tensor,
-    std: Tensor,
-    fill: Fill = "mean",
-    expand: float = 1.0,
-    matting: bool = False,
+def cut_regions(
+    picture: Tensor, masks: Tensor, view: RegionView, size: int, mean: Tensor, std: Tensor
 ) -> Regions:
     """Cut every valid mask out of one picture.
 
-    image: (3, H, W) RGB, uint8 or float, 0..255. probs: (Q, H, W), 0..1 or bool.
-    threshold: a pixel is foreground where its probability is strictly above.
+    picture: (3, H, W) RGB, uint8 or float, 0..255. masks: (Q, H, W), bool or float 0..1, of which
+    a pixel is foreground strictly above `view.threshold`.
     size: side S of CLIP's picture in pixels. mean, std: (3,), of pixels in 0..1.
-    fill: what stands in the background: CLIP's mean colour, black, or the picture itself.
-    expand: factor on the sides of the tight box. matting: blend by probability, not by mask.
     No valid mask gives empty tensors. UserError when sizes or options do not fit.
     """
-    if tuple(image.shape[-2:]) != tuple(probs.shape[-2:]):
+    if tuple(picture.shape[-2:]) != tuple(masks.shape[-2:]):
         raise UserError(
-            f"picture of {tuple(image.shape[-2:])} and masks of {tuple(probs.shape[-2:])} pixels "
+            f"picture of {tuple(picture.shape[-2:])} and masks of {tuple(masks.shape[-2:])} pixels "
             "(height, width): expected the same size"
         )
-    masks = probs if probs.dtype == torch.bool else probs > threshold
+    if masks.dtype != torch.bool:
+        masks = masks > view.threshold
     valid = masks.flatten(1).any(dim=1) if masks.numel() else masks.new_zeros(len(masks))
-    masks, alphas = masks[valid], probs[valid] if matting else None
-    boxes = expand_boxes(masks_to_boxes(masks), expand, *image.shape[-2:])
-    count = len(boxes)
-    images = torch.empty(count, 3, size, size, device=image.device)
-    region_masks = torch.empty(
-        count, size, size, device=image.device, dtype=torch.float32 if matting else torch.bool
-    )
+    masks = masks[valid]
+    boxes = _boxes(masks, view, *picture.shape[-2:])
+    fill = "preserve" if view.region == "crop" else view.fill
+    images = torch.empty(len(boxes), 3, size, size, device=picture.device)
+    region_masks = torch.empty(len(boxes), size, size, device=picture.device, dtype=torch.bool)
     for i, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
-        alpha = (masks if alphas is None else alphas)[i, y1:y2, x1:x2]
         images[i], region_masks[i] = region_of_crop(
-            image[:, y1:y2, x1:x2], alpha, size, mean, std, fill
+            picture[:, y1:y2, x1:x2], masks[i, y1:y2, x1:x2], size, mean, std, fill
         )
     return Regions(valid, boxes, images, region_masks)
+
+
+def _boxes(masks: Tensor, view: RegionView, height: int, width: int) -> Tensor:
+    if view.region == "mask":
+        return torch.tensor([[0, 0, width, height]], device=masks.device).repeat(len(masks), 1)
+    return expand_boxes(masks_to_boxes(masks), view.expand, height, width)
 
 
 def region_of_crop(
     crop: Tensor, mask: Tensor, size: int, mean: Tensor, std: Tensor, fill: Fill = "mean"
 ) -> tuple[Tensor, Tensor]:
-    """One crop `(3, h, w)` RGB 0..255 and its mask `(h, w)` bool or float 0..1, as CLIP takes it.
+    """One crop `(3, h, w)` RGB 0..255 and its mask `(h, w)` bool, as CLIP takes it.
 
     Returns the picture `(3, S, S)` float32, filled, normalised and resized (bicubic without
-    antialiasing), and the mask `(S, S)` in its own dtype, resized by nearest.
+    antialiasing), and the mask `(S, S)` bool, resized by nearest.
     """
     pixels = crop.float()
     if fill in ("mean", "zero"):

@@ -9,7 +9,7 @@ and our own of before there were records. To record more, add a field with a def
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -17,10 +17,12 @@ from pydantic.dataclasses import dataclass
 
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.core.errors import UserError
+from pipeline.core.modes import Precision
 
 VIEW = "view"
 """Key of the record in clip.json and segmenter.json, and in exported checkpoints."""
 Fill = Literal["mean", "zero", "preserve"]
+Region = Literal["crop", "mask", "crop_and_mask"]
 Template = Annotated[str, Field(pattern=r"\{\}")]
 Templates = Annotated[tuple[Template, ...], Field(min_length=1, strict=False)]  # JSON has lists
 Pixels = Annotated[int, Field(ge=1)]
@@ -31,22 +33,43 @@ smaller for them, since memory grows with the look: some 500 bytes a pixel with 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-@dataclass(frozen=True, config=_STRICT)
-class ClipView:
-    """How a CLIP is shown a mask and asked for its name.
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class RegionView:
+    """How a CLIP is shown a mask: the way of looking that `encode_regions` follows.
 
-    Mask prompts are no part of this: a CLIP that has some was trained to be used with them.
+    Whatever changes the feature of a region is a field here, and so part of every fingerprint and
+    of the model's folder. Batch size and device are not.
     """
 
+    region: Region = "crop_and_mask"
+    """What is shown (ZegFormer's comparison): "crop" is the tight box with its background, "mask"
+    the whole picture with the background filled, "crop_and_mask" the box with it filled."""
     fill: Fill = "mean"
-    """Background of a region: CLIP's mean colour, black, or as it is in the picture."""
+    """Background of a region: CLIP's mean colour, black, or as it is in the picture. Region "crop"
+    has its own whatever this says."""
     expand: Annotated[float, Field(ge=1)] = 1.0
-    """Factor on the sides of a mask's tight box."""
+    """Factor on the sides of a mask's tight box. Region "mask" has no box."""
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.4
-    """A pixel belongs to a mask where its probability is above this."""
+    """A pixel belongs to a mask where its probability is above this. Of no account for bool
+    masks."""
+    prompts: bool = True
+    """Use the mask prompts of a CLIP that has some."""
+    precision: Precision = "float32"
+    """Of the image tower."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class ClipView(RegionView):
+    """How a CLIP is shown a mask and asked for its name."""
+
     templates: Templates = VILD_TEMPLATES
     """Sentences around a class name, with {} in its place; their features are averaged.
     Not those around the nouns in training: the paper adapts with bare nouns and asks with these."""
+
+
+def region_view(view: ClipView) -> RegionView:
+    """The part of a CLIP's view that is about regions."""
+    return RegionView(**{field.name: getattr(view, field.name) for field in fields(RegionView)})
 
 
 @dataclass(frozen=True, config=_STRICT)

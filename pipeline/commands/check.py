@@ -17,8 +17,9 @@ def check(
 
     Everything goes through the code of stage `dataset`, pictures and label maps are decoded: what
     that stage would leave out is named here, with the file, the entry, what was found and what is
-    expected, of each kind of fault the first ten. Ends with exit code 1 when something is wrong or
-    nothing is there. A set that is not downloaded, or not all of it, is no fault.
+    expected, of each kind of fault the first ten. Ends with exit code 1 when something is wrong,
+    nothing is there, or nothing of a set can be used. A set that is not downloaded, or not all of
+    it, is no fault.
 
     Args:
         root: folder with coco/, ADEChallengeData2016/, ADE20K_2021_17_01/ and VOCdevkit/; default:
@@ -87,5 +88,4 @@ def _show_root(root: Path | None, quick: bool) -> None:
         print(f"missing: {line}")
     if not any(row.images or row.labels for row in rows):
         raise SystemExit(1)
-    if not quick:
-        _show(read_root(rows, chosen))
+    _show(read_root([row for row in rows if row.broken or not quick], chosen))

@@ -9,8 +9,7 @@ the page only says that there was one. What visitors type is shown as text, neve
 
 import html
 import logging
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -41,10 +40,11 @@ assert set(MODES.values()) == set(get_args(Mode))
 @dataclass(frozen=True)
 class Answer:
     """overlay: uint8 RGB, enlarged where small; rows: (name, share of the picture, score) of every
-    name that was found, largest area first."""
+    name that was found, largest area first; resized: a sentence (`Segmentation.resized`)."""
 
     overlay: np.ndarray
     rows: list[list[Any]]
+    resized: str | None
 
 
 def answer(
@@ -60,14 +60,10 @@ def answer(
     for what, number in (("weight", weight), ("threshold", threshold)):
         if not isinstance(number, int | float):
             raise UserError(f"no {what}: give a number")
-    asked = copy(model)  # people ask at the same time; weights and known names are shared
-    asked.weight = weight
-    asked.style = replace(model.style, threshold=threshold)
-    found = asked.segment(image, names, mode)
-    if found.looked_at != image.shape[:2]:
-        (height, width), (h, w) = image.shape[:2], found.looked_at
-        log.warning("looked at %d x %d pixels of a picture of %d x %d", w, h, width, height)
-    return Answer(drawn(image, found), [_row(found, i) for i in found.order])
+    found = model.with_choices(weight, threshold).segment(image, names, mode)
+    if found.resized:
+        log.warning("%s", found.resized)
+    return Answer(drawn(image, found), [_row(found, i) for i in found.order], found.resized)
 
 
 def drawn(image: np.ndarray, found: Segmentation) -> np.ndarray:
@@ -127,7 +123,10 @@ def build_page(model: OVSeg) -> Any:
         except Exception:
             log.exception("an answer failed")
             raise on_page(UNEXPECTED) from None
-        return result.overlay, result.rows
+        return result.overlay, result.rows, result.resized
+
+    def note(resized: str | None) -> gr.Markdown:
+        return gr.Markdown(resized, visible=resized is not None)
 
     with gr.Blocks(title="OVSeg", analytics_enabled=False) as page:
         gr.Markdown("# OVSeg\nName what you want to find; any words will do.")
@@ -142,18 +141,21 @@ def build_page(model: OVSeg) -> Any:
                     weight = strict(gr.Slider(0, 1, model.weight, step=0.05, label=shares))
                     threshold = strict(
                         gr.Slider(
-                            0.05, 0.95, model.style.threshold, step=0.05, label="mask threshold"
+                            0.05, 0.95, model.view.threshold, step=0.05, label="mask threshold"
                         )
                     )
                 button = gr.Button("Segment", variant="primary")
             with gr.Column():
                 overlay = gr.Image(label="found")
+                size = gr.Markdown(visible=False)
                 table = gr.Dataframe(
                     headers=HEADINGS, datatype=["str", "str", "number"], label="areas and scores"
                 )
-        inputs = [picture, names, way, weight, threshold]
-        button.click(run, inputs, [overlay, table], api_name="segment")
-        names.submit(run, inputs, [overlay, table], api_visibility="private")
+        resized = gr.State()  # not among the answers over HTTP, which stay picture and table
+        inputs, answers = [picture, names, way, weight, threshold], [overlay, table, resized]
+        for asked, visibility in ((button.click, "public"), (names.submit, "private")):
+            done = asked(run, inputs, answers, api_name="segment", api_visibility=visibility)
+            done.success(note, resized, size, api_visibility="private", show_progress="hidden")
     return page
 
 

@@ -33,7 +33,8 @@ def segment(
 
     Args:
         picture: an image file of any common format.
-        classes: names separated by commas, such as "saturn V, blossom".
+        classes: names separated by commas, such as "saturn V, blossom"; or a file NAME.txt with
+            one name a line.
         out: folder to write to.
         model: folder that the pipeline wrote (segmenter/, finetune/, base_clip/).
         clip: which CLIP inside it: finetune/second, finetune/first or base_clip.
@@ -58,10 +59,9 @@ def segment(
     from pipeline.data.labels import write_label
     from pipeline.ovseg import OVSeg
     from pipeline.ovseg.free_text import checked_names
-    from pipeline.ovseg.inputs import as_names
     from pipeline.viz.panel import Column, save_sheet, sheet
 
-    given = as_names(_text(classes))
+    given = _names(_text(classes))
     checked_names(given)
     image = read_image(picture)
     loaded = OVSeg.load(
@@ -87,14 +87,20 @@ def segment(
     text = json.dumps(summary | result.summary(), ensure_ascii=False, indent=1)
     write_text(out / f"{picture.stem}-classes.json", text + "\n")
     _print(result)
-    height, width = result.looked_at
-    if (height, width) != image.shape[:2]:
-        report(
-            f"looked at {width} x {height} pixels; the picture has {image.shape[1]} x "
-            f"{image.shape[0]}, and so has the label map"
-        )
+    if result.resized:
+        report(result.resized)
     for name in ("-overlay.png", "-labels.png", "-classes.json"):
         report(str(out / f"{picture.stem}{name}"))
+
+
+def _names(classes: str) -> list[str]:
+    """The names that were typed, or those in the file that was named."""
+    from pipeline.data.own_text import read_classes
+    from pipeline.ovseg.inputs import as_names
+
+    if classes.endswith(".txt") and "," not in classes and Path(classes).is_file():
+        return read_classes(Path(classes))
+    return as_names(classes)
 
 
 def _text(classes: str) -> str:

@@ -18,10 +18,14 @@ from pipeline.core.modes import Precision
 from pipeline.core.processes import runtime
 from pipeline.core.progress import report
 
+# Keep float32 exact: by default cuDNN calculates float32 convolutions in TF32, whose mantissa has
+# ten bits. (Matrix products are float32 by default.)
+torch.backends.cudnn.allow_tf32 = False
+
 
 def in_precision(device: torch.device, precision: Precision) -> AbstractContextManager:
-    """Autocast of matrix products and convolutions; nothing for float32. UserError for another
-    precision. Turns TF32 off, see `keep_float32`."""
+    """Autocast matrix products and convolutions; a no-op for float32. UserError for an unknown
+    precision."""
     if precision not in get_args(Precision):
         raise UserError(
             f"precision is {precision!r}; expected one of {', '.join(get_args(Precision))}"
@@ -32,14 +36,21 @@ def in_precision(device: torch.device, precision: Precision) -> AbstractContextM
     return torch.autocast(device.type, dtype=getattr(torch, precision))
 
 
-def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
-    """bfloat16 where it is safe and faster (matrix products, convolutions); float32 elsewhere, and
-    everywhere on a device that has no bfloat16 arithmetic, which is said once. Turns TF32 off, see
-    `keep_float32`."""
-    keep_float32()
-    if enabled and not has_bfloat16(dev):
+def tower_precision(dev: torch.device, bfloat16: bool) -> Precision:
+    """What a `bfloat16` parameter means on a device: bfloat16 where it has that arithmetic, float32
+    elsewhere, which is said once."""
+    if not bfloat16:
+        return "float32"
+    if not has_bfloat16(dev):
         _say_float32(dev)
-        enabled = False
+        return "float32"
+    return "bfloat16"
+
+
+def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
+    """Autocast to bfloat16 where that is safe and faster (matrix products, convolutions). A device
+    without bfloat16 arithmetic stays at float32, which is reported once."""
+    enabled = tower_precision(dev, enabled) == "bfloat16"
     return torch.autocast(dev.type, dtype=torch.bfloat16, enabled=enabled)
 
 
@@ -54,7 +65,7 @@ def keep_float32() -> None:
 def has_bfloat16(dev: torch.device) -> bool:
     """Whether the device calculates in bfloat16 itself.
 
-    A processor without AMX or AVX-512 BF16 only imitates it, many times slower than float32.
+    A processor without AMX or AVX-512 BF16 only emulates it, many times slower than float32.
     """
     if dev.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

@@ -22,9 +22,9 @@ from pipeline.core.files.atomic import replacing
 
 R = TypeVar("R")
 ROW_GROUP = 16384
-READ_BYTES = 2**20
-"""Of a column at a time; pyarrow would read all row groups of a file ahead."""
 """Records written together: what a reader or writer holds in memory."""
+READ_BYTES = 2**20
+"""Bytes of a column read at a time; by default pyarrow reads all row groups of a file ahead."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,8 @@ class ProposalRecord:
 
     image_id: see ImageRecord; query: with masks of the last layer the segmenter's query, with those
     of all layers the rank of the mask, surest first; 0 up; height, width: pixels of the mask = of
-    the image; rle: COCO compressed run lengths (column-major); box_xyxy: tight box in pixels, x2
-    and y2 exclusive; area: foreground pixels, at least 1; mask_score: mean foreground probability
-    inside the mask, 0..1 (of a mask offered at a lower cut, after the logits were raised to it);
-    objectness: 1 - p(no object), 0..1.
+    the image; rle: COCO compressed run lengths (column-major), with at least one pixel. Box and
+    area follow from it (pipeline/data/rle.py).
     """
 
     image_id: int
@@ -72,10 +70,6 @@ class ProposalRecord:
     height: int
     width: int
     rle: bytes
-    box_xyxy: tuple[int, int, int, int]
-    area: int
-    mask_score: float
-    objectness: float
 
 
 @dataclass(frozen=True)
@@ -112,11 +106,11 @@ class PairRecord:
     """One mask-category pair, as listed in the index beside the WebDataset shards.
 
     key: the sample's key, unique over all shards; shard: file name of its tar; image_id,
-    caption_id: see ImageRecord, Caption; caption_id is -1 when the name comes from ground truth;
+    caption_id: see ImageRecord, Caption; caption_id is -1 if the name comes from ground truth;
     noun: the category; box_xyxy: crop in image pixels, x2 and y2 exclusive; area: mask pixels;
     similarity: cosine of the base CLIP's region and noun features, -1..1; query: of the proposal,
-    -1 when the mask is ground truth; covers: whether the mask really shows the noun, None where
-    no ground truth tells.
+    -1 when the mask is ground truth; covers: whether the mask really shows the noun, None
+    without ground truth for it.
     """
 
     key: str
@@ -151,8 +145,7 @@ SCHEMAS: dict[type, pa.Schema] = {
     ),
     ProposalRecord: _schema(
         image_id=pa.int64(), query=pa.int32(), height=pa.int32(), width=pa.int32(),
-        rle=pa.binary(), box_xyxy=_BOX, area=pa.int64(), mask_score=pa.float32(),
-        objectness=pa.float32(),
+        rle=pa.binary(),
     ),
     NounRecord: _schema(
         image_id=pa.int64(), caption_id=pa.int64(), noun=pa.string(), surface=pa.string(),

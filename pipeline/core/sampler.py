@@ -15,8 +15,8 @@ class Draws(Sampler[list[tuple[int, int]]]):
     """Batches of `(index, draw)` for steps `start` to `stop` of a run.
 
     The draws of a run are numbered 0, 1, ...; each pass over the data has its own permutation,
-    decided by the seed. Step s takes the draws s*batch to (s+1)*batch, of which each of `world`
-    processes gets its share, whatever `start` is.
+    decided by the seed. Step s takes draws s*batch to (s+1)*batch, whatever `start` is, and splits
+    them over `world` processes.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Draws(Sampler[list[tuple[int, int]]]):
 
 
 def loader(data: Dataset, draws: Draws, collate: Callable[[list], Any], workers: int) -> DataLoader:
-    """Batches of `data` as `draws` says; how many processes read them changes none.
+    """Load the batches of `data` that `draws` names; the number of reading processes changes none.
 
     workers: fresh processes beside this one (see `pipeline.core.processes.workers`), 0 for none.
     """

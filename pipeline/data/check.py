@@ -1,8 +1,7 @@
-"""What is under a data root: in seconds by counting files, or by reading all of them.
+"""Check what is under a data root: in seconds by counting files, or by reading all of them.
 
-Also the words for what is missing: each part with its expected path and official source, and what
-can run without it. What is read goes through the functions that stage `dataset` calls, so that both
-find the same faults.
+Missing parts are described with their expected path and official source, and what can run without
+them. Files are read by the functions that stage `dataset` calls, so that both find the same faults.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,10 +37,11 @@ class CheckRow:
     ready: bool
     note: str  # why not, or how much of the official set is there
     missing: tuple[Part, ...] = ()
+    broken: bool = False  # something is there, and none of it can be used
 
 
 def check_root(root: str | Path) -> list[CheckRow]:
-    """COCO's two splits and every benchmark, found or not. An absent root has nothing ready."""
+    """Check COCO's two splits and every benchmark. Under an absent root nothing is ready."""
     root = Path(root)
     rows = [(f"coco {split}", partial(_check_coco, root, split)) for split in COCO_PICTURES]
     rows += [(name, partial(_check_benchmark, b, root)) for name, b in BENCHMARKS.items()]
@@ -49,7 +49,7 @@ def check_root(root: str | Path) -> list[CheckRow]:
 
 
 def missing_parts(rows: Iterable[CheckRow], root: Path) -> list[str]:
-    """A line per part that rows miss: where it is expected, what it is, its source, its users."""
+    """Describe each missing part in a line: expected path, content, source, sets that need it."""
     users: dict[str, list[str]] = {}
     parts: dict[str, Part] = {}
     for row in rows:
@@ -95,7 +95,7 @@ class Checked:
     """What reading one kind of data gave.
 
     name: of the source, split or set; place: the folder that its rejects are relative to; summary:
-    what was understood, as lines; error: why it cannot be read at all, empty where it can.
+    what was understood, as lines; error: why it cannot be read at all, empty if it can.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Checked:
 
     @property
     def wrong(self) -> bool:
-        """Whether anything is wrong, gaps in a download aside."""
+        """Whether anything is wrong apart from gaps in a download."""
         return bool(self.error or faults(self.rejects))
 
 
@@ -143,7 +143,8 @@ def check_own(root: Path) -> Checked:
 
 def read_root(rows: Iterable[CheckRow], root: Path) -> Iterator[Checked]:
     """Read everything under a data root that is ready, as stage `dataset` does, one kind of data
-    after the other. Sets that share their files are read once."""
+    after the other. Sets that share their files are read once; broken ones come with their error.
+    """
     read = set()
     for row in rows:
         benchmark = BENCHMARKS.get(row.name)
@@ -156,6 +157,9 @@ def read_root(rows: Iterable[CheckRow], root: Path) -> Iterator[Checked]:
             except UserError as error:
                 checked.error = str(error)
             yield checked
+        elif row.broken and parts not in read:
+            read.add(parts)
+            yield Checked(row.name, root, error=f"{row.name}: {row.note}")
 
 
 def _read_split(checked: Checked) -> None:
@@ -189,11 +193,12 @@ def _read_benchmark(checked: Checked, benchmark: Benchmark) -> None:
 
 
 def _readable(name: str, check: Callable[[], CheckRow]) -> CheckRow:
-    """The row, which says so when a folder may not be read."""
+    """Make the row; a folder without read permission becomes a note in it."""
     try:
         return check()
     except OSError as error:
-        return CheckRow(name, 0, 0, False, f"cannot be read: {error.strerror}: {error.filename}")
+        note = f"cannot be read: {error.strerror}: {error.filename}"
+        return CheckRow(name, 0, 0, False, note, broken=True)
 
 
 def _check_coco(root: Path, split: str) -> CheckRow:
@@ -223,7 +228,7 @@ def _check_benchmark(benchmark: Benchmark, root: Path) -> CheckRow:
     try:
         listing = benchmark.list_pictures(root)
     except (UserError, OSError) as error:
-        return CheckRow(benchmark.name, 0, 0, False, str(error), missing)
+        return CheckRow(benchmark.name, 0, 0, False, str(error), missing, broken=True)
     both = len(listing.complete)
     places = " or ".join(
         f"{part.path}, from {part.source}{too_deep(root, part.path)}" for part in benchmark.parts
@@ -236,6 +241,7 @@ def _check_benchmark(benchmark: Benchmark, root: Path) -> CheckRow:
         not missing and both > 0,
         note,
         missing,
+        broken=bool(not missing and listing.images and listing.labels and not both),
     )
 
 

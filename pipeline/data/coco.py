@@ -11,7 +11,7 @@ protocol (SPNet, ZS3Net). The embedded OpenMoji world is a folder of the same la
 
 from pathlib import Path
 
-from pipeline.core.errors import MissingFileError
+from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.captions import read_captions
 from pipeline.data.coco_json import Fault, whole
@@ -19,6 +19,7 @@ from pipeline.data.index import index_picture, read_all
 from pipeline.data.label_values import IGNORE, Occurrences, Values, read_values, value_faults
 from pipeline.data.labels import LabelMap
 from pipeline.data.names import is_utf8, printable
+from pipeline.data.overview import reasons_line
 from pipeline.data.root import too_deep
 
 _SITE = "http://images.cocodataset.org"
@@ -33,7 +34,7 @@ _PICTURES, _LABELS = (".jpg", ".jpeg"), (".png",)
 
 
 def coco_paths(root: str | Path, split: str) -> dict[str, Path]:
-    """Where the parts of a split ("train2017", "val2017") lie: images, captions, labels."""
+    """Return the paths of a split ("train2017", "val2017"): images, captions, labels."""
     root = Path(root)
     return {
         "images": root / split,
@@ -49,23 +50,24 @@ def read_coco(
     label_map: LabelMap | None = None,
     occurrences: Occurrences | None = None,
 ) -> tuple[list[ImageRecord], list[Reject]]:
-    """Index a split of a COCO folder, and check it where it is not of our own making.
+    """Index a split of a COCO folder, and check it if it is not the one that we drew.
 
     A picture is indexed when its file is there, its size is the annotated one, and it has a caption
-    or a label map. Whatever is missing or contradictory is listed with its reason; of a kept
-    picture, the rejected part (a caption, the label map) alone is left out.
+    or a label map. Whatever is missing or contradictory is rejected with its reason; of a
+    kept picture, only the faulty part (a caption, the label map) is left out.
 
     Args:
         label_map: the values that label maps may hold, besides 255; pictures and maps are decoded.
-            None looks at their headers alone.
-        occurrences: the classes of the usable label maps are counted there.
+            None reads only their headers.
+        occurrences: receives the counts of the classes in the usable label maps.
 
     Returns:
         records in order of image id, paths relative to `root`; rejects in order of image id.
 
     Raises:
         MissingFileError: no picture folder or captions file; says what is expected and its source.
-        UserError: the captions file is not COCO captions; says which entry is wrong.
+        UserError: the captions file is not COCO captions, or no picture can be used; says what is
+            wrong.
     """
     root, paths = Path(root), coco_paths(root, split)
     if not paths["images"].is_dir():
@@ -114,18 +116,19 @@ def read_coco(
         rejects.extend(refused)
         if record is not None:
             records.append(record)
-            found = values.get(record.label_path) if record.label_path else None
-            if occurrences is not None and label_map is not None and found is not None:
-                occurrences.add(found, label_map)
+            if occurrences is not None and record.label_path in values:
+                occurrences.add(values[record.label_path], label_map)
+    if not records:
+        raise UserError(f"{paths['images']}: no picture can be used: {reasons_line(rejects)}")
     return records, rejects
 
 
 def _files_by_id(
     folder: Path, extensions: tuple[str, ...], stage: str, rejects: list[Reject]
 ) -> dict[int, str]:
-    """Image id -> file name, by the number that COCO file names are.
+    """Map image id -> file name; COCO's file names are the ids.
 
-    Other extensions are passed over: label maps unpacked beside the pictures are no pictures.
+    Other suffixes are skipped: label maps unpacked beside the pictures are not pictures.
     """
     found: dict[int, str] = {}
     names = [p.name for p in folder.iterdir() if p.suffix.lower() in extensions]

@@ -1,13 +1,15 @@
-"""Decoding pictures to what every model here reads: upright 8-bit RGB.
+"""Decode pictures to what every model here reads: upright 8-bit RGB.
 
-One reader for all pictures: files of the data sets, those named on the command line, uploads of the
-web page and Pillow images from Python. Size, orientation and pixels come from the same code.
+All pictures go through this one reader: files of data sets, files named on the command line,
+uploads of the web page and Pillow images from Python. Size, orientation and pixels come from the
+same code.
 
 Pixel formats, by Pillow's name for the mode, and the value that becomes white (255):
 
     1, L, P, PA       1 bit: 1; gray: 255 (of 2 and 4 bits 3 and 15); the colours of the palette
-    RGB, YCbCr, HSV   255; of 16 bits a channel the upper 8 are kept (by Pillow), also in gray
-                      with alpha
+    RGB, YCbCr, HSV   255; of 16 bits a channel in PNG and TIFF, also in gray with alpha, as for
+                      I;16 below, by the largest value of all colours; elsewhere, and where the
+                      caller's Pillow has decoded the picture already, the upper 8 bits
     LA, RGBA, RGBX    as without alpha: it is dropped, not blended, so that what lies below a
                       transparent pixel shows
     CMYK, LAB         Pillow's conversion; colour profiles of files are not applied
@@ -15,7 +17,7 @@ Pixel formats, by Pillow's name for the mode, and the value that becomes white (
                       value of the picture does not pass; cameras and scanners store 10, 12 or 14
                       bits in 16. Negative values or more than 65535: UserError
     F                 all values within 0..1: 1. Whole numbers within 0..255: 255. Any others, also
-                      NaN: UserError, since nothing tells what is white
+                      NaN: UserError, since white is undefined
     others            UserError
 
 Orientation: EXIF (for TIFF the tag of the file, in PNG and WebP XMP too) 2..8 is applied; a value
@@ -27,6 +29,10 @@ formats need beside these sets the limits, in million pixels (in brackets the by
 
     PNG, TIFF, BMP, GIF, PPM      200 (7 to 8)      WebP                    100 (15)
     JPEG, MPO, AVIF               150 (9)           JPEG 2000, any other     60 (19)
+
+Colours that use 14 bits or fewer of 16 are decoded once more, which takes 8 bytes more: 100 million
+pixels at most. Icons (ICO, ICNS) are refused: they hold files whose size their
+header does not tell.
 """
 
 import io
@@ -36,24 +42,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from pipeline.core.errors import MissingFileError, UserError
 
 MAX_PIXELS = 200_000_000
-"""Largest picture that is read at all: what telephones take at most. Small files can hold far
+"""Largest picture that is read, in pixels: what telephones take at most. Small files can hold far
 larger ones, which would not fit into memory."""
 LIMITS = {
     **dict.fromkeys(("PNG", "TIFF", "BMP", "GIF", "PPM"), MAX_PIXELS),
     **dict.fromkeys(("JPEG", "MPO", "AVIF"), 150_000_000),
     "WEBP": 100_000_000,
 }
-"""Most pixels by Pillow's name for the format. A picture made in memory has no format, and may have
-`MAX_PIXELS`."""
+"""Largest number of pixels by Pillow's name for the format. A picture made in memory has no format
+and may have `MAX_PIXELS`."""
 OTHER_LIMIT = 60_000_000
 """Most pixels of any other format."""
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit; from twice as many on it raises
+DEEP_LIMIT = 100_000_000
+"""Most pixels of a picture whose colours use 14 bits or fewer of 16."""
+Image.MAX_IMAGE_PIXELS = None  # its limit would print a warning before `check_pixels` refuses
+
+_ICONS = ("ICO", "ICNS")
 
 _ORIENTATION = 0x0112
 _PHOTOMETRIC = 262  # of TIFF: 0 means that the least value is white
@@ -63,12 +74,12 @@ _DEPTHS = (8, 10, 12, 14, 16)  # bits in which whole numbers are stored
 _BAND = 2**22  # pixels converted at once
 _DECODE_ERRORS = (
     OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, EOFError,
-    RuntimeError, struct.error, zlib.error, Image.DecompressionBombError,
+    RuntimeError, struct.error, zlib.error, cv2.error,
 )  # fmt: skip
 
 
 def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
-    """Decode a picture as the head of this module says.
+    """Decode a picture by the rules at the top of this module.
 
     Args:
         path: any format Pillow reads; of several frames the first.
@@ -87,14 +98,14 @@ def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
 
 
 def decoded_image(data: bytes, name: str) -> np.ndarray:
-    """The picture that a file's bytes hold, as `read_image` gives it; errors start with `name`."""
+    """Decode a file's bytes as `read_image` does; errors start with `name`."""
     with open_picture(name, data=data) as image:
         return _pixels(image, True, name)
 
 
 def opened_image(image: Image.Image) -> np.ndarray:
-    """A picture that Pillow has opened or made, as `read_image` gives it: upright, uint8
-    (H, W, 3). UserError where its file is closed or cut short, and as for `read_image`."""
+    """Convert a picture that Pillow has opened or made as `read_image` does: upright, uint8
+    (H, W, 3). UserError if its file is closed or cut short, and as for `read_image`."""
     name = getattr(image, "filename", "") or "the picture"
     try:
         check_pixels(*image.size, name, image.format)
@@ -106,7 +117,7 @@ def opened_image(image: Image.Image) -> np.ndarray:
 
 
 def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
-    """Height and width, from the header alone; those that `read_image` gives.
+    """Read height and width from the header alone; equal to those of `read_image`.
 
     Args:
         upright: of the upright picture. False gives the size of the stored pixels, and is much
@@ -119,8 +130,7 @@ def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
 
 
 def is_turned(path: str | Path) -> bool:
-    """Whether the upright picture has its pixels in other places than the stored one. Raises as
-    `image_size` does."""
+    """Whether the orientation of a picture moves its pixels. Raises as `image_size` does."""
     with open_picture(path) as image:
         return _orientation(image) != 1
 
@@ -129,22 +139,22 @@ def is_turned(path: str | Path) -> bool:
 def open_picture(
     path: str | Path, what: str = "picture", data: bytes | None = None
 ) -> Iterator[Image.Image]:
-    """The file opened by Pillow, not decoded yet; whatever fails within is an error that names it.
+    """Open a file with Pillow without decoding it; errors raised inside the `with` name the file.
 
-    what: the file is to hold, for messages. data: its bytes, where they are read already; `path` is
+    what: the file should hold, for messages. data: its bytes, if they are read already; `path` is
     then only a name for messages.
     Raises MissingFileError, or UserError for no picture or one above the limit of its format.
     """
     try:
         with Image.open(path if data is None else io.BytesIO(data)) as image:
             check_pixels(*image.size, str(path), image.format)
+            if image.format in _ICONS:
+                raise UserError(f"{path}: an icon ({image.format}), which is not read; save as PNG")
             yield image
     except UserError:
         raise
     except FileNotFoundError:
         raise MissingFileError(f"{path}: no such {what}") from None
-    except Image.DecompressionBombError:
-        raise UserError(f"{path}: far {_too_many(MAX_PIXELS)}") from None
     except _DECODE_ERRORS as error:
         raise UserError(
             f"{path}: not a readable {what} ({error}); put a whole one there"
@@ -152,8 +162,8 @@ def open_picture(
 
 
 def check_pixels(width: int, height: int, name: str, format: str | None = None) -> None:
-    """UserError where a picture has more pixels than are read of its format (None: made in
-    memory); the message starts with its name."""
+    """Raise UserError, starting with `name`, if a picture has more pixels than its format may have
+    (None: made in memory)."""
     limit = MAX_PIXELS if format is None else LIMITS.get(format, OTHER_LIMIT)
     if width * height > limit:
         kind = "" if format is None else f" of a {format} file"
@@ -165,8 +175,9 @@ def _too_many(limit: int, kind: str = "") -> str:
 
 
 def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
-    tiff = image if isinstance(image, TiffImagePlugin.TiffImageFile) else None
-    if tiff is None:  # asking a PNG for its orientation decodes it, and must not swallow damage
+    is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
+    file = _file(image) if _has_deep_colours(image) else None
+    if not is_tiff:  # asking a PNG for its orientation decodes it, and must not swallow damage
         image.load()
     orientation = _orientation(image)
     size = _size(image, orientation if upright else 1)
@@ -181,6 +192,9 @@ def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
     if stored.shape[:2] != (image.height, image.width):
         raise UserError(f"{name}: is {image.width} x {image.height}, not as its header says")
     white = _white(image, name) if image.mode[0] in "IF" else None
+    if file is not None and _largest(image) < 2 ** (_DEPTHS[-2] - 8):
+        stored[:] = _deep_colours(file, image, name)
+        return pixels
     for rows, band in _bands(image):
         colours = _to_rgb(band, white)
         stored[rows] = 255 - colours if negative else colours  # Pillow turns 8 bits over by itself
@@ -188,7 +202,7 @@ def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The orientation of the stored pixels, 1 (upright) when there is none or it is broken."""
+    """Return the orientation of the stored pixels, 1 (upright) if there is none or a broken one."""
     try:
         found = int(image.getexif().get(_ORIENTATION, 1))
     except (SyntaxError, ValueError, TypeError, OSError):
@@ -197,7 +211,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _size(image: Image.Image, orientation: int) -> tuple[int, int]:
-    """Height and width once the orientation is applied, before or after decoding."""
+    """Return height and width after the orientation is applied, before or after decoding."""
     width, height = image.size
     if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow gives that of the upright one
         if image.tag_v2.get(_ORIENTATION) in _SWAPPED:
@@ -206,7 +220,7 @@ def _size(image: Image.Image, orientation: int) -> tuple[int, int]:
 
 
 def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """The upright view of stored pixels (H, W, 3)."""
+    """Return an upright view of stored pixels (H, W, 3)."""
     if orientation in (3, 4, 6, 7):
         pixels = pixels[::-1]
     if orientation in (2, 3, 7, 8):
@@ -215,7 +229,7 @@ def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """The picture a band of rows at a time."""
+    """Yield the picture in bands of rows."""
     width, height = image.size
     rows = max(1, _BAND // max(width, 1))
     for top in range(0, height, rows):
@@ -224,7 +238,7 @@ def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
 
 
 def _white(image: Image.Image, name: str) -> float:
-    """The value that is white in a picture of whole or real numbers."""
+    """Return the value of white in a picture of whole or real numbers."""
     lows, highs, whole = [], [], True
     for _, band in _bands(image):
         values = np.asarray(band)
@@ -246,6 +260,56 @@ def _white(image: Image.Image, name: str) -> float:
     raise UserError(
         f"{name}: holds values {low:g}..{high:g}, expected {expected}: save it in 8 bits"
     )
+
+
+def _has_deep_colours(image: Image.Image) -> bool:
+    """Whether Pillow is going to keep the upper 8 of 16 bits of a PNG's or TIFF's colours."""
+    tiles = getattr(image, "tile", None)  # empty once decoded
+    if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA", "RGBX", "LA"):
+        return False
+    return bool(tiles) and ";16" in str(tiles[0].args)
+
+
+def _file(image: Image.Image) -> str | bytes:
+    """The file that a picture not decoded yet is read from: its path, or else all its bytes."""
+    if image.filename:
+        return image.filename
+    at = image.fp.tell()
+    image.fp.seek(0)
+    data = image.fp.read()
+    image.fp.seek(at)
+    return data
+
+
+def _largest(image: Image.Image) -> int:
+    """The largest 8-bit value of the colours, alpha apart."""
+    colours = 1 if image.mode == "LA" else 3
+    highest = [high for _, band in _bands(image) for _, high in band.getextrema()[:colours]]
+    return max(highest, default=0)
+
+
+def _deep_colours(file: str | bytes, image: Image.Image, name: str) -> np.ndarray:
+    """Colours of 16 bits that use 14 of them or fewer, as 8 bits, stored way up."""
+    if image.width * image.height > DEEP_LIMIT:
+        raise UserError(
+            f"{name}: {image.width} x {image.height} pixels that use few of their 16 bits, "
+            f"{_too_many(DEEP_LIMIT)}, or save it in 8 bits"
+        )
+    data = np.frombuffer(file if isinstance(file, bytes) else Path(file).read_bytes(), np.uint8)
+    colours = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if colours is None or colours.dtype != np.uint16 or colours.ndim != 3:
+        raise UserError(
+            f"{name}: its colours use few of their 16 bits and cannot be decoded as such: "
+            "save it in 8 bits"
+        )
+    high = max(int(colours[..., channel].max(initial=0)) for channel in range(3))
+    white = next(2**bits - 1 for bits in _DEPTHS if high < 2**bits)
+    rgb = np.empty((*colours.shape[:2], 3), np.uint8)
+    rows = max(1, _BAND // max(image.width, 1))
+    for top in range(0, len(rgb), rows):
+        band = colours[top : top + rows, :, 2::-1].astype(np.float32) * 255 / white
+        rgb[top : top + rows] = np.rint(band)
+    return rgb
 
 
 def _to_rgb(band: Image.Image, white: float | None) -> np.ndarray:

@@ -1,13 +1,13 @@
-"""Masks of objects out of a COCO instances file, everything of one category in a picture together.
+"""Read object masks from a COCO instances file; those of one category in a picture are joined.
 
     {"images": [{"id": 2, "height": 480, "width": 640}], "categories": [{"id": 17, "name": "dog"}],
      "annotations": [{"image_id": 2, "category_id": 17, "iscrowd": 0, "segmentation": ...}]}
 
 For measuring only; crowds are left out. A segmentation is a list of polygons [x, y, x, y, ...] in
-pixels (one polygon alone is taken too), or run lengths {"size": [height, width], "counts": ...},
-column by column, as a list of numbers or as pycocotools' text. pycocotools checks none of it and
-reads run lengths that do not fill their picture as memory that was never set, so all of it is
-checked here, once, when the file is read.
+pixels (a single polygon is accepted too), or run lengths {"size": [height, width], "counts": ...},
+column by column, as a list of numbers or as pycocotools' text. pycocotools checks none of this:
+if run lengths do not fill their picture it returns uninitialised memory. So everything is checked
+here, once, when the file is read. An object covers at least one pixel of its picture.
 """
 
 import math
@@ -21,29 +21,22 @@ from pycocotools import mask as coco_mask
 
 from pipeline.core.errors import UserError
 from pipeline.core.records import ImageRecord, Reject
-from pipeline.data.coco_json import (
-    Fault,
-    crowd,
-    is_text,
-    numbers,
-    read_document,
-    whole,
-    wrong_entry,
-)
+from pipeline.data.coco_json import Fault, crowd, is_text, numbers, read_document, wrong_entry
+from pipeline.data.names import visible
 from pipeline.data.rle import run_lengths
 
 ANNOTATIONS = ("annotations/instances_all_val2017.json", "annotations/instances_val2017.json")
 _MOST_SIDE = 2**15
-"""Pixels of a side, at most: pycocotools counts the pixels of a picture in 32 bits."""
+"""Longest side in pixels: pycocotools counts the pixels of a picture in 32 bits."""
 
 
 def instances_file(root: Path) -> Path | None:
-    """The COCO file with the most objects under a data-set root, None where there is none."""
+    """Return the instances file with the most objects under a data-set root, None without one."""
     return next((root / name for name in ANNOTATIONS if (root / name).is_file()), None)
 
 
 def object_faults(truth: "TrueMasks", records: Sequence[ImageRecord], stage: str) -> list[Reject]:
-    """What is wrong in an instances file: entries, and sizes that are not those of `records`."""
+    """Return what is wrong in an instances file: entries, and sizes that differ from `records`."""
     rejects = list(truth.rejects)
     for record in records:
         if fault := truth.size_fault(record.image_id, (record.height, record.width)):
@@ -54,8 +47,9 @@ def object_faults(truth: "TrueMasks", records: Sequence[ImageRecord], stage: str
 class TrueMasks:
     """Category names and masks of the pictures in a COCO instances file.
 
-    names: category name by id; rejects: the entries left out, by file and place in it; crowds are
-    none. MissingFileError or UserError when the file is not there or is no COCO instances file.
+    names: category name by id; rejects: the entries left out, by file and place in it (crowds are
+    no rejects). MissingFileError or UserError if the file is missing, is not COCO instances, or has
+    no usable object.
     """
 
     def __init__(self, path: Path, stage: str = "segmenter") -> None:
@@ -73,13 +67,19 @@ class TrueMasks:
             for index, entry in enumerate(entries):
                 if fault := add(entry):
                     self.rejects.append(Reject(stage, f'{path.name} "{key}"[{index}]', *fault))
+        if self.rejects and entries and not self._entries:
+            first = self.rejects[0]
+            raise UserError(
+                f"{path.parent / first.item}: {first.reason}; {first.detail} (and no object in the "
+                f"file can be used: {len(self.rejects)} faults); mend the file or remove it"
+            )
 
     def __len__(self) -> int:
-        """How many objects can be used."""
+        """Number of usable objects."""
         return sum(map(len, self._entries.values()))
 
     def counts(self) -> dict[str, int]:
-        """Usable objects by category name, in order of category id."""
+        """Count the usable objects by category name, in order of category id."""
         found = dict.fromkeys(self.names.values(), 0)
         for entries in self._entries.values():
             for category, _ in entries:
@@ -87,8 +87,8 @@ class TrueMasks:
         return found
 
     def size_fault(self, image_id: int, hw: tuple[int, int]) -> str | None:
-        """That the objects of a picture of `hw` pixels are of another size; None where they fit,
-        or it has none."""
+        """Say that the objects of a picture of `hw` pixels have another size; None if they fit or
+        there are none."""
         size = self._sizes.get(image_id)
         if image_id not in self._entries or size == hw:
             return None
@@ -100,7 +100,7 @@ class TrueMasks:
     def of(self, image_id: int, hw: tuple[int, int]) -> dict[str, np.ndarray]:
         """{category name: (H,W) bool}, names ascending; {} for a picture without objects.
 
-        hw: of the picture. UserError where its objects are of another size.
+        hw: of the picture. UserError if its objects have another size.
         """
         if fault := self.size_fault(image_id, hw):
             raise UserError(fault)
@@ -112,8 +112,8 @@ class TrueMasks:
     def _add_category(self, entry: Any) -> Fault | None:
         found = numbers(entry, "id")
         name = entry.get("name") if isinstance(entry, dict) else None
-        if found is None or not is_text(name) or not name.strip():
-            return wrong_entry(entry, "id, name (a text)")
+        if found is None or not is_text(name) or not visible(name).strip():
+            return wrong_entry(entry, "id, name (a text that can be seen)")
         if found[0] in self.names:
             detail = f"id {found[0]} is already that of {self.names[found[0]]!r}"
             return "two categories of one id", detail
@@ -141,10 +141,10 @@ class TrueMasks:
         many = crowd(entry)
         if many is None:
             return wrong_entry({"iscrowd": entry["iscrowd"]}, "iscrowd 0 or 1")
-        if many:
-            return None
         if image_id not in self._sizes:
             return "object without image", f"image {image_id} is not in the file's images"
+        if many:
+            return None
         if category not in self.names:
             detail = f"category {category} is not in the file's categories, or has no name there"
             return "unknown category", f"{detail} (image {image_id})"
@@ -157,15 +157,24 @@ class TrueMasks:
 
 
 def segmentation_fault(segmentation: Any, hw: tuple[int, int]) -> str | None:
-    """Why a segmentation of a picture of `hw` pixels cannot be used; None when it can."""
+    """Return why a segmentation of a picture of `hw` pixels cannot be used, None if it can."""
     if isinstance(segmentation, dict):
         return _run_fault(segmentation, hw)
     if not isinstance(segmentation, list) or not segmentation:
         found = "none" if segmentation is None or segmentation == [] else repr(segmentation)[:80]
         return f"found {found}; expected polygons or run lengths"
-    for polygon in _polygons(segmentation):
+    polygons = _polygons(segmentation)
+    for polygon in polygons:
         if fault := _polygon_fault(polygon, max(hw)):
             return fault
+    least, most = min(map(min, polygons)), max(map(max, polygons))
+    if 0 <= least and most <= 1 < max(hw):
+        return (
+            f"found polygons from {least} to {most}, as shares of the picture; expected x and y in "
+            "pixels"
+        )
+    if not coco_mask.area(_rle(polygons, hw)):
+        return f"found polygons that cover no pixel: {repr(segmentation)[:80]}"
     return None
 
 
@@ -200,6 +209,8 @@ def _run_fault(segmentation: dict, hw: tuple[int, int]) -> str | None:
         return f"found counts {found}; expected whole numbers from 0 up, or pycocotools' text"
     if runs.sum() != hw[0] * hw[1]:
         return f"found counts of {runs.sum()} pixels in all; expected {hw[1]} x {hw[0]}"
+    if not runs[1::2].any():
+        return "found run lengths that cover no pixel"
     return None
 
 
@@ -208,16 +219,20 @@ def _is_pair(segmentation: dict) -> bool:
 
 
 def _polygons(segmentation: list) -> list:
-    """Its polygons; one polygon alone, as some tools write it, is one."""
+    """Return the polygons; some tools write a single one without a list around it."""
     alone = not any(isinstance(part, list) for part in segmentation)
     return [segmentation] if alone else segmentation
 
 
+def _rle(polygons: list, hw: tuple[int, int]) -> dict:
+    """Polygons without fault, taken together -> run lengths of pycocotools."""
+    return coco_mask.merge(coco_mask.frPyObjects(polygons, *hw))
+
+
 def _mask(segmentation: Any, hw: tuple[int, int]) -> np.ndarray:
-    """A segmentation without fault -> (H,W) bool."""
+    """Decode a valid segmentation to (H,W) bool."""
     if isinstance(segmentation, list):
-        rles = coco_mask.frPyObjects(_polygons(segmentation), *hw)
-        return coco_mask.decode(coco_mask.merge(rles)).astype(bool)
+        return coco_mask.decode(_rle(_polygons(segmentation), hw)).astype(bool)
     runs = run_lengths(segmentation["counts"])
     assert runs is not None, "a segmentation with a fault"
     inside = np.arange(len(runs)) % 2 == 1

@@ -11,8 +11,8 @@
     classes.txt        needed with masks: one class name a line; the first line is class 0
     val.txt            optional: pictures, one a line, kept from training and used to evaluate
 
-The names in captions and val.txt are paths below images/. Every line that is wrong becomes a reject
-that says where, what was found and what was expected; the rest of the folder is used.
+The names in captions and val.txt are paths below images/. Every wrong line becomes a reject that
+says where it is, what was found and what was expected; the rest of the folder is used.
 """
 
 import os
@@ -28,6 +28,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.index import index_picture, read_all
 from pipeline.data.label_values import IGNORE, Occurrences, read_values, value_faults
 from pipeline.data.names import Hints, is_utf8, lookalikes, printable
+from pipeline.data.overview import reasons_line
 from pipeline.data.own_text import CAPTION_LINE, Names, read_all_captions, read_classes, read_names
 
 STAGE = "dataset"
@@ -53,11 +54,10 @@ def read_own(root: str | Path) -> OwnData:
     """Read and check a folder as described above, decoding label maps and pictures.
 
     Raises:
-        MissingFileError: no images/ or no captions and no masks; says what is expected.
-        UserError: classes.txt is missing beside masks/ or has a wrong line or two names that look
-            the same, captions.json is not
-            COCO captions, no line of the captions is right, or val.txt lists every picture; names
-            every wrong line.
+        MissingFileError: no images/, or neither captions nor masks; says what is expected.
+        UserError: classes.txt is missing beside masks/ or has a wrong line; captions.json is not
+            COCO captions; no line of the captions is valid; val.txt lists every picture, or no
+            other picture can be used. Names every wrong line.
     """
     root = Path(root)
     if not is_utf8(str(root.absolute())):
@@ -76,9 +76,6 @@ def read_own(root: str | Path) -> OwnData:
     if not captions.texts and not masks:
         _refuse(root, captions.file, rejects)
     classes = read_classes(root / "classes.txt", needed=bool(masks))
-    if twins := lookalikes(classes):
-        shown = "; ".join(" and ".join(map(ascii, group)) for group in twins)
-        raise UserError(f"{root / 'classes.txt'}: names look the same: {shown}; rename all but one")
     held_out = read_names(root / "val.txt", names, rejects)
     if held_out == set(files):
         raise UserError(f"{root / 'val.txt'}: lists every picture, so none is left to learn from")
@@ -129,13 +126,15 @@ def read_own(root: str | Path) -> OwnData:
             "expected some pictures that have a mask, as the evaluation set own is made of them"
         )
         rejects.append(Reject(STAGE, "val.txt", "nothing held out", detail))
+    if not data.train:
+        raise UserError(f"{root}: no picture to learn from can be used: {reasons_line(rejects)}")
     data.rejects = rejects
     return data
 
 
 def _pictures(folder: Path, rejects: list[Reject]) -> tuple[list[str], dict[str, str]]:
-    """The pictures below images/ by name, and the names of all other files with the reason why they
-    are left out."""
+    """Return the pictures below images/, by name, and all other files with the reason why they are
+    left out."""
     files, others = _files(folder, rejects)
     formats = f"expected one of {', '.join(sorted(_PICTURES))}"
     rejects += [Reject(STAGE, f"images/{name}", "format not read", formats) for name in others]
@@ -152,7 +151,7 @@ def _pictures(folder: Path, rejects: list[Reject]) -> tuple[list[str], dict[str,
 def _masks(
     root: Path, files: list[str], left_out: Iterable[str], rejects: list[Reject]
 ) -> dict[str, str]:
-    """The label map, as a path below `root`, of each picture that has one of its own."""
+    """Return the label map, as a path below `root`, of each picture that has one."""
     pictures, found = defaultdict(list), defaultdict(list)
     for name in files:
         pictures[_stem(name)].append(name)
@@ -195,26 +194,39 @@ def _refuse(root: Path, captions: Path | None, rejects: list[Reject]) -> None:
 
 
 def _deeper(root: Path) -> str:
-    """A hint where the folder was unpacked one deeper."""
+    """Return a hint if the folder was unpacked one level too deep."""
     found = [path.parent for path in sorted(root.glob("*/images")) if path.is_dir()]
     return f"; did you mean {printable(str(found[0]))}?" if found else ""
 
 
 def _stem(name: str) -> str:
-    """The name without its ending; accents may be composed (Linux) or not (macOS)."""
+    """Return the name without its suffix; accents may be composed (Linux) or not (macOS)."""
     return unicodedata.normalize("NFC", Path(name).with_suffix("").as_posix())
 
 
 def _files(folder: Path, rejects: list[Reject]) -> tuple[list[str], list[str]]:
-    """Paths below `folder`, sorted, of pictures and of all other files; links are followed, what
-    the system keeps there (.DS_Store, Thumbs.db) is passed over. A name that is not UTF-8, which
-    no text file can hold, goes to `rejects`."""
-    found = sorted(
-        (Path(below) / name).relative_to(folder).as_posix()
-        for below, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if not name.startswith(".") and name not in _SYSTEM
-    )
+    """Return the sorted paths below `folder` of pictures and of all other files. Follows links and
+    skips system files (.DS_Store, Thumbs.db). Links to a folder above themselves, which never end,
+    and names that are not UTF-8, which no text file can hold, go to `rejects`."""
+    found = []
+    above = {str(folder): [folder.resolve()]}  # by folder as walked: where it and those above lie
+    for below, folders, names in os.walk(folder, followlinks=True):
+        for name in list(folders):
+            path, chain = os.path.join(below, name), above[below]
+            place = Path(path).resolve() if os.path.islink(path) else chain[-1] / name
+            above[path] = [*chain, place]
+            if any(other.is_relative_to(place) for other in chain):
+                folders.remove(name)
+                item = printable(f"{folder.name}/{Path(path).relative_to(folder).as_posix()}")
+                detail = f"leads to {printable(str(place))}, and so into itself; remove it"
+                rejects.append(Reject(STAGE, item, "link to a folder above it", detail))
+        del above[below]
+        found += [
+            (Path(below) / name).relative_to(folder).as_posix()
+            for name in names
+            if not name.startswith(".") and name not in _SYSTEM
+        ]
+    found.sort()
     for name in found:
         if not is_utf8(name):
             item, detail = printable(f"{folder.name}/{name}"), "expected UTF-8; rename it"

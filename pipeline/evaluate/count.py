@@ -1,7 +1,9 @@
-"""Counting a whole evaluation set in shards: a killed run goes on, a cluster shares the work.
+"""Counting the pictures of evaluation sets in shards: a killed run goes on, a cluster shares work.
 
-Confusion matrices are whole numbers, so their sum over shards is the same in any order. A shard
-is `counts-00007.npz`: the matrices' non-zero cells, one row each.
+Sets of the same pictures (ade150 and ade150-synonyms, pc59 and pc459, the two of the OpenMoji
+world) are counted in one pass. Confusion matrices are whole numbers, so their sum over shards is
+the same in any order. A shard of a set is `world-open-00007.npz`: the matrices' non-zero cells, one
+row each.
 
     variant (N,) int32   position in the list of variants of the settings
     cell    (N,) int64   position in the flattened (K, K + 1) matrix
@@ -9,8 +11,8 @@ is `counts-00007.npz`: the matrices' non-zero cells, one row each.
 """
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,8 @@ from pipeline.core.processes import runtime
 from pipeline.core.records import Reject, write_parquet
 from pipeline.core.shards import read_shards, run_shards, shard_files
 from pipeline.data.sets import EvalImage, EvalSet, load_eval_set
+from pipeline.evaluate.compare import Comparison
 from pipeline.evaluate.confusion import empty_confusion
-from pipeline.evaluate.look import Looker
 from pipeline.evaluate.run import Evaluation, evaluate
 from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.evaluate.variants import Variant, all_variants
@@ -42,11 +44,12 @@ SHARD_PICTURES = 8
 class CountPictures:
     """Makes the shard of some pictures, for `run_shards`; loads the models where it runs.
 
-    set_file: the EvalSet. segmenter: its folder. clips: (name, folder) of all CLIPs compared; the
-    segmenter was trained with the text tower of the first. stamp: changes whenever these do.
+    set_files: the evaluation sets, of the same pictures. segmenter: its folder. clips: (name,
+    folder) of all CLIPs compared; the segmenter was trained with the text tower of the first.
+    stamp: changes whenever these do.
     """
 
-    set_file: Path
+    set_files: tuple[Path, ...]
     segmenter: Path
     clips: tuple[tuple[str, Path], ...]
     settings: EvaluationSettings
@@ -57,13 +60,20 @@ class CountPictures:
         """What is counted, in the order of the shards."""
         return all_variants([name for name, _ in self.clips], self.settings)
 
-    def __call__(self, images: list[EvalImage], folder: Path) -> dict[str, Any]:
-        looker, eval_set = load(self)
-        counted = evaluate(looker, replace(eval_set, images=images))
+    def __call__(self, entries: list[tuple[EvalImage, ...]], folder: Path) -> dict[str, Any]:
+        comparison = load(self)
+        counted = evaluate(comparison, entries)
+        for eval_set, each in zip(comparison.sets, counted, strict=True):
+            counts, rejects = shard_names(eval_set.name)
+            self._write_counts(folder / counts, each)
+            write_parquet(folder / rejects, each.rejects, Reject)
+        return {"images": {s.name: e.images for s, e in zip(comparison.sets, counted, strict=True)}}
+
+    def _write_counts(self, path: Path, counted: Evaluation) -> None:
         assert set(counted.confusions) <= set(self.variants)
         cells = [np.flatnonzero(counted.confusions.get(variant, ())) for variant in self.variants]
         np.savez_compressed(
-            folder / "counts.npz",
+            path,
             variant=np.repeat(np.arange(len(cells), dtype=np.int32), [len(c) for c in cells]),
             cell=np.concatenate(cells),
             pixels=np.concatenate(
@@ -73,52 +83,74 @@ class CountPictures:
                 ]
             ),
         )
-        write_parquet(folder / "rejects.parquet", counted.rejects, Reject)
-        return {"images": counted.images}
 
 
-def count_set(
-    set_file: Path,
+def shard_names(name: str) -> tuple[str, str]:
+    """Files of a set in a shard: its counts and its rejects."""
+    return f"{name}.npz", f"{name}-rejects.parquet"
+
+
+def same_pictures(dataset: Path, name: str, others: Iterable[str]) -> list[str]:
+    """Those of some evaluation sets, `name` among them, that are of the same pictures as `name`."""
+    files = {each: dataset / "sets" / f"{each}.json" for each in others}
+    wanted = _pictures(load_eval_set(files[name]))
+    return [each for each, file in files.items() if _pictures(load_eval_set(file)) == wanted]
+
+
+def _pictures(eval_set: EvalSet) -> tuple[Path, list[str]]:
+    return eval_set.root, [image.path for image in eval_set.images]
+
+
+def count_sets(
+    set_files: Sequence[Path],
     segmenter: Path,
     clips: dict[str, Path],
     settings: EvaluationSettings,
     out: Path,
-) -> tuple[Evaluation, Looker]:
-    """Count every picture of the set, keeping what an earlier run with the same inputs counted
-    in `out`; also returns the models, ready to look at more.
+) -> tuple[list[Evaluation], Comparison]:
+    """Count every picture by all class lists in one pass, keeping what an earlier run with the same
+    inputs counted in a folder of its own below `out`; also returns the models, ready for more.
 
-    UserError where no picture of the set could be used.
+    set_files: evaluation sets of the same pictures. UserError where no picture of a set could be
+    used.
     """
-    eval_set = load_eval_set(set_file)
-    files = [path for image in eval_set.images for path in (image.path, image.label_path)]
+    sets = [load_eval_set(file) for file in set_files]
+    entries = list(zip(*(eval_set.images for eval_set in sets), strict=True))
+    files = [path for entry in entries for each in entry for path in (each.path, each.label_path)]
     models = of_models(segmenter, *clips.values())
-    stamp = of_files([set_file]) + models + of_contents(eval_set.root, files)
-    work = CountPictures(set_file, segmenter, tuple(clips.items()), settings, stamp)
-    code = of_code(__file__)
+    stamp = of_files(set_files) + models + of_contents(sets[0].root, dict.fromkeys(files))
+    work = CountPictures(tuple(set_files), segmenter, tuple(clips.items()), settings, stamp)
+    names = [eval_set.name for eval_set in sets]
+    folder = out / "+".join(names)
     shards = run_shards(
-        out,
-        eval_set.images,
+        folder,
+        entries,
         SHARD_PICTURES,
         work,
-        {"inputs": stamp, "code": code, "settings": settings},
-        f"evaluate {eval_set.name}",
-        names=("counts.npz", "rejects.parquet"),
+        {"inputs": stamp, "code": of_code(__file__), "settings": settings},
+        f"evaluate {' and '.join(names)}",
+        names=[file for name in names for file in shard_names(name)],
     )
-    result = Evaluation(
-        confusions=sum_shards(out, work.variants, len(eval_set.classes)),
-        images=sum(shard.counts["images"] for shard in shards),
-        rejects=list(read_shards(out, "rejects", Reject)),
-    )
-    if not result.images:
-        why = result.rejects[0].detail if result.rejects else "the set lists no pictures"
-        raise UserError(f"{set_file}: no picture could be evaluated; first reason: {why}")
-    return result, load(work)[0]
+    results = []
+    for eval_set, file in zip(sets, set_files, strict=True):
+        result = Evaluation(
+            confusions=sum_shards(folder, eval_set.name, work.variants, len(eval_set.classes)),
+            images=sum(shard.counts["images"][eval_set.name] for shard in shards),
+            rejects=list(read_shards(folder, f"{eval_set.name}-rejects", Reject)),
+        )
+        if not result.images:
+            why = result.rejects[0].detail if result.rejects else "the set lists no pictures"
+            raise UserError(f"{file}: no picture could be evaluated; first reason: {why}")
+        results.append(result)
+    return results, load(work)
 
 
-def sum_shards(folder: Path, variants: list[Variant], classes: int) -> dict[Variant, np.ndarray]:
-    """The confusion matrices of all shards in `folder`, added up."""
+def sum_shards(
+    folder: Path, name: str, variants: list[Variant], classes: int
+) -> dict[Variant, np.ndarray]:
+    """The confusion matrices of a set in all shards in `folder`, added up."""
     sums = {variant: empty_confusion(classes) for variant in variants}
-    for path in shard_files(folder, "counts", "npz"):
+    for path in shard_files(folder, name, "npz"):
         try:
             with np.load(path, allow_pickle=False) as shard:
                 variant, cell, pixels = (_column(shard, n) for n in ("variant", "cell", "pixels"))
@@ -155,17 +187,9 @@ def _check(
 
 
 @lru_cache(maxsize=1)
-def load(work: CountPictures) -> tuple[Looker, EvalSet]:
+def load(work: CountPictures) -> Comparison:
     """Once a process, not once a shard."""
     device = runtime.device()
-    eval_set = load_eval_set(work.set_file)
     clips = {name: load_clip(folder, device) for name, folder in work.clips}
-    looker = Looker(
-        load_segmenter(work.segmenter, device),
-        next(iter(clips.values())),
-        clips,
-        eval_set.classes,
-        eval_set.ignore_label,
-        work.settings,
-    )
-    return looker, eval_set
+    sets = [load_eval_set(file) for file in work.set_files]
+    return Comparison(load_segmenter(work.segmenter, device), clips, sets, work.settings)

@@ -5,7 +5,7 @@ and counted part by part, and what is kept is one confusion matrix per variant. 
 boundaries count, each variant's label map of one picture is held whole.)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -14,10 +14,10 @@ import numpy as np
 from pipeline.core.errors import UserError
 from pipeline.core.records import Reject
 from pipeline.data.images import read_image
-from pipeline.data.sets import EvalSet, read_label
+from pipeline.data.sets import EvalImage, EvalSet, read_label
 from pipeline.evaluate.boundary import boundary_confusion
+from pipeline.evaluate.compare import Comparison, LabelledPicture, Outcomes
 from pipeline.evaluate.confusion import confusion_matrix, empty_confusion
-from pipeline.evaluate.look import Looker, Picture, View
 from pipeline.evaluate.variants import Variant, boundaries_of, main_variants
 from pipeline.ovseg.semantic import Contest, mask_parts
 
@@ -36,51 +36,73 @@ class Evaluation:
     """Pictures left out, with the reason."""
 
 
-def evaluate(looker: Looker, eval_set: EvalSet) -> Evaluation:
-    """Look at every picture of the set once and count all variants.
+def evaluate(comparison: Comparison, entries: Sequence[Sequence[EvalImage]]) -> list[Evaluation]:
+    """Predict every picture once and count all variants by every class list of `comparison`.
 
-    A picture that cannot be read, or whose label map does not fit it, becomes a reject.
+    entries: the pictures, each as its evaluation sets list it, one entry per set. A picture that
+    cannot be read becomes a reject of every set, one whose label map does not fit of that set.
     """
-    result = Evaluation()
-    settings = looker.settings
-    main = main_variants(list(looker.clips), settings.mask_threshold, settings.ensemble_weight)
+    sets, settings = comparison.sets, comparison.settings
+    results = [Evaluation() for _ in sets]
+    clips = list(comparison.predictor.clips)
+    main = main_variants(clips, settings.mask_threshold, settings.ensemble_weight)
     outlined = boundaries_of(main, settings)
-    classes, ignored = len(eval_set.classes), eval_set.ignore_label
-    pictures = readable_pictures(eval_set, result.rejects)
+    pictures = readable_pictures(sets, entries, [result.rejects for result in results])
     while batch := list(islice(pictures, settings.image_batch)):
-        for picture, view in zip(batch, looker(batch), strict=True):
-            count(result.confusions, picture, view, classes, ignored, outlined)
-            result.images += 1
-    return result
+        for picture, outcomes in zip(batch, comparison(batch), strict=True):
+            for result, eval_set, truth, outcome in zip(
+                results, sets, picture.truths, outcomes, strict=True
+            ):
+                if truth is not None and outcome is not None:
+                    count(result.confusions, truth, outcome, eval_set, outlined)
+                    result.images += 1
+    return results
 
 
-def readable_pictures(eval_set: EvalSet, rejects: list[Reject]) -> Iterator[Picture]:
-    """The set's pictures with their truth; the others are appended to `rejects`."""
-    for entry in eval_set.images:
+def readable_pictures(
+    sets: Sequence[EvalSet],
+    entries: Iterable[Sequence[EvalImage]],
+    rejects: Sequence[list[Reject]],
+) -> Iterator[LabelledPicture]:
+    """The pictures that can be read and have truth in at least one of the sets. What cannot be used
+    is appended to `rejects` of its set."""
+    for entry in entries:
+        first = entry[0]
         try:
-            image = read_image(eval_set.root / entry.path)
+            image = read_image(sets[0].root / first.path)
         except UserError as error:
-            rejects.append(Reject(STAGE, entry.path, "unreadable picture", str(error)))
+            for into in rejects:
+                into.append(Reject(STAGE, first.path, "unreadable picture", str(error)))
             continue
-        try:
-            truth = read_label(
-                eval_set.root / entry.label_path, eval_set.label_map, eval_set.ignore_label
-            )
-        except UserError as error:
-            rejects.append(Reject(STAGE, entry.label_path, "unreadable label map", str(error)))
-            continue
-        if fault := _misfit(image, truth, len(eval_set.classes), eval_set.ignore_label):
-            rejects.append(Reject(STAGE, entry.label_path, *fault))
-            continue
-        yield Picture(str(entry.image_id), image, truth)
+        truths = tuple(
+            _read_truth(image, eval_set, each, into)
+            for eval_set, each, into in zip(sets, entry, rejects, strict=True)
+        )
+        if any(truth is not None for truth in truths):
+            yield LabelledPicture(str(first.image_id), image, truths)
+
+
+def _read_truth(
+    image: np.ndarray, eval_set: EvalSet, entry: EvalImage, rejects: list[Reject]
+) -> np.ndarray | None:
+    try:
+        truth = read_label(
+            eval_set.root / entry.label_path, eval_set.label_map, eval_set.ignore_label
+        )
+    except UserError as error:
+        rejects.append(Reject(STAGE, entry.label_path, "unreadable label map", str(error)))
+        return None
+    if fault := _misfit(image, truth, len(eval_set.classes), eval_set.ignore_label):
+        rejects.append(Reject(STAGE, entry.label_path, *fault))
+        return None
+    return truth
 
 
 def count(
     confusions: dict[Variant, np.ndarray],
-    picture: Picture,
-    view: View,
-    classes: int,
-    ignore_label: int,
+    truth: np.ndarray,
+    outcomes: Outcomes,
+    eval_set: EvalSet,
     outlined: dict[Variant, Variant],
 ) -> None:
     """Add one picture to the confusion matrices of all its variants.
@@ -88,25 +110,31 @@ def count(
     outlined: to a variant that of its boundaries, where they count; its label map is then kept
     whole until the picture is counted.
     """
-    for variant in (*view.probabilities, *view.labels, *outlined.values()):
+    classes, ignored = len(eval_set.classes), eval_set.ignore_label
+    for variant in (*outcomes.probabilities, *outcomes.labels, *outlined.values()):
         confusions.setdefault(variant, empty_confusion(classes))
-    whole = {variant: np.empty(picture.truth.shape, np.int32) for variant in outlined}
-    for variant, labels in view.labels.items():
-        confusions[variant] += confusion_matrix(labels, picture.truth, classes, ignore_label)
+    whole = {variant: np.empty(truth.shape, np.int32) for variant in outlined}
+    for variant, labels in outcomes.labels.items():
+        confusions[variant] += confusion_matrix(labels, truth, classes, ignored)
         if variant in whole:
             whole[variant][:] = labels
-    contests = {v: Contest.between(p) for v, p in view.probabilities.items()}
-    for part, masks in mask_parts(view.masks, picture.truth.shape, classes):
-        truth = picture.truth[part]
-        for variant, contest in contests.items():
+    alike: dict[int, list[Variant]] = {}  # weight 0 is the segmenter, of whichever CLIP
+    for variant, probabilities in outcomes.probabilities.items():
+        alike.setdefault(id(probabilities), []).append(variant)
+    contests = [
+        (variants, Contest.between(outcomes.probabilities[variants[0]]))
+        for variants in alike.values()
+    ]
+    for part, masks in mask_parts(outcomes.masks, truth.shape, classes):
+        for variants, contest in contests:
             labels = contest.labels(masks).cpu().numpy()
-            confusions[variant] += confusion_matrix(labels, truth, classes, ignore_label)
-            if variant in whole:
-                whole[variant][part] = labels
+            counted = confusion_matrix(labels, truth[part], classes, ignored)
+            for variant in variants:
+                confusions[variant] += counted
+                if variant in whole:
+                    whole[variant][part] = labels
     for variant, labels in whole.items():
-        confusions[outlined[variant]] += boundary_confusion(
-            labels, picture.truth, classes, ignore_label
-        )
+        confusions[outlined[variant]] += boundary_confusion(labels, truth, classes, ignored)
 
 
 def _misfit(

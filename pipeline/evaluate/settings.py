@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from pipeline.clip.synonyms import Synonyms
-from pipeline.clip.view import ClipView, Fill
+from pipeline.clip.view import ClipView, Fill, Region, RegionView
 from pipeline.core.errors import UserError
-from pipeline.ovseg.clip_branch import RegionStyle, region_style
+from pipeline.core.modes import Precision
 
 _PAPER = ClipView()
 
@@ -22,17 +22,17 @@ class EvaluationSettings:
     """Further ensemble weights to evaluate, 0..1 each."""
     sweep_thresholds: tuple[float, ...] = ()
     """Further thresholds; each costs another pass of every CLIP."""
-    region: str = "crop_and_mask"
+    region: Region = _PAPER.region
     fill: Fill = _PAPER.fill
     expand: float = _PAPER.expand
-    """How masks are cut out, see `pipeline.ovseg.clip_branch.region_style`."""
+    """How masks are shown to CLIP, see `RegionView`."""
     short_side: int | None = None
     long_side: int | None = None
     """Size pictures are resized to for the segmenter, pixels; None keeps their own."""
     templates: tuple[str, ...] = _PAPER.templates
     """Prompt templates around the class names, averaged."""
     synonyms: Synonyms = "joined"
-    """How classes of several names are read, see `pipeline.data.classes`."""
+    """How classes of several names are read, see `pipeline.clip.synonyms`."""
     boundary_iou: bool = False
     """Count boundaries too, see `pipeline.evaluate.boundary`."""
     image_batch: int = 8
@@ -63,9 +63,12 @@ class EvaluationSettings:
         """All ensemble weights, sorted, each once; the main one among them."""
         return tuple(sorted({self.ensemble_weight, *self.sweep_weights}))
 
-    def style(self, threshold: float) -> RegionStyle:
-        """How masks are cut out at this threshold."""
-        return region_style(self.region, self.fill, self.expand, threshold)
+    def view(self, threshold: float, precision: Precision) -> RegionView:
+        """How masks are shown to CLIP at this threshold."""
+        return RegionView(
+            region=self.region, fill=self.fill, expand=self.expand, threshold=threshold,
+            precision=precision,
+        )  # fmt: skip
 
 
 def _check_share(name: str, value: float) -> None:

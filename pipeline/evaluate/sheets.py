@@ -1,15 +1,13 @@
 """Overlay pictures of an evaluation: picture, ground truth and predictions over one legend."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pipeline.core.records import Reject
-from pipeline.data.sets import EvalSet
-from pipeline.evaluate.look import Looker, Picture, View
+from pipeline.evaluate.compare import Comparison, Outcomes
 from pipeline.evaluate.run import readable_pictures
 from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.evaluate.variants import ENSEMBLE, Variant
@@ -31,36 +29,43 @@ def ensemble_columns(clips: list[str], settings: EvaluationSettings) -> dict[str
 
 
 def draw_sheets(
-    folder: Path, looker: Looker, eval_set: EvalSet, columns: dict[str, Variant], count: int
+    folder: Path, comparison: Comparison, at: int, columns: dict[str, Variant], count: int
 ) -> None:
-    """Write `<image id>.png` for `count` pictures, spread evenly over the set.
+    """Write `<image id>.png` for `count` pictures, spread evenly over set number `at`.
 
     columns: title to variant, painted beside the picture and its ground truth. A chosen picture
     that cannot be read is left out. Sheets of an earlier run are removed.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    chosen = [eval_set.images[i] for i in spread(len(eval_set.images), count)]
-    rejects: list[Reject] = []  # the evaluation has listed them already
-    for picture in readable_pictures(replace(eval_set, images=chosen), rejects):
-        [view] = looker([picture])
-        page = draw(picture, view, columns, eval_set.classes)
+    sets = comparison.sets
+    chosen = [[each.images[i] for each in sets] for i in spread(len(sets[at].images), count)]
+    rejects: list[list[Reject]] = [[] for _ in sets]  # the evaluation has listed them already
+    for picture in readable_pictures(sets, chosen, rejects):
+        [outcomes] = comparison([picture])
+        truth, outcome = picture.truths[at], outcomes[at]
+        if truth is None or outcome is None:
+            continue
+        page = draw(picture.image, truth, outcome, columns, sets[at].classes)
         save_sheet(page, folder / f"{picture.name.replace('/', '_')}.png")
 
 
 def draw(
-    picture: Picture, view: View, columns: dict[str, Variant], classes: list[str]
+    image: np.ndarray,
+    truth: np.ndarray,
+    outcomes: Outcomes,
+    columns: dict[str, Variant],
+    classes: list[str],
 ) -> Image.Image:
     """One sheet: the picture, its ground truth and the labels of some variants."""
-    hw = picture.truth.shape
     predictions = {
-        title: label_map(view.probabilities[variant], view.masks, hw).numpy()
+        title: label_map(outcomes.probabilities[variant], outcomes.masks, truth.shape).numpy()
         for title, variant in columns.items()
     }
-    painted = [Column("picture", None), Column("ground truth", picture.truth)]
+    painted = [Column("picture", None), Column("ground truth", truth)]
     painted += [Column(title, labels) for title, labels in predictions.items()]
-    shown = classes_to_show(picture.truth, list(predictions.values()), len(classes))
-    return sheet(picture.image, painted, classes, shown)
+    shown = classes_to_show(truth, list(predictions.values()), len(classes))
+    return sheet(image, painted, classes, shown)
 
 
 def spread(total: int, count: int) -> list[int]:

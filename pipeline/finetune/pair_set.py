@@ -8,12 +8,21 @@ count, see pipeline/core/shards.py) a pair is four members that share a key,
     <key>.mask.png  its mask, 0 or 255       <key>.json  at least {"image_id": int}
 
 Crops are read as every picture here (pipeline/data/images.py): upright, 8 bits. Masks lie on the
-upright crop: their pixels count as stored, any gray above 0 as the object.
+upright crop, and their pixels count as stored. A mask is a PNG of
+
+    gray      of 1, 2, 4, 8 or 16 bits: any value above 0 is the object
+    palette   any index above 0 is the object, whatever its colour
+    RGB       of 8 bits, where all three channels are equal: as gray
+    alpha     as without it, where every pixel is opaque
+
+and has at least one pixel of the object. Any other is refused by name.
 
 A folder without manifests holds somebody's own pairs: all its *.tar in the order of their names,
-read and checked in the same way. A key is WebDataset's: the path up to the first dot of the file's
-name, and a suffix may be in capitals. Folders and what macOS packs beside each file (._*) do not
-count, other suffixes neither; any other member that is no plain file is an error.
+read and checked in the same way; their nouns also as a line of classes.txt is
+(pipeline/data/class_list.py), and no two of them may look the same. A key is WebDataset's: the path
+up to the first dot of the file's name, and a suffix may be in capitals. Folders and what macOS
+packs beside each file (._*) do not count, other suffixes neither; any other member that is no plain
+file is an error, and so are bytes behind the end of the tar, which no reader of tars would see.
 
 One pass over the tars checks their contents and notes where each member lies. After that any pair
 is one read away, so an epoch is a true permutation of all pairs and a resumed run goes on at the
@@ -34,13 +43,16 @@ from typing import Any
 
 import numpy as np
 import torch.distributed as dist
+from PIL import Image
 
 from pipeline.core.errors import UserError
 from pipeline.core.fingerprint import of_file, of_value
 from pipeline.core.processes import runtime
 from pipeline.core.progress import counting, report
 from pipeline.core.shards import has_manifests, of_shards, shard_files
+from pipeline.data.class_list import name_fault
 from pipeline.data.images import decoded_image, open_picture
+from pipeline.data.names import lookalikes
 from pipeline.finetune.decoded import DecodedPairs
 
 MEMBERS = ("png", "mask.png", "txt", "json")
@@ -48,6 +60,9 @@ CROPS = ("png", "jpg", "jpeg")
 """Suffixes of the crop, one of which a pair has."""
 SEEN = "LNPS"
 """Kinds of characters that are seen: letters, numbers, punctuation, symbols."""
+DEEP_COLOURS = {2: "RGB", 4: "gray with alpha", 6: "RGBA"}
+"""Kinds of PNG of which Pillow keeps 8 of 16 bits, by the number in their header."""
+BLOCK = tarfile.BLOCKSIZE
 DECODED_BUDGET = 2 * 1024**3
 """Bytes of decoded pairs that a process keeps for itself and its loader's processes together; pairs
 beyond it are read when needed."""
@@ -79,7 +94,9 @@ class PairSet:
         self.has_manifests = has_manifests(self.folder) or not own
         self._shards = shard_files(self.folder, "pairs", "tar") if self.has_manifests else own
         entries = [
-            (shard, *entry) for shard, path in enumerate(self._shards) for entry in _index(path)
+            (shard, *entry)
+            for shard, path in enumerate(self._shards)
+            for entry in _index(path, is_own=not self.has_manifests)
         ]
         if not entries:
             raise UserError(
@@ -91,6 +108,11 @@ class PairSet:
         self._places = np.array(places, np.int64)  # (N, 4): offset, size of crop and of mask
         self.image_ids = np.array(image_ids, np.int64)
         self.nouns = sorted(set(nouns))
+        if not self.has_manifests and (twins := lookalikes(self.nouns)):
+            raise UserError(
+                f"{self.folder}: the nouns {' and '.join(map(ascii, twins[0]))} of its tars look "
+                "the same; write one of them everywhere"
+            )
         row = {noun: i for i, noun in enumerate(self.nouns)}
         self.noun_ids = np.array([row[noun] for noun in nouns], np.int64)
         self._decoded = DecodedPairs(len(entries), decoded_budget)
@@ -126,6 +148,21 @@ class PairSet:
         return len(self._decoded)
 
     def _read(self, index: int) -> Pair:
+        try:
+            return self._decode(index)
+        except UserError as error:
+            names = " and ".join(map(repr, self._member_names(index)))
+            raise UserError(f"{error} (members {names})") from error
+
+    def _member_names(self, index: int) -> list[str]:
+        """Names of the crop and the mask of a pair, for messages."""
+        crop_at, _, mask_at, _ = self._places[index]
+        with tarfile.open(self._shards[self._shard_of[index]], "r:") as tar:
+            names = {member.offset_data: member.name for member in tar if member.size}
+        at = [names.get(int(place), "") for place in (crop_at, mask_at)]
+        return [name.encode("utf-8", "backslashreplace").decode() for name in at]
+
+    def _decode(self, index: int) -> Pair:
         path = self._shards[self._shard_of[index]]
         crop_at, crop_size, mask_at, mask_size = (int(v) for v in self._places[index])
         file = os.open(path, os.O_RDONLY)
@@ -134,8 +171,9 @@ class PairSet:
         finally:
             os.close(file)
         pixels = decoded_image(crop, f"{path}: pair {index}, its crop")
-        with open_picture(f"{path}: pair {index}, its mask", data=mask) as picture:
-            foreground = np.array(picture.convert("L")) > 0
+        name = f"{path}: pair {index}, its mask"
+        with open_picture(name, data=mask) as picture:
+            foreground = _foreground(picture, mask, name)
         if pixels.shape[:2] != foreground.shape:
             raise UserError(
                 f"{path}: pair {index} has a crop of {pixels.shape[:2]} and a mask of "
@@ -144,20 +182,41 @@ class PairSet:
         return Pair(pixels, foreground)
 
 
-def _index(path: Path) -> list[tuple[tuple[int, int, int, int], str, int]]:
+def _foreground(picture: Image.Image, file: bytes, name: str) -> np.ndarray:
+    """The object of a mask, bool (h, w), as the head of this module says; UserError for others."""
+    instead = "expected a PNG in gray or with a palette, above 0 (index 0) on the object alone"
+    if picture.format != "PNG":
+        raise UserError(f"{name}: is a {picture.format} file; {instead}")
+    depth, kind = file[24], file[25]  # of the header, which Pillow has checked
+    if depth == 16 and kind in DEEP_COLOURS:
+        raise UserError(f"{name}: is {DEEP_COLOURS[kind]} of 16 bits; {instead}")
+    values = np.asarray(picture)
+    if values.ndim == 3:
+        has_alpha = picture.mode in ("LA", "RGBA")
+        if has_alpha and (values[..., -1] < 255).any():
+            raise UserError(f"{name}: has alpha below 255, so its object cannot be told; {instead}")
+        colours = values[..., :-1] if has_alpha else values
+        if (colours != colours[..., :1]).any():
+            raise UserError(f"{name}: has colours; {instead}")
+        values = values[..., 0]
+    if not (foreground := values > 0).any():
+        raise UserError(f"{name}: is 0 everywhere, a pair without an object; {instead}")
+    return foreground
+
+
+def _index(path: Path, is_own: bool) -> list[tuple[tuple[int, int, int, int], str, int]]:
     """Per pair of one shard: the places of crop and mask, the noun, the image id."""
     entries = []
     try:
         with tarfile.open(path, "r:") as tar:  # not compressed: members are read by their place
             for key, members in _members(tar).items():
                 crop, mask = _crop(key, members), members["mask.png"]
-                noun = _content(tar, members["txt"]).decode("utf-8-sig").strip()
-                if not any(unicodedata.category(letter)[0] in SEEN for letter in noun):
-                    raise _Odd(f"pair {key} has an empty noun")
-                image_id = _image_id(key, _content(tar, members["json"]))
+                noun = _noun(key, tar.extractfile(members["txt"]).read(), is_own)
+                image_id = _image_id(key, tar.extractfile(members["json"]).read())
                 places = (crop.offset_data, crop.size, mask.offset_data, mask.size)
                 entries.append((places, noun, image_id))
-    except (tarfile.TarError, UnicodeDecodeError, _Odd) as error:
+            _check_end(path, tar.offset)
+    except (tarfile.TarError, _Odd) as error:
         raise UserError(
             f"{path}: not a readable shard of pairs: {error}; expected the members "
             f".{', .'.join(MEMBERS)} of every pair; rerun the stage `pairs`, or pack the tar anew "
@@ -197,6 +256,36 @@ def _members(tar: tarfile.TarFile) -> dict[str, dict[str, tarfile.TarInfo]]:
             raise _Odd(f"member {member.name!r} is there twice{also}")
         there[extension] = member
     return pairs
+
+
+def _check_end(path: Path, end: int) -> None:
+    """_Odd unless from the byte `end`, where the members stop, a tar has nothing but zeros: at
+    least a block of them, which tells that it was not cut short."""
+    with open(path, "rb") as file:
+        file.seek(end)
+        rest = 0
+        while part := file.read(2**20):
+            if part.strip(b"\0"):
+                raise _Odd(
+                    f"its members end at byte {end} of {path.stat().st_size}, and others lie "
+                    "behind (a tar appended to a tar with cat, or damage)"
+                )
+            rest += len(part)
+    if rest < BLOCK:
+        raise _Odd(f"it has no end after its last member at byte {end}: it was cut short")
+
+
+def _noun(key: str, text: bytes, is_own: bool) -> str:
+    """The noun of a pair; that of an own tar is held to the rules of a line of classes.txt."""
+    try:
+        noun = text.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise _Odd(f"pair {key}: its .txt is not UTF-8 ({error})") from error
+    if not any(unicodedata.category(letter)[0] in SEEN for letter in noun):
+        raise _Odd(f"pair {key} has an empty noun")
+    if is_own and (fault := name_fault(noun)):
+        raise _Odd(f"pair {key}: its .txt {fault}")
+    return noun
 
 
 def _crop(key: str, members: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo:

@@ -18,15 +18,15 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from pipeline.clip.regions import Fill
+from pipeline.clip.encode import encode_cut
 from pipeline.clip.text import BARE, class_features
 from pipeline.clip.tower import MaskClip
+from pipeline.clip.view import Fill, RegionView
 from pipeline.core.errors import UserError
 from pipeline.core.fingerprint import of_code, of_value
-from pipeline.core.precision import autocast, math_attention
+from pipeline.core.precision import math_attention, tower_precision
 from pipeline.core.processes.workers import reading
 from pipeline.core.progress import counting
 from pipeline.core.resume import Checkpoints
@@ -103,9 +103,12 @@ def finetune(
         pairs, clip.image_size, clip.mean, clip.std, recipe.fill, recipe.min_crop, recipe.seed
     )
     nouns = class_features(clip, pairs.nouns, recipe.templates)
+    view = RegionView(
+        fill=recipe.fill, precision=tower_precision(clip.mean.device, recipe.bfloat16)
+    )
 
     def held_out_accuracy() -> float | None:
-        return accuracy(clip, regions, held, nouns, recipe.bfloat16) if len(held) else None
+        return accuracy(clip, regions, held, nouns, view) if len(held) else None
 
     before = held_out_accuracy()  # of the CLIP as it came, before it gets fresh prompts
     if recipe.train in ("prompts", "both"):
@@ -122,7 +125,7 @@ def finetune(
             shutil.rmtree(curves, ignore_errors=True)
         return metrics | {"held_out_accuracy": before, "steps": 0}
     steps = max(1, round(recipe.epochs * len(training) / recipe.batch_size))
-    run = _Run(clip, recipe, steps, nouns)
+    run = _Run(clip, recipe, view, steps, nouns)
     recorder = Curves(curves if _rank() == 0 else None)
     recorder.add(0, {HELD_OUT: before})
     state = RunState(run.parameters, run.optimizer, recorder)
@@ -154,8 +157,10 @@ def finetune(
 class _Run:
     """Model, optimiser and loss of one run; `step` does one step of training."""
 
-    def __init__(self, clip: MaskClip, recipe: Recipe, steps: int, nouns: Tensor) -> None:
-        self.recipe, self.steps, self.nouns = recipe, steps, nouns
+    def __init__(
+        self, clip: MaskClip, recipe: Recipe, view: RegionView, steps: int, nouns: Tensor
+    ) -> None:
+        self.recipe, self.view, self.steps, self.nouns = recipe, view, steps, nouns
         self.device = clip.mean.device
         clip.eval()  # no part of CLIP behaves otherwise in training but patch dropout
         self.parameters = trained_parameters(clip, recipe.train)
@@ -177,9 +182,9 @@ class _Run:
         images = batch.images.to(self.device, non_blocking=True)
         masks = batch.masks.to(self.device, non_blocking=True)
         noun_ids = batch.noun_ids.to(self.device)
-        with autocast(self.device, recipe.bfloat16), math_attention():
-            features = self.model(images, masks)
-        features, noun_ids = gather_batch(F.normalize(features.float(), dim=-1), noun_ids)
+        with math_attention():
+            features = encode_cut(self.model, images, masks, self.view)
+        features, noun_ids = gather_batch(features, noun_ids)
         loss = contrastive_loss(
             features,
             self.nouns[noun_ids],

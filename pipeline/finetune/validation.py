@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.clip.encode import encode_cut
 from pipeline.clip.tower import MaskClip
+from pipeline.clip.view import RegionView
 from pipeline.clip.zero_shot import PICTURES_A_PASS, top1_accuracy
-from pipeline.core.precision import autocast
 from pipeline.finetune.augment import RegionSet
 
 
@@ -32,7 +33,11 @@ def hold_out(image_ids: np.ndarray, share: float, most: int) -> tuple[np.ndarray
 
 @torch.no_grad()
 def accuracy(
-    clip: MaskClip, regions: RegionSet, indices: np.ndarray, text_features: Tensor, bfloat16: bool
+    clip: MaskClip,
+    regions: RegionSet,
+    indices: np.ndarray,
+    text_features: Tensor,
+    view: RegionView,
 ) -> float:
     """Share of these pairs whose noun is the nearest of all nouns, 0..1; nan without pairs."""
     features = []
@@ -41,8 +46,7 @@ def accuracy(
         part = indices[start : start + PICTURES_A_PASS]
         cut = [regions.region(regions.pairs[int(i)]) for i in part]
         images, masks = (torch.stack(column).to(device) for column in zip(*cut, strict=True))
-        with autocast(device, bfloat16):
-            features.append(clip.encode_image(images, masks).float())
+        features.append(encode_cut(clip, images, masks, view))
     if not features:
         return float("nan")
     labels = torch.from_numpy(regions.pairs.noun_ids[indices])

@@ -16,7 +16,7 @@ from pipeline.clip.view import SegmenterView
 from pipeline.core.errors import UserError
 from pipeline.maskformer.backbones import build_backbone
 from pipeline.maskformer.config import SegmenterConfig
-from pipeline.maskformer.predictor import Head
+from pipeline.maskformer.predictor import Head, QueryOutput
 
 TEMPERATURE = 100.0  # fixed; CLIP's own logit_scale is unused
 
@@ -35,7 +35,7 @@ class SegmenterOutput(LayerOutput):
     """The last layer, with `class_embed` (B,Q,D) before normalising, the padded size of the batch
     in pixels and, while training or where asked for, the earlier layers (first decoder layer
     first). With anchored queries `anchors` (Q,2) are their x and y in 0..1 of the padded picture,
-    and the first of `aux` is what they say themselves."""
+    and the first of `aux` is the anchors' own output."""
 
     class_embed: Tensor
     padded_hw: tuple[int, int]
@@ -88,27 +88,47 @@ class MaskFormer(nn.Module):
         images = [(image.to(self.mean) - self.mean) / self.std for image in images]
         return ImageList.from_tensors(images, self.config.size_divisibility).tensor
 
-    def forward(
-        self, images: list[Tensor], text_features: Tensor, all_layers: bool = False
-    ) -> SegmenterOutput:
-        """Segment pictures.
+    def embed(self, images: list[Tensor]) -> tuple[list[QueryOutput], tuple[int, int]]:
+        """Masks and class embeddings of every decoder layer, first one first, and the padded size
+        in pixels: all of the segmenter that needs no class names.
 
         images: (3,H,W) float or uint8, RGB 0..255, sizes may differ; at least one.
-        text_features: (K,D) unit norm, D = `config.clip_dim`; K may change from call to call.
-        all_layers: fill `aux`, as in training.
+        """
+        batch = self.prepare(images)
+        return self.sem_seg_head(self.backbone(batch)), (batch.shape[-2], batch.shape[-1])
+
+    def class_logits(self, class_embed: Tensor, text_features: Tensor) -> Tensor:
+        """How well queries fit classes: (...,Q,K+1) float32, last column = no object.
+
+        class_embed: (...,Q,D) any norm. text_features: (K,D) unit norm, D = `config.clip_dim`; K
+        may change from call to call. UserError for text features of another width.
         """
         if text_features.shape[-1] != self.config.clip_dim:
             raise UserError(
                 f"text features have width {text_features.shape[-1]}, this segmenter was made for "
                 f"a CLIP of width {self.config.clip_dim}: use the CLIP it was trained with"
             )
-        batch = self.prepare(images)
-        *earlier, last = self.sem_seg_head(self.backbone(batch))
+        return self.clip_adapter(class_embed, text_features)
+
+    def class_probabilities(self, class_embed: Tensor, text_features: Tensor) -> Tensor:
+        """(...,Q,K) in 0..1; a row sums to 1 - p(no object) (docs/conventions.md, 6: the softmax
+        knows the last column, the answer does not). Arguments as in `class_logits`."""
+        return self.class_logits(class_embed, text_features).softmax(-1)[..., :-1]
+
+    def forward(
+        self, images: list[Tensor], text_features: Tensor, all_layers: bool = False
+    ) -> SegmenterOutput:
+        """Segment pictures, for training: the logits of all classes.
+
+        images: as in `embed`. text_features: as in `class_logits`. all_layers: fill `aux`, as in
+        training.
+        """
+        (*earlier, last), padded_hw = self.embed(images)
         return SegmenterOutput(
-            pred_logits=self.clip_adapter(last.class_embed, text_features),
+            pred_logits=self.class_logits(last.class_embed, text_features),
             pred_masks=last.pred_masks.float(),
             class_embed=last.class_embed.float(),
-            padded_hw=(batch.shape[-2], batch.shape[-1]),
+            padded_hw=padded_hw,
             aux=[
                 LayerOutput(
                     self.clip_adapter(layer.class_embed, text_features), layer.pred_masks.float()

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.maskformer.config import MasksOf
-from pipeline.maskformer.maskformer import SegmenterOutput
+from pipeline.maskformer.predictor import QueryOutput
 
 DOUBLE = 0.7
 """Intersection over union above which of two masks only the surer one is kept."""
@@ -26,23 +26,12 @@ and at 0.12: what nobody labelled the network learnt to call ground, and it only
 
 @dataclass(frozen=True)
 class Masks:
-    """The M masks of one picture. logits: (M,K+1) float32, last column = no object; pixels:
-    (M,h,w) float32 logits at stride 4 of the padded size `padded_hw`."""
+    """The M masks of one picture. class_embed: (M,D) float32, any norm; logits: (M,h,w) float32 at
+    stride 4 of the padded size `padded_hw`."""
 
+    class_embed: Tensor
     logits: Tensor
-    pixels: Tensor
     padded_hw: tuple[int, int]
-
-    @property
-    def classes(self) -> Tensor:
-        """(M,K) in 0..1: the probability of every class; a row is 1 - p(no object) in all
-        (convention 6: the softmax knows the last column, the answer does not)."""
-        return self.logits.softmax(-1)[:, :-1]
-
-    @property
-    def objectness(self) -> Tensor:
-        """1 - p(no object) of every mask: (M,) float32 in [0,1]."""
-        return 1 - self.logits.softmax(-1)[:, -1]
 
     def probabilities(
         self, image_hw: tuple[int, int], out_hw: tuple[int, int] | None = None
@@ -53,7 +42,7 @@ class Masks:
         went into the segmenter) and squashed; then, where `out_hw` is given, resized bilinearly.
         """
         logits = F.interpolate(
-            self.pixels[None], self.padded_hw, mode="bilinear", align_corners=False
+            self.logits[None], self.padded_hw, mode="bilinear", align_corners=False
         )
         masks = logits[:, :, : image_hw[0], : image_hw[1]].sigmoid()
         if out_hw is not None and tuple(out_hw) != tuple(image_hw):
@@ -70,17 +59,20 @@ class MaskChoice:
     most: int | None = None
 
 
-def masks_of(output: SegmenterOutput, i: int, choice: MaskChoice) -> Masks:
-    """The masks of picture i of the batch. All layers must have been asked for where wanted."""
+def choose_masks(
+    layers: list[QueryOutput], padded_hw: tuple[int, int], i: int, choice: MaskChoice
+) -> Masks:
+    """The masks of picture i of the batch out of all decoder layers, first one first."""
     if choice.masks_of == "last_layer":
-        first = slice(choice.most)
-        return Masks(output.pred_logits[i, first], output.pred_masks[i, first], output.padded_hw)
-    layers = [output, *output.aux]
-    uncut = torch.cat([layer.pred_masks[i] for layer in layers])
-    pixels = torch.cat([uncut - level for level in LEVELS])
-    logits = torch.cat([layer.pred_logits[i] for layer in layers]).repeat(len(LEVELS), 1)
-    chosen = distinct(pixels, choice.most)
-    return Masks(logits[chosen], pixels[chosen], output.padded_hw)
+        last, first = layers[-1], slice(choice.most)
+        embed, logits = last.class_embed[i, first], last.pred_masks[i, first]
+        return Masks(embed.float(), logits.float(), padded_hw)
+    *earlier, last = layers
+    uncut = torch.cat([layer.pred_masks[i].float() for layer in (last, *earlier)])
+    logits = torch.cat([uncut - level for level in LEVELS])
+    embed = torch.cat([layer.class_embed[i].float() for layer in (last, *earlier)])
+    chosen = distinct(logits, choice.most)
+    return Masks(embed.repeat(len(LEVELS), 1)[chosen], logits[chosen], padded_hw)
 
 
 def distinct(pixels: Tensor, most: int | None = None) -> Tensor:

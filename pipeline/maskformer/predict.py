@@ -1,4 +1,4 @@
-"""The segmenter at work: the masks of a picture, and its own opinion of what each shows."""
+"""Run the segmenter on pictures, at the size that it is tested at."""
 
 import math
 from bisect import bisect_right
@@ -15,11 +15,11 @@ from pipeline.clip.view import LOOK_PIXELS
 from pipeline.core.modes import Precision
 from pipeline.core.precision import in_precision
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.maskformer.masks import MaskChoice, masks_of
+from pipeline.maskformer.masks import MaskChoice, choose_masks
 from pipeline.maskformer.per_image_conv import OneByOne
 
 UNLIMITED = 2**31
-"""A long side that no picture reaches."""
+"""A long side beyond that of any picture."""
 
 _PADDED_TO = 32
 """The segmenter pads both sides to multiples of this, which counts in hair-thin pictures."""
@@ -30,14 +30,12 @@ LEAST_PIXELS = _PADDED_TO**2
 
 @dataclass(frozen=True)
 class Proposals:
-    """What the segmenter says of one picture of height h, width w: M masks, K classes."""
+    """What the segmenter finds in one picture of height h, width w: M masks, without names."""
 
     masks: Tensor
     """float32 `(M, h, w)`: probability that the pixel belongs to the mask, 0..1."""
-    classes: Tensor
-    """float32 `(M, K)`: probability of each class; 1 - row sum = probability of no object."""
-    objectness: Tensor
-    """float32 `(M,)`: 1 - probability of no object, 0..1."""
+    class_embed: Tensor
+    """float32 `(M, D)`, any norm: what `MaskFormer.class_probabilities` compares with text."""
 
 
 def size_looked_at(
@@ -92,31 +90,24 @@ def at_test_size(
 def propose(
     segmenter: MaskFormer,
     images: list[Tensor],
-    text_features: Tensor,
     precision: Precision = "float32",
     out_hw: tuple[int, int] | None = None,
     choice: MaskChoice = MaskChoice(),  # noqa: B008 - frozen
 ) -> list[Proposals]:
-    """Run the segmenter on pictures, each RGB 0..255 `(3, h, w)`.
+    """The masks of pictures, each RGB 0..255 `(3, h, w)`; needs no class names.
 
-    text_features: `(K, D)` unit norm. precision: of the network. out_hw: size of the masks, None
-    is the picture's. choice: which masks. Neighbours of one size share a
-    forward pass; pictures of different sizes never do, since padding one to the other's size
-    would change its masks.
+    precision: of the network. out_hw: size of the masks, None is the picture's. choice: which
+    masks. Neighbours of one size share a forward pass; pictures of different sizes never do,
+    since padding one to the other's size would change its masks.
     """
+    device = segmenter.mean.device
     found: list[Proposals] = []
     for _, group in groupby(images, key=lambda image: image.shape):
-        pictures = [image.to(text_features.device) for image in group]
-        with in_precision(text_features.device, precision), OneByOne():
-            output = segmenter(pictures, text_features, choice.masks_of == "all_layers")
+        pictures = [image.to(device) for image in group]
+        with in_precision(device, precision), OneByOne():
+            layers, padded_hw = segmenter.embed(pictures)
         for i, picture in enumerate(pictures):
-            masks = masks_of(output, i, choice)
+            masks = choose_masks(layers, padded_hw, i, choice)
             height, width = picture.shape[1:]
-            found.append(
-                Proposals(
-                    masks=masks.probabilities((height, width), out_hw),
-                    classes=masks.classes,
-                    objectness=masks.objectness,
-                )
-            )
+            found.append(Proposals(masks.probabilities((height, width), out_hw), masks.class_embed))
     return found

@@ -22,7 +22,7 @@ from pipeline.maskformer.position import sine_position
 
 @dataclass(frozen=True)
 class QueryOutput:
-    """What one decoder layer says: `class_embed` (B,Q,D), not normalised; `pred_masks` (B,Q,h,w)
+    """Output of one decoder layer: `class_embed` (B,Q,D), not normalised; `pred_masks` (B,Q,h,w)
     logits."""
 
     class_embed: Tensor
@@ -72,7 +72,7 @@ class Predictor(nn.Module):
 
     def forward(self, memory: Tensor, mask_features: Tensor) -> list[QueryOutput]:
         """memory (B,C,h,w), mask_features (B,E,H,W) -> one output per decoder layer, with anchored
-        queries one more in front: what the anchors say by themselves."""
+        queries one more in front: the anchors' own output."""
         memory = self.input_proj(memory)
         batch, dim, height, width = memory.shape
         position = sine_position(height, width, dim, memory.device).to(memory.dtype)

@@ -1,6 +1,6 @@
-"""Batch norm over the batch of all processes, so that a training does not depend on their number.
+"""Batch norm over the batch of all processes, so that training does not depend on their number.
 
-torch's SyncBatchNorm does this on GPUs only, detectron2's in the precision of its input; here the
+torch's SyncBatchNorm works on GPUs only, and detectron2's sums in the precision of its input; here
 sums are float64 on any device.
 """
 
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 
 class SyncedBatchNorm(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` (same parameters and buffers) whose statistics in training are those of the
-    pixels of all processes together; in evaluation it is the same."""
+    """`nn.BatchNorm2d` (same parameters and buffers) whose training statistics are over the
+    pixels of all processes; in evaluation nothing differs."""
 
     def forward(self, images: Tensor) -> Tensor:
         """(B,C,H,W) -> the same shape and dtype; B, H and W may differ between processes."""
@@ -39,8 +39,8 @@ class SyncedBatchNorm(nn.BatchNorm2d):
 
 
 def synchronise_norms(model: nn.Module) -> None:
-    """Replace every `nn.BatchNorm2d` inside `model` by one over all processes, its parameters and
-    buffers taken along. Frozen and group norms stay: they look at no batch."""
+    """Replace every `nn.BatchNorm2d` inside `model` by one over all processes that keeps parameters
+    and buffers. Frozen and group norms stay, since they do not depend on the batch."""
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if type(child) is nn.BatchNorm2d:

@@ -1,6 +1,6 @@
-"""Where the part-of-speech tagger errs on captions, and what is a noun there after all.
+"""Correct the part-of-speech tagger where it errs on captions.
 
-The tagger learnt from newspapers. In captions it calls verbs, adjectives and colours nouns ("cat
+The tagger was trained on newspapers. In captions it calls verbs, adjectives and colours nouns ("cat
 sits", "snowy hill", "black and white") and some nouns adjectives or verbs ("a teddy bear", "a
 laptop computer"). Each rule states one such pattern; tests/nouns/test_tag_rules.py has an example
 of each.
@@ -22,14 +22,17 @@ _AFTER_SINGLE_NOUN = frozenset({"inside", "outside", "next"})
 _PRONOUNS = frozenset({"that", "who", "which", "he", "she", "it", "they", "we", "can", "will"})
 _PLAYED = frozenset({"play", "plays", "playing", "played", "of", "professional"})
 _BALL_SPORTS = frozenset({"baseball", "basketball", "football", "volleyball"})
+_NEARBY = 50
+"""Words before and after that say how a caption is written: most are shorter, and a text of 100,000
+words is not read anew for each of them."""
 _TOWARDS_CAMERA = frozenset(
     {"at", "for", "toward", "towards", "into", "facing", "with", "to", "off"}
 )
 
 
 def is_noun(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> bool:
-    """Whether the word at `index` counts as a noun: by its tag, for certain by the word list, or
-    since nothing else can stand there ("a turtle beside", where "turtle" was tagged as a verb)."""
+    """Whether the word at `index` counts as a noun: by its tag, by the list of sure nouns, or since
+    only a noun fits there ("a turtle beside", where "turtle" was tagged as a verb)."""
     tag = tags[index]
     next_word = words[index + 1] if index + 1 < len(words) else ""
     if tag.startswith("NN") or singular(words[index]) in lexicon.sure_nouns:
@@ -45,7 +48,7 @@ def is_noun(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> 
 
 
 def misread(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> str | None:
-    """Why the noun at `index` is none in truth, None when it is one.
+    """Return why the word at `index`, tagged as a noun, is not one; None if it is.
 
     words: the caption's tokens in lower case; tags: Penn Treebank tags of the same length.
     """
@@ -74,9 +77,9 @@ def misread(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> 
 def is_proper_name(tokens: list[str], index: int, lexicon: Lexicon) -> bool:
     """Whether a capital inside a sentence marks a name ("a street in Queens").
 
-    tokens: with their capitals. Captions Written Like Titles tell nothing, nor do common nouns
-    that people like to capitalise ("a Zebra"), all capitals ("TV", "RVs") or a letter whose shape
-    a thing has ("a V-neck").
+    tokens: with their capitals. No evidence are Captions Written Like Titles, common nouns that
+    people like to capitalise ("a Zebra"), all capitals ("TV", "RVs") and a letter that names a
+    shape ("a V-neck").
     """
     token = tokens[index]
     if not token[:1].isupper() or starts_sentence(tokens, index):
@@ -86,7 +89,8 @@ def is_proper_name(tokens: list[str], index: int, lexicon: Lexicon) -> bool:
         return False
     if token.isupper() or (len(token) > 2 and token.removesuffix("s").isupper()):
         return False
-    words = [other for other in tokens if other.isalpha()]
+    nearby = tokens[max(0, index - _NEARBY) : index + _NEARBY]
+    words = [other for other in nearby if other.isalpha()]
     if sum(other[0].isupper() for other in words) > len(words) / 2:
         return False
     return singular(token.lower()) not in lexicon.sure_nouns
@@ -124,7 +128,9 @@ def _is_contraction(words: list[str], index: int, lexicon: Lexicon) -> bool:
         return True
     if not word.endswith("in") or words[index + 1 : index + 2] != ["'"]:
         return False
-    quoted = [before for before, mark in pairwise(words[:index]) if mark == "'"]
+    quoted = [
+        before for before, mark in pairwise(words[max(0, index - _NEARBY) : index]) if mark == "'"
+    ]
     return all(before.endswith("in") for before in quoted) and words[0] != "'"
 
 
@@ -145,7 +151,7 @@ def _has_determiner(tags: list[str], index: int) -> bool:
 
 def _describes(tags: list[str], index: int) -> bool:
     """Whether another noun follows, adjectives between: "a male tennis player"."""
-    rest = iter(tags[index + 1 :])
+    rest = iter(tags[index + 1 : index + _NEARBY])
     following = next((tag for tag in rest if not tag.startswith("JJ")), "")
     return following.startswith("NN")
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.core.errors import UserError
-from pipeline.data.class_list import text_fault
+from pipeline.data.class_list import name_faults, text_fault
 from pipeline.data.images import check_pixels, opened_image, read_image
 
 Picture = np.ndarray | Image.Image | str | Path
@@ -49,21 +49,25 @@ def as_names(names: Names) -> list[str]:
 
     A single string is split at commas, as on the command line: "cat, dog" are two names, and
     "soccer ball" is one. Of anything else each element is one name, commas and all. UserError for
-    a string that is another kind of list (see `text_fault`), and for an element that is no string,
+    what is no list of names (see `pipeline.data.class_list`), and for an element that is no string,
     or no text: bytes that were not UTF-8 leave half characters.
     """
     if isinstance(names, np.ndarray):
         names = names.tolist()
     if isinstance(names, str):
+        parts = _texts([name.strip() for name in names.split(",")])
         if fault := text_fault(names):
             raise UserError(f"class names: {names[:80]!r} {fault}")
-        return _texts([name.strip() for name in names.split(",")])
+        return parts
     if not isinstance(names, Iterable):
         raise UserError(f"class names are {names!r}; expected strings, or one with commas between")
     listed = list(names)
     if wrong := [name for name in listed if not isinstance(name, str)]:
         raise UserError(f"class name {wrong[0]!r} is no string, but a {type(wrong[0]).__name__}")
-    return _texts([str(name) for name in listed])
+    listed = _texts([str(name) for name in listed])
+    if faults := name_faults(listed, "each as an element of its own"):
+        raise UserError(f"class names: {faults[min(faults)]}")
+    return listed
 
 
 def _texts(names: list[str]) -> list[str]:

@@ -37,6 +37,17 @@ class Segmentation:
     """Height and width, in pixels, at which the models saw the picture; the labels of a picture
     that was resized for them are resized back."""
 
+    @property
+    def resized(self) -> str | None:
+        """Says at which size the models saw the picture; None where it was the picture's own."""
+        if self.looked_at == self.labels.shape:
+            return None
+        (height, width), (h, w) = self.labels.shape, self.looked_at
+        return (
+            f"looked at {w} x {h} pixels; the picture has {width} x {height}, and so has the "
+            "label map"
+        )
+
     def mask(self, name: str) -> np.ndarray:
         """Where `name` is: bool `(H, W)`. Raises UserError for a name that was not scored."""
         if name not in self.names:

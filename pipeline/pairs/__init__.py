@@ -1,7 +1,7 @@
 """Collecting mask-category pairs (paper section 3.2): the code the authors did not release.
 
 nouns.py   the candidate names of a picture
-regions.py its candidate masks, and CLIP's features of many pictures' regions in one batch
+regions.py its candidate masks
 match.py   which noun gets which mask
 write.py   pairs as WebDataset shards; pipeline/finetune/pair_set.py reads them
 truth.py   whether a mask really shows its noun

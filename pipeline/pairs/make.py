@@ -10,11 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from pipeline.clip.regions import Fill
+from pipeline.clip.encode import Masked, RegionFeatures, encode_regions
 from pipeline.clip.store import load_clip
 from pipeline.clip.text_bank import TextBank
 from pipeline.clip.tower import MaskClip
+from pipeline.clip.view import Fill, RegionView
 from pipeline.core.lookup import Lookup, lookup
+from pipeline.core.precision import tower_precision
 from pipeline.core.processes import runtime
 from pipeline.core.records import (
     ImageRecord,
@@ -31,11 +33,8 @@ from pipeline.pairs.match import Direction, best_matches, cosines
 from pipeline.pairs.nouns import Name, names_in_captions, names_in_truth
 from pipeline.pairs.regions import (
     Candidates,
-    RegionStyle,
-    Seen,
     candidates_from_proposals,
     candidates_from_truth,
-    see_regions,
 )
 from pipeline.pairs.truth import covers
 from pipeline.pairs.write import TAR, CropFormat, PairWriter, pair_key
@@ -89,18 +88,16 @@ class MakePairs:
         found: list[PairRecord] = []
         waiting: deque[Ready] = deque()  # read, but not yet seen by CLIP: about a batch of regions
 
-        def pictures() -> Iterator[tuple[np.ndarray, Candidates]]:
+        def masked() -> Iterator[Masked]:
             for picture in self._ready(tools, records, rejects):
                 waiting.append(picture)
-                yield picture.image, picture.candidates
+                image = torch.from_numpy(picture.image).permute(2, 0, 1)
+                yield image, torch.from_numpy(picture.candidates.masks)
 
         with PairWriter(folder, self.settings.fill, self.settings.crop_format) as writer:
-            for look in see_regions(
-                tools.clip, pictures(), RegionStyle(self.settings.fill, self.settings.expand),
-                self.settings.crop_batch, self.settings.bfloat16,
-            ):  # fmt: skip
+            for seen in encode_regions(tools.clip, masked(), tools.view, self.settings.crop_batch):
                 picture = waiting.popleft()
-                for pair, mask in self._pairs(tools, picture, look, rejects):
+                for pair, mask in self._pairs(tools, picture, seen, rejects):
                     writer.write(pair, picture.record, picture.image, mask)
                     found.append(pair)
         write_parquet(folder / "index.parquet", found, PairRecord)
@@ -137,11 +134,13 @@ class MakePairs:
                 yield Ready(record, image, names, candidates, true)
 
     def _pairs(
-        self, tools: "Tools", picture: "Ready", look: Seen, rejects: list[Reject]
+        self, tools: "Tools", picture: "Ready", seen: RegionFeatures, rejects: list[Reject]
     ) -> Iterator[tuple[PairRecord, np.ndarray]]:
         """The pairs of a picture with their masks; nouns that got none are rejected."""
         record, names, masks = picture.record, picture.names, picture.candidates.masks
-        similarity = cosines(tools.text_features([name.noun for name in names]), look.features)
+        assert bool(seen.valid.all()), "a candidate mask without a pixel"
+        nouns = tools.text_features([name.noun for name in names])
+        similarity = cosines(nouns, seen.features.cpu().numpy())
         settings = self.settings
         if settings.masks == settings.names == "ground_truth":  # nothing to match
             matches = [
@@ -166,7 +165,7 @@ class MakePairs:
                     image_id=record.image_id,
                     caption_id=name.caption_id,
                     noun=name.noun,
-                    box_xyxy=tuple(look.boxes_xyxy[mask].tolist()),
+                    box_xyxy=tuple(seen.boxes_xyxy[mask].tolist()),
                     area=int(masks[mask].sum()),
                     similarity=float(similarity[noun, mask]),
                     query=picture.candidates.queries[mask],
@@ -193,6 +192,7 @@ class Tools:
     """What a process needs for any shard."""
 
     clip: MaskClip
+    view: RegionView
     text: TextBank
     truth: Truth
     root: Path
@@ -210,8 +210,14 @@ def _load(work: MakePairs) -> Tools:
     """Once a process, not once a shard."""
     clip = load_clip(work.clip, runtime.device())
     dataset = read_dataset(work.dataset)
+    view = RegionView(
+        fill=work.settings.fill,
+        expand=work.settings.expand,
+        precision=tower_precision(clip.mean.device, work.settings.bfloat16),
+    )
     return Tools(
         clip,
+        view,
         TextBank(clip, work.templates),
         Truth(dataset, work.split),
         dataset.root,

@@ -9,25 +9,34 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.core.errors import MissingFileError, UserError
 
-_CONFLICT = re.compile(rb"(?m)^(?:<{7}|={7}|\|{7}|>{7})(?:[ \t].*)?\r?$")
-"""The lines by which git parts two versions of a file that it could not merge."""
+_CONFLICT = re.compile(rb"(?m)^(?:\xef\xbb\xbf)?[ \t]*(?:<{7,}|={7,}|\|{7,}|>{7,})(?:[ \t].*)?\r?$")
+"""The lines by which git parts two versions of a file that it could not merge; longer ones are of a
+merge in a merge, or of conflict-marker-size, and an editor may have put spaces before them."""
+
+_HALF = re.compile(rb"\\u[dD][89a-fA-F][\da-fA-F]{2}")
+"""Half a character as JSON escapes it; YAML does not join the halves."""
 
 
 def read_yaml(path: Path) -> Any:
     """The parsed file. MissingFileError without it, OSError where it cannot be read, UserError
-    (with the line) where it is no YAML or has a merge conflict in it."""
+    (with the line) where it is no YAML, has a merge conflict in it or half a character."""
     if not path.is_file():
         raise MissingFileError(f"{path}: not found, expected the parameters of the pipeline")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error  # not all name it
-    if conflict := _CONFLICT.search(content):
-        line = content.count(b"\n", 0, conflict.start()) + 1
-        marker = conflict[0].decode("utf-8", "backslashreplace").strip()
+    if half := _HALF.search(content):
         raise UserError(
-            f"{path}:{line}: a merge conflict that is not resolved ({marker[:40]!r}); keep one of "
-            "the two versions and remove the lines with <<<<<<<, ======= and >>>>>>>"
+            f"{path}:{_line(content, half)}: {half[0].decode()} is half a character; write the "
+            "character itself"
+        )
+    if conflict := _CONFLICT.search(content):
+        marker = conflict[0].decode("utf-8-sig", "backslashreplace").strip()
+        raise UserError(
+            f"{path}:{_line(content, conflict)}: a merge conflict that is not resolved "
+            f"({marker[:40]!r}); keep one of the two versions and remove the lines with <<<<<<<, "
+            "======= and >>>>>>>"
         )
     try:
         return YAML(typ="safe", pure=True).load(content)  # YAML 1.2, as DVC reads it
@@ -39,3 +48,7 @@ def read_yaml(path: Path) -> Any:
     except (ValueError, RecursionError) as error:  # a date that is none, 5000 digits, [[[[...
         problem = str(error).partition(";")[0]
         raise UserError(f"{path}: not YAML that can be used: {problem}") from error
+
+
+def _line(content: bytes, match: re.Match[bytes]) -> int:
+    return content.count(b"\n", 0, match.start()) + 1

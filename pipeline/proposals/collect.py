@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from pipeline.clip.store import load_clip
-from pipeline.clip.text import class_features
 from pipeline.core.fingerprint import of_code, of_contents, of_files, of_models
 from pipeline.core.processes import runtime
 from pipeline.core.records import ImageRecord, ProposalRecord, Reject, write_parquet
@@ -25,7 +23,7 @@ from pipeline.core.shards import run_shards
 from pipeline.core.totals import collect_rejects, total_counts
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.pictures import read_pictures
-from pipeline.data.rle import areas, encode_masks, overlaps, tight_boxes, to_rle
+from pipeline.data.rle import areas, encode_masks, overlaps, to_rle
 from pipeline.data.truth import CLOSED, NEVER_LABELLED, Truth, objects_file, read_truth
 from pipeline.maskformer.config import MasksOf
 from pipeline.maskformer.maskformer import MaskFormer
@@ -57,26 +55,24 @@ class ProposalSettings:
 class MakeProposals:
     """Makes the shard of some pictures, for `run_shards`; loads the models where it runs.
 
-    dataset, segmenter, clip: folders of those stages; split: of the pictures; templates: around
-    the closed-set names, which decide objectness; stamp: changes whenever the folders do.
+    dataset, segmenter: folders of those stages; split: of the pictures; stamp: changes whenever the
+    folders do.
     """
 
     dataset: Path
     segmenter: Path
-    clip: Path
     split: str
-    templates: tuple[str, ...]
     settings: ProposalSettings
     stamp: str
 
     def __call__(self, records: list[ImageRecord], folder: Path) -> dict[str, Any]:
-        model, text_features, truth, root = _load(self)
+        model, truth, root = _load(self)
         rejects: list[Reject] = []
         counts: Counter[str] = Counter(pictures=len(records))
         found: dict[int, list[ProposalRecord]] = {}
         for batch in batches(records, self.settings.image_batch):
             pictures = list(read_pictures(root, batch, STAGE, rejects))
-            proposed = propose_records(model, text_features, pictures, self.settings, counts)
+            proposed = propose_records(model, pictures, self.settings, counts)
             for (record, _), masks in zip(pictures, proposed, strict=True):
                 found[record.image_id] = masks
                 if not masks:
@@ -98,27 +94,25 @@ class MakeProposals:
 def collect_proposals(
     dataset: Path,
     segmenter: Path,
-    clip: Path,
     out: Path,
     split: str,
-    templates: tuple[str, ...],
     settings: ProposalSettings,
     shard_size: int,
 ) -> dict[str, Any]:
     """Propose masks on every captioned picture of a split; returns the metrics.
 
-    Folders and templates as in `MakeProposals`. Writes the shards `out/proposals-00000.parquet`
+    Folders as in `MakeProposals`. Writes the shards `out/proposals-00000.parquet`
     ... and `out/rejects.parquet`.
     """
     records = [record for record in read_split(dataset, split) if record.captions]
     about = read_dataset(dataset)
     files = [path for record in records for path in (record.path, record.label_path)]
     files.append(objects_file(split))
-    models = of_models(segmenter, clip)
+    models = of_models(segmenter)
     stamp = of_files([dataset / "dataset.json"]) + models + of_contents(about.root, files)
-    make = MakeProposals(dataset, segmenter, clip, split, templates, settings, stamp)
+    make = MakeProposals(dataset, segmenter, split, settings, stamp)
     code = of_code(__file__)
-    fingerprint = {"inputs": stamp, "code": code, "settings": settings, "templates": templates}
+    fingerprint = {"inputs": stamp, "code": code, "settings": settings}
     shards = run_shards(
         out, records, shard_size, make, fingerprint, STAGE,
         names=("proposals.parquet", "rejects.parquet"),
@@ -143,7 +137,6 @@ def batches(records: Sequence[ImageRecord], size: int) -> Iterator[list[ImageRec
 
 def propose_records(
     model: MaskFormer,
-    text_features: Tensor,
     pictures: Sequence[tuple[ImageRecord, np.ndarray]],
     settings: ProposalSettings,
     counts: Counter[str],
@@ -154,11 +147,11 @@ def propose_records(
         return []
     images = [at_test_size(image, settings.short_side, settings.long_side) for _, image in pictures]
     found = propose(
-        model, images, text_features, out_hw=pictures[0][1].shape[:2],
+        model, images, out_hw=pictures[0][1].shape[:2],
         choice=MaskChoice(settings.masks_of, settings.most_masks),
     )  # fmt: skip
     return [
-        to_records(record.image_id, masks.masks, masks.objectness, settings, counts)
+        to_records(record.image_id, masks.masks, settings, counts)
         for (record, _), masks in zip(pictures, found, strict=True)
     ]
 
@@ -166,31 +159,20 @@ def propose_records(
 def to_records(
     image_id: int,
     probabilities: Tensor,
-    objectness: Tensor,
     settings: ProposalSettings,
     counts: Counter[str],
 ) -> list[ProposalRecord]:
     """Binarise probabilities (Q, H, W) in 0..1; a pixel is in the mask strictly above the
-    threshold. objectness: (Q,) in 0..1."""
+    threshold."""
     masks = probabilities > settings.mask_threshold
-    inside = (probabilities * masks).flatten(1).sum(1) / masks.flatten(1).sum(1).clamp(min=1)
     rles = encode_masks(masks.cpu().numpy())
     height, width = masks.shape[1:]
     records = []
-    measured = zip(
-        rles, tight_boxes(rles).tolist(), areas(rles).tolist(), inside.tolist(),
-        objectness.tolist(), strict=True,
-    )  # fmt: skip
-    for query, (rle, box, area, score, what) in enumerate(measured):
+    for query, (rle, area) in enumerate(zip(rles, areas(rles).tolist(), strict=True)):
         if area < settings.min_area:
             counts["masks_empty" if area == 0 else "masks_too_small"] += 1
             continue
-        records.append(
-            ProposalRecord(
-                image_id, query, height, width, rle["counts"], tuple(box), area,
-                min(score, 1.0), min(max(what, 0.0), 1.0),
-            )
-        )  # fmt: skip
+        records.append(ProposalRecord(image_id, query, height, width, rle["counts"]))
     return records
 
 
@@ -235,10 +217,8 @@ def metrics_of(counts: dict[str, int], rejects: dict[str, int]) -> dict[str, Any
 
 
 @lru_cache(maxsize=1)
-def _load(work: MakeProposals) -> tuple[MaskFormer, Tensor, Truth, Path]:
+def _load(work: MakeProposals) -> tuple[MaskFormer, Truth, Path]:
     """Once a process, not once a shard."""
-    device = runtime.device()
     dataset = read_dataset(work.dataset)
-    model = load_segmenter(work.segmenter, device)
-    text_features = class_features(load_clip(work.clip, device), dataset.classes, work.templates)
-    return model, text_features, Truth(dataset, work.split), dataset.root
+    model = load_segmenter(work.segmenter, runtime.device())
+    return model, Truth(dataset, work.split), dataset.root

@@ -35,7 +35,7 @@ FILES = {"pretrain_segmenter": "segmenter"}
 def write_provenance(out: Path, params: Params, digests: Path) -> list[Path]:
     """Write `out/<stage>.json` for every stage.
 
-    digests: remembers hashes of large files, see `pipeline.provenance.digests`. Returns the files.
+    digests: remembers hashes of large files, see `digests.py`. Returns the files.
     """
     written = []
     with Digests(digests) as known:

@@ -1,4 +1,4 @@
-"""How many ground-truth masks some proposal covers: arrays in, numbers out.
+"""Count the ground-truth masks that some proposal covers: arrays in, numbers out.
 
 Class-agnostic recall at an intersection over union, for objects of the closed set and for objects
 that were never labelled: the segmenter's side of open vocabulary (paper section 3.1).
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def best_overlaps(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Largest intersection over union of every ground-truth mask with any proposal.
+    """Return the largest IoU of every ground-truth mask with any proposal.
 
     proposals (Q,H,W) bool, truth (N,H,W) bool -> (N,) float64 in [0,1]. Without proposals every
     value is 0; an empty ground-truth mask has 0; Q and N may be 0.
@@ -27,7 +27,7 @@ def best_overlaps(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def recall(
     overlaps: Iterable[float], closed: Iterable[bool], threshold: float = 0.5
 ) -> dict[str, float | int | None]:
-    """Share of ground-truth masks whose best overlap is at least `threshold`.
+    """Compute the share of ground-truth masks whose best overlap is at least `threshold`.
 
     overlaps: one value per ground-truth mask of all pictures; closed: whether its class is in the
     closed set. Returns `recall_closed`, `recall_never_labelled`, `recall_all` (None where there is

@@ -53,7 +53,7 @@ def _on(target: Target, device: torch.device) -> Target:
 
 
 class SegmenterTrainer(SimpleTrainer):
-    """Remembers, across restarts, which pictures could not be used."""
+    """A trainer that remembers, across restarts, which pictures could not be used."""
 
     rejects: set[Reject]
     _data_loader_iter_obj: Iterator[Sequence[TrainingSample]] | None  # SimpleTrainer's

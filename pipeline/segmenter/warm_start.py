@@ -1,7 +1,7 @@
-"""Starting from weights of something else: an ImageNet backbone, a MaskFormer, an earlier run.
+"""Start from other weights: an ImageNet backbone, a MaskFormer, an earlier run.
 
-What is taken is decided by name and shape, after translating the names of other libraries
-(pipeline/checkpoints/backbone_names.py); what is not is said.
+Tensors are chosen by name and shape, after translating the names of other libraries
+(pipeline/checkpoints/backbone_names.py); the others are reported.
 """
 
 from collections import Counter
@@ -16,14 +16,15 @@ from pipeline.weights.fit import FLOATS
 BACKBONE = "backbone."
 PREFIXES = ("", BACKBONE)
 CONSTANTS = ("num_batches_tracked", "relative_position_index", "attn_mask")
-"""Last names of entries that are no trained weights; nobody misses them."""
+"""Last parts of the names of untrained entries; if missing they are not reported."""
 SHOWN = 8
 
 
 @dataclass(frozen=True)
 class WarmStart:
     """Keys of the model that were filled, keys that kept their initial values, and keys of the
-    file (in detectron2's names) that had no place, with the reason. names: whose they were."""
+    file (in detectron2's names) that had no place, with the reason. names: whose names the
+    file had."""
 
     taken: list[str]
     kept: list[str]
@@ -31,8 +32,8 @@ class WarmStart:
     names: str
 
     def describe(self, source: str) -> list[str]:
-        """What happened, for people: a line of counts; if the file has a backbone, a line of what
-        of ours it did not fill; a line of what had no place."""
+        """Describe the result in lines: counts; if the file has a backbone, which of our parameters
+        it did not fill; which tensors had no place."""
         lines = [
             f"warm start: {len(self.taken)} tensors from {source} ({self.names}), "
             f"{len(self.kept)} of the segmenter keep their initial values"
@@ -52,7 +53,7 @@ class WarmStart:
 def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> WarmStart:
     """Copy into `model` every tensor whose name (or `backbone.` + name) and shape fit.
 
-    UserError when nothing fits, or when a frozen part of the backbone would stay random.
+    UserError if nothing fits, or if a frozen part of the backbone would stay random.
     """
     own = model.state_dict()
     weights, names = to_detectron2(weights, source)
@@ -89,7 +90,7 @@ def _refuse_frozen_noise(model: nn.Module, taken: dict[str, Tensor], source: str
 
 
 def _grouped(keys: list[str]) -> str:
-    """Parameters by the module they belong to: "stem.conv1 (6), res2.0.shortcut (1)"."""
+    """Group parameters by module: "stem.conv1 (6), res2.0.shortcut (1)"."""
     modules = Counter(key.rpartition(".")[0].removesuffix(".norm") for key in keys)
     some = [f"{module} ({count})" for module, count in list(modules.items())[:SHOWN]]
     return ", ".join(some) + (f" and {len(modules) - SHOWN} more" if len(modules) > SHOWN else "")

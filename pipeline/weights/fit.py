@@ -1,5 +1,6 @@
-"""Weights into a model, strictly: nothing is guessed, whatever differs is named."""
+"""Load weights into a model strictly: every difference is an error that names it."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -8,25 +9,45 @@ from torch import Tensor
 from pipeline.core.errors import UserError
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-"""Types of stored weights that mean their numbers."""
+"""Types of stored weights that can be loaded."""
 ONE_NUMBER = ("logit_scale", "logit_bias")
-"""Weights of a CLIP that are one number, in some files as a tensor (1,)."""
+"""Scalar weights of a CLIP, which some files store as a tensor (1,)."""
+SCALE = "logit_scale"
+MOST_LOG, LEAST_FACTOR, MOST_FACTOR = 7.0, 10.0, 1000.0
+"""A scale up to MOST_LOG is the logarithm of a factor of at most 1,097; one from LEAST_FACTOR on
+would be that of 22,026 and more, which no CLIP has, so it is the factor itself."""
 
 
 def describe_types(weights: Mapping[str, Tensor]) -> list[str]:
-    """A line for people where weights are stored in other floats than float32."""
+    """Return a note if weights are stored in other floats than float32."""
     stored = {weight.dtype for weight in weights.values() if weight.dtype in FLOATS}
     names = sorted(str(dtype).removeprefix("torch.") for dtype in stored - {torch.float32})
     return [f"weights stored as {', '.join(names)} are kept as float32"] if names else []
 
 
-def as_one_number(weights: dict[str, Tensor]) -> list[str]:
-    """Give the weights of one number their shape (); a line for people where that was needed."""
+def as_one_number(weights: dict[str, Tensor], source: str) -> list[str]:
+    """Reshape scalar weights to () and replace a scale stored as a factor by its logarithm.
+    Return a note for each that was changed. UserError, naming `source`, for a scale that is
+    neither."""
     notes = []
     for key in ONE_NUMBER:
         if key in weights and weights[key].ndim and weights[key].numel() == 1:
             notes.append(f"{key} is {tuple(weights[key].shape)}, read as the one number it holds")
             weights[key] = weights[key].reshape(())
+    scale = weights.get(SCALE)
+    if scale is None or scale.ndim or scale.dtype not in FLOATS or not scale.isfinite():
+        return notes  # `fill` says what is wrong with it
+    value = scale.item()
+    if LEAST_FACTOR <= value <= MOST_FACTOR:
+        log = math.log(value)
+        notes.append(f"{SCALE} is {value:g}, the factor itself, read as its logarithm {log:.4f}")
+        weights[SCALE] = torch.tensor(log)
+    elif not 0 <= value <= MOST_LOG:
+        raise UserError(
+            f"{source}: {SCALE} is {value:g}; expected the logarithm of the factor on similarities "
+            f"(0 to {MOST_LOG:g}, CLIP's is log(100) = 4.6052), or the factor itself "
+            f"({LEAST_FACTOR:g} to {MOST_FACTOR:g}): store one of them"
+        )
     return notes
 
 
@@ -41,11 +62,10 @@ def fill(
 ) -> list[str]:
     """Load a state dict in the model's own dtypes: any float type becomes the model's.
 
-    source: where the weights are from, for messages. named: what the file calls a key, where that
-    differs. spare: weights the model has no place for are no fault. most: keys a message names of
-    each fault, None is all. Returns the keys it has no place for. UserError names what is
-    missing, of another shape, of a type that is no plain float, not finite or, without `spare`,
-    not in this architecture.
+    source: where the weights are from, for messages. named: our key -> the file's, if different.
+    spare: allow weights that the model has no place for. most: keys named per fault, None for all.
+    Returns the keys that the model has no place for, which are an error without `spare`. UserError
+    names weights that are missing, of another shape, not of a plain float type or not finite.
     """
     own, known = model.state_dict(), named or {}
     unknown = [key for key in weights if key not in own]

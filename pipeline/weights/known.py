@@ -1,4 +1,4 @@
-"""Where the ImageNet backbones of the paper's two models are published."""
+"""Say where the ImageNet backbones of the paper's two models are published."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ KNOWN_SOURCES = {
 
 
 def find_weights(path: Path | str) -> Path:
-    """The file, if it is there. MissingFileError says where a well-known one is published."""
+    """Return the file if it exists. MissingFileError says where a well-known one is published."""
     path = Path(path)
     if not path.is_file():
         source = KNOWN_SOURCES.get(path.name)

@@ -10,6 +10,7 @@ evaluation set under --data. float32 is the reference both are compared with.
 import argparse
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -18,6 +19,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.clip.encode import encode_regions
+from pipeline.clip.view import RegionView
 from pipeline.core.modes import Mode, Precision
 from pipeline.core.precision import in_precision, seed_everything
 from pipeline.core.program import set_up
@@ -27,11 +30,12 @@ from pipeline.evaluate.metrics import segmentation_metrics
 from pipeline.evaluate.run import readable_pictures
 from pipeline.maskformer.predict import at_test_size
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
+from pipeline.ovseg.ensemble import cosine_logits
 from pipeline.ovseg.semantic import label_map
 from tests.golden_checks.clip import clip_from, pictures
 from tests.golden_checks.model import Ways, model_of, picture
 from tests.goldens import FOLDER, Golden, index
+from tests.ovseg.tiny import look
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 MODES: tuple[Mode, ...] = ("segmenter", "clip", "ensemble")
@@ -66,15 +70,17 @@ def _whole_model(golden: Golden, precision: Precision, pairs: dict[str, list]) -
             output = model.segmenter([image], text[:-1])
         pairs["mask logits"].append((output.pred_masks, golden[f"{case}.pred_masks"]))
         pairs["segmenter logits"].append((output.pred_logits, golden[f"{case}.pred_logits"]))
-        exact = model.look(shown, golden.about["class_names"])  # CLIP sees the same regions
-        regions = cut_regions(model.clip, image, exact.masks, model.style)
-        [logits] = region_logits(model.clip, [regions], text, precision=precision)
+        exact = look(model, shown, golden.about["class_names"])  # CLIP sees the same regions
+        view = replace(model.view, precision=precision)
+        [regions] = encode_regions(model.clip, [(image, exact.masks)], view)
+        logits = cosine_logits(regions.features, text)
         pairs["CLIP logits"].append((logits, golden[f"{case}.clip_logits"]))
         for mode in golden.about["modes"]:
             if f"{case}.sem_seg.{mode}" in golden:
                 ways = Ways.of(mode, golden.about["modes"])
                 ready = model_of(golden, ways)
-                ready.precision = precision
+                ready.predictor.precision = precision
+                ready.predictor.views = [view]
                 scores = ready.scores(
                     shown, golden.about["class_names"], ways.branch, tuple(about["output_hw"])
                 )
@@ -93,27 +99,28 @@ def set_results(data: Path, set_name: str, clip: str, most: int, threshold: floa
     eval_set = load_eval_set(data / "dataset" / "sets" / f"{set_name}.json")
     eval_set.images[most:] = []
     models = {
-        precision: OVSeg.load(
-            data, clip, style=RegionStyle(threshold=threshold), precision=precision
-        )
+        precision: OVSeg.load(data, clip, view=RegionView(threshold=threshold), precision=precision)
         for precision in PRECISIONS
     }
     confusions = defaultdict(lambda: empty_confusion(len(eval_set.classes)))
     other, pixels, seconds = defaultdict(int), 0, defaultdict(float)
-    for shown in readable_pictures(eval_set, rejects=[]):
+    for shown in readable_pictures([eval_set], [[each] for each in eval_set.images], [[]]):
+        [truth] = shown.truths
         reference = {}
-        pixels += shown.truth.size
+        pixels += truth.size
         for precision, model in models.items():
             start = time.perf_counter()
-            evidence = model.look(shown.image, eval_set.classes)
+            evidence = look(model, shown.image, eval_set.classes)
             seconds[precision] += time.perf_counter() - start
             for mode in MODES:
-                parts = model.combine(evidence, mode, len(eval_set.classes))
-                labels = label_map(*parts, shown.truth.shape).cpu().numpy()
+                parts = model.combine(
+                    evidence.prediction, evidence.scores, mode, len(eval_set.classes)
+                )
+                labels = label_map(*parts, truth.shape).cpu().numpy()
                 reference.setdefault(mode, labels)  # float32 comes first
                 other[precision, mode] += int((labels != reference[mode]).sum())
                 confusions[precision, mode] += confusion_matrix(
-                    labels, shown.truth, len(eval_set.classes), eval_set.ignore_label
+                    labels, truth, len(eval_set.classes), eval_set.ignore_label
                 )
     return {
         (precision, mode): (

@@ -15,8 +15,8 @@ from pipeline.checkpoints.receive import receive
 from pipeline.clip.sources import model_config
 from pipeline.clip.store import build_from_config
 from pipeline.clip.tower import MaskClip
+from pipeline.clip.view import RegionView
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.weights.read import read_tensors
 from tests.checkpoints.released import KEY_LISTS, plain_maskformer, random_state
 from tests.goldens import FOLDER
@@ -56,7 +56,7 @@ def look_at_one_region(model: OVSeg) -> None:
         masks = model.segmenter([picture], text).pred_masks.sigmoid()
     peaks = masks.flatten(2).amax(2)[0].sort(descending=True).values
     threshold = float((peaks[0] + peaks[1]) / 2)
-    one = OVSeg(model.segmenter, model.clip, style=RegionStyle(threshold=threshold))
+    one = OVSeg(model.segmenter, model.clip, view=RegionView(threshold=threshold))
     one._segmenter_text = one._clip_text = model._clip_text
     for mode in ("ensemble", "free-text"):
         labels = one.segment(IMAGE, NAMES, mode).labels

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.ovseg import OVSeg
 from pipeline.weights.read import read_tensors
 from tests.checkpoints.released import plain_maskformer
+from tests.ovseg.tiny import look
 from tests.segmenter.tiny import config, resnet, swin
 
 OPENAI = {  # OpenAI's architecture, small: heads of 64
@@ -131,7 +133,7 @@ def test_a_plain_maskformer_gives_masks_and_no_names(tmp_path, segmenter, clip, 
           for p in ("bias", "weight")),
     ]  # fmt: skip
     ours, theirs = OVSeg(result.segmenter, clip), OVSeg(segmenter, clip)
-    seen, expected = ours.look(IMAGE, ["cat", "dog"]), theirs.look(IMAGE, ["cat", "dog"])
+    seen, expected = look(ours, IMAGE, ["cat", "dog"]), look(theirs, IMAGE, ["cat", "dog"])
     assert torch.equal(seen.masks, expected.masks)
     assert torch.equal(seen.clip, expected.clip)
     assert torch.equal(seen.segmenter, torch.full_like(seen.segmenter, 1 / 3))
@@ -306,7 +308,7 @@ def test_a_description_that_is_none_is_refused(tmp_path, clip, about):
 @pytest.mark.parametrize(
     "kind",
     ["module._orig_mod.", "model.", "clip.", "student.clip.", "float16", "bfloat16", "float64",
-     "logit_scale", "namespace", "module", "params", "whole"],
+     "logit_scale", "the factor itself", "[0]", "namespace", "module", "params", "whole"],
 )  # fmt: skip
 def test_a_clip_as_people_have_it_equals_the_plain_file(tmp_path, clip, kind):
     state = dict(clip.clip.state_dict())
@@ -319,6 +321,11 @@ def test_a_clip_as_people_have_it_equals_the_plain_file(tmp_path, clip, kind):
         expected, content = {key: v.float() for key, v in stored.items()}, {"model": stored}
     elif kind == "logit_scale":
         content = {"model": state | {"logit_scale": state["logit_scale"][None]}}
+    elif kind == "the factor itself":
+        expected = state | {"logit_scale": torch.tensor(math.log(100))}
+        content = {"model": state | {"logit_scale": torch.tensor(100.0)}}
+    elif kind == "[0]":
+        content = (state, 3)
     elif kind == "namespace":
         content["args"] = argparse.Namespace(lr=np.float64(1e-4), out=Path("/x"))
     elif kind == "whole":
@@ -345,6 +352,13 @@ def test_numbers_that_are_no_plain_floats_are_refused(tmp_path, clip, kind, safe
     save_file(state, path) if safe else torch.save(state, path)
     with pytest.raises(UserError, match=f"clip.pt: CLIP: .* no plain floats but {kind}.*l.proj"):
         imported(path)
+
+
+def test_a_scale_that_no_clip_has_is_refused(tmp_path, clip):
+    state = clip.clip.state_dict() | {"logit_scale": torch.tensor(1e9)}
+    torch.save(state, tmp_path / "clip.pt")
+    with pytest.raises(UserError, match="clip.pt: CLIP: logit_scale is 1e[+]09; expected the log"):
+        imported(tmp_path / "clip.pt")
 
 
 def test_a_whole_model_under_a_prefix_and_two_of_them(tmp_path, segmenter, clip):

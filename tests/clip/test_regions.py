@@ -4,13 +4,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.clip.regions import expand_boxes, masks_to_boxes, prepare_regions, region_of_crop
+from pipeline.clip.regions import cut_regions, expand_boxes, masks_to_boxes, region_of_crop
+from pipeline.clip.view import RegionView
 
 MEAN, STD = torch.tensor([0.5, 0.25, 0.125]), torch.tensor([0.5, 0.25, 0.5])
 
 
 def cut(image, probs, size=8, **options):
-    return prepare_regions(image, probs, 0.4, size, MEAN, STD, **options)
+    return cut_regions(image, probs, RegionView(**options), size, MEAN, STD)
 
 
 def test_boxes_by_hand():
@@ -50,18 +51,8 @@ def test_filling_by_hand():
         assert torch.allclose(region.images[0, :, 0, 0], white)
         assert torch.allclose(region.images[0, :, 0, 3], background, atol=1e-6)
         assert region.masks.dtype == torch.bool and int(region.masks.sum()) == 2
-    with pytest.raises(ValueError, match="allowed: mean, zero, preserve"):
+    with pytest.raises(ValueError, match="'mean', 'zero' or 'preserve'"):
         cut(image, probs, fill="black")
-
-
-def test_matting_blends_by_probability():
-    image = torch.full((3, 2, 2), 255.0)
-    probs = torch.tensor([[[0.5, 1.0], [0.25, 0.0]]])
-    region = cut(image, probs, size=2, matting=True, fill="zero")
-    assert region.boxes_xyxy.tolist() == [[0, 0, 2, 1]]
-    assert torch.equal(region.masks, torch.tensor([[[0.5, 1.0], [0.5, 1.0]]]))
-    half = (0.5 - MEAN) / STD
-    assert torch.allclose(region.images[0, :, 0, 0], half, atol=0.2)  # bicubic overshoots a bit
 
 
 def test_a_mask_is_valid_strictly_above_the_threshold():

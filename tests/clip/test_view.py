@@ -14,17 +14,16 @@ from pipeline.checkpoints.original import segmenter_view
 from pipeline.clip.sources import MINIATURE, base_clip
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.clip.templates import VILD_TEMPLATES
-from pipeline.clip.view import ClipView, SegmenterView, from_json, to_json
+from pipeline.clip.view import ClipView, RegionView, SegmenterView, from_json, to_json
 from pipeline.commands.cli import main
 from pipeline.core.errors import UserError
 from pipeline.maskformer.store import load_segmenter, save_segmenter
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.weights.read import read_tensors
 from stages import finetune, segmenter
 from tests import shipped
 from tests.clip.tiny import write_pairs
-from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from tests.ovseg.tiny import look, tiny_clip, tiny_segmenter
 from tests.toy import make_toy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,13 +48,17 @@ def data(tmp_path):
 def asked_as_recorded(model: OVSeg) -> None:
     """`model` gives what one gives that is told all of CLIP_VIEW and SEGMENTER_VIEW."""
     assert (model.clip.view, model.segmenter.view) == (CLIP_VIEW, SEGMENTER_VIEW)
-    told = {"style": RegionStyle(0.45, "zero", 1.5), "short_side": 32, "long_side": 100}
+    told = {
+        "view": RegionView(threshold=0.45, fill="zero", expand=1.5),
+        "short_side": 32,
+        "long_side": 100,
+    }
     expected = {
         templates: OVSeg(model.segmenter, model.clip, templates=templates, **told)
         for templates in (CLIP_VIEW.templates, SEGMENTER_VIEW.templates)
     }
-    seen = model.look(IMAGE, NAMES)
-    bare, the = (expected[templates].look(IMAGE, NAMES) for templates in (BARE, ("the {}",)))
+    seen = look(model, IMAGE, NAMES)
+    bare, the = (look(expected[templates], IMAGE, NAMES) for templates in (BARE, ("the {}",)))
     torch.testing.assert_close(seen.clip, bare.clip, atol=1e-5, rtol=0)
     torch.testing.assert_close(seen.segmenter, the.segmenter, atol=1e-5, rtol=0)
     assert not torch.allclose(seen.clip, the.clip, atol=1e-3)
@@ -68,11 +71,13 @@ def test_a_loaded_model_is_used_as_its_folders_record(data):
 
 def test_what_is_said_replaces_what_is_recorded(data):
     model = OVSeg.load(data, threshold=0.3, short_side=0)
-    assert model.style == RegionStyle(0.3, "zero", 1.5)
-    assert (model.short_side, model.long_side) == (None, 100)
-    assert OVSeg.load(data, style=RegionStyle(0.2)).style == RegionStyle(0.2, "mean", 1.0)
-    vild = OVSeg.load(data, templates=VILD_TEMPLATES).look(IMAGE, NAMES)
-    assert not torch.equal(vild.clip, OVSeg.load(data).look(IMAGE, NAMES).clip)
+    assert model.view == RegionView(threshold=0.3, fill="zero", expand=1.5)
+    assert (model.predictor.short_side, model.predictor.long_side) == (None, 100)
+    assert OVSeg.load(data, view=RegionView(threshold=0.2)).view == RegionView(
+        threshold=0.2, fill="mean", expand=1.0
+    )
+    vild = look(OVSeg.load(data, templates=VILD_TEMPLATES), IMAGE, NAMES)
+    assert not torch.equal(vild.clip, look(OVSeg.load(data), IMAGE, NAMES).clip)
 
 
 def test_export_and_import_keep_the_records(data, tmp_path):
@@ -94,8 +99,8 @@ def test_the_command_line_goes_by_the_records(data, tmp_path, monkeypatch):
     main([*command, "--out", str(tmp_path)])
     main([*command, "--out", str(tmp_path), "--threshold", "0.2", "--long-side", "0"])
     asked_as_recorded(loaded[0])
-    assert loaded[1].style == RegionStyle(0.2, "zero", 1.5)
-    assert (loaded[1].short_side, loaded[1].long_side) == (32, None)
+    assert loaded[1].view == RegionView(threshold=0.2, fill="zero", expand=1.5)
+    assert (loaded[1].predictor.short_side, loaded[1].predictor.long_side) == (32, None)
 
 
 def params(folder: Path) -> Path:
@@ -132,9 +137,9 @@ def test_the_stages_record_how_they_trained(tmp_path):
         finetune.main(step, pairs, before, folder, tmp_path / f"{step}.json", given)
         before = folder
     model = OVSeg.load(out)
-    assert model.clip.view == ClipView("zero", 1.25, 0.45)
+    assert model.clip.view == ClipView(fill="zero", expand=1.25, threshold=0.45)
     assert model.segmenter.view == SegmenterView(BARE, short_side=40, long_side=90)
-    assert (model.style.fill, model.style.expand, model.short_side) == ("zero", 1.25, 40)
+    assert (model.view.fill, model.view.expand, model.predictor.short_side) == ("zero", 1.25, 40)
     assert load_clip(out / "base_clip").view == base.view
 
 
@@ -144,8 +149,12 @@ def test_without_a_record_the_papers_way_holds(data):
         del content["view"]
         path.write_text(json.dumps(content))
     model = OVSeg.load(data)
-    assert (model.style, model.short_side, model.long_side) == (RegionStyle(), None, None)
-    assert model.style == RegionStyle(0.4, "mean", 1.0)
+    assert (model.view, model.predictor.short_side, model.predictor.long_side) == (
+        RegionView(),
+        None,
+        None,
+    )
+    assert model.view == RegionView(threshold=0.4, fill="mean", expand=1.0)
     assert model.clip.view.templates == model.segmenter.view.templates == VILD_TEMPLATES
     assert load_clip(MINIATURE).view == ClipView()
     assert load_segmenter(ROOT / "pipeline/segmenter/miniature").view == SegmenterView()

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,42 @@ def test_the_name_of_a_root_is_no_markup(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="1"):
         check(Path("my[/i] [bold]data"))
     assert "my[/i] [bold]data" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_system_without_utf8_is_served(tmp_path):
+    """LC_ALL=C with UTF-8 mode off: texts are UTF-8 still, and what is printed is escaped."""
+    root = make_own(tmp_path / "own")
+    (root / "classes.txt").write_text("Käfer\nsofa\n", encoding="utf-8")
+    with open(root / "captions.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"image": "Käse.jpg", "caption": "Ein Käse."}\n')
+    save_picture(root / "images" / "über.txt.png", height=6)
+    (root / "images" / "Grüße.pdf").write_bytes(b"x")
+    environment = os.environ | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    environment.pop("PYTHONIOENCODING", None)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pipeline", "check", "--own", str(root)],
+        env=environment,
+        capture_output=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert b"Traceback" not in ran.stderr and b"K\\xe4fer" in ran.stdout, ran
+    assert ran.returncode in (0, 1)
+
+
+def test_a_picture_too_large_has_one_message(tmp_path):
+    """Pillow warned on standard error as well."""
+    from tests.data.test_images import promising
+
+    root = make_own(tmp_path)
+    promising(root / "images" / "d.png", 20_000, 15_000)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pipeline", "check", "--own", str(root)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert "Decompression" not in ran.stderr + ran.stdout
+    assert "20000 x 15000" in ran.stdout + ran.stderr
 
 
 def test_the_command_line_needs_no_torch():
@@ -310,6 +347,97 @@ def test_a_file_that_cannot_be_used_at_all_is_a_fault_of_its_set(tmp_path, capsy
     printed = checked(capsys, root=tmp_path)
     assert "captions_val2017.json:1: not JSON" in printed
     assert "voc20: 0 faults" in printed
+
+
+def broken_panoptic(root):
+    make_panoptic(root)
+    path = root / "coco/annotations/panoptic_val2017.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["segments_info"][0]["category_id"] = 999
+    write_json(path, content)
+
+
+def panoptic_of_other_pictures(root):
+    make_panoptic(root)
+    path = root / "coco/annotations/panoptic_val2017.json"
+    path.write_text(path.read_text().replace("000000000001.png", "000000000002.png"))
+
+
+def ade_of_other_names(root):
+    make_ade150(root)
+    folder = root / "ADEChallengeData2016/annotations/validation"
+    for path in folder.iterdir():
+        path.rename(folder / f"label-{path.name}")
+
+
+def voc_with_another_list(root):
+    make_voc(root)
+    (root / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt").write_text("2009_000001\n")
+
+
+def voc_with_wrong_sizes(root):
+    make_voc(root)
+    for path in (root / "VOCdevkit/VOC2012/SegmentationClass").iterdir():
+        save_label(path, np.zeros((3, 3), np.uint8))
+
+
+def coco_of_other_pictures(root):
+    """Captions and pictures of which none go together: gaps in a download, each of them."""
+    make_coco(root / "coco")
+    for path in (root / "coco/val2017").iterdir():
+        path.rename(path.with_stem(f"{int(path.stem) + 70:012d}"))
+
+
+def coco_without_a_right_object(root):
+    make_coco(root / "coco")
+    entry = {"image_id": 1, "category_id": 17, "segmentation": [[1, 1, 1, 1, 1, 1]]}
+    sizes = [{"id": 1, "height": 6, "width": 8}]
+    content = {"images": sizes, "categories": [{"id": 17, "name": "dog"}], "annotations": [entry]}
+    write_json(root / "coco/annotations/instances_val2017.json", content)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "words"),
+    [
+        (broken_panoptic, "cocopanoptic", "no other entry is right"),
+        (panoptic_of_other_pictures, "cocopanoptic", "1 entries, none for the segment maps there"),
+        (ade_of_other_names, "ade150", "no picture with its label map"),
+        (voc_with_another_list, "voc20", "none of the 1 names in the validation list, such as"),
+        (
+            voc_with_wrong_sizes,
+            "voc20",
+            "no usable picture under .*label map size differs: 2",
+        ),
+        (coco_of_other_pictures, "coco val2017", "no picture can be used: .*picture missing: 2"),
+        (coco_without_a_right_object, "coco val2017", "no object in the file can be used: 1 fault"),
+    ],
+)
+def test_a_set_of_which_nothing_can_be_used_is_an_error(tmp_path, capsys, make, name, words):
+    make(tmp_path)
+    make_ade_full(tmp_path)
+    printed = checked(capsys, root=tmp_path)
+    assert re.search(rf"(?m)^{name}:\n(  .*\n)*.*{words}", printed)
+    assert "ade847: 0 faults" in printed
+    with pytest.raises(UserError, match=f"(?s){words}"):
+        if name == "coco val2017":
+            make_coco(tmp_path / "coco", "train2017")
+            prepare("coco", str(tmp_path), [], WORLD, tmp_path / "out")
+        else:
+            prepare("openmoji", str(tmp_path), [name], WORLD, tmp_path / "out")
+
+
+def test_an_own_folder_of_which_nothing_can_be_used_is_an_error(tmp_path, capsys):
+    root = make_own(tmp_path)
+    for path in (root / "images").rglob("*.*"):
+        path.write_bytes(b"")
+    assert "no picture to learn from can be used: unreadable picture" in checked(capsys, own=root)
+
+
+def test_sets_that_are_not_downloaded_are_no_error(tmp_path, capsys):
+    make_voc(tmp_path)
+    for path in ("ADEChallengeData2016/images/validation", "VOCdevkit/VOC2010/JPEGImages"):
+        save_picture(tmp_path / path / "a.jpg")
+    check(tmp_path)
 
 
 def test_what_was_unpacked_one_folder_too_deep_is_found(tmp_path, capsys):

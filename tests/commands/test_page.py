@@ -9,10 +9,10 @@ import pytest
 import requests
 from PIL import Image
 
+from pipeline.clip.view import RegionView
 from pipeline.commands import page as demo
 from pipeline.commands.page import MODES, UNEXPECTED, answer, build_page
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.inputs import as_pixels
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 
@@ -20,11 +20,12 @@ GRADIO = importlib.util.find_spec("gradio") is not None
 needs_gradio = pytest.mark.skipif(not GRADIO, reason="no gradio: pip install -e '.[demo]'")
 if GRADIO:
     from gradio_client.exceptions import AppError
+RESIZED = "looked at 32 x 21 pixels; the picture has 60 x 40, and so has the label map"
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
 
 def model() -> OVSeg:
-    return OVSeg(tiny_segmenter(), tiny_clip(), style=RegionStyle(threshold=0.5))
+    return OVSeg(tiny_segmenter(), tiny_clip(), view=RegionView(threshold=0.5))
 
 
 @pytest.mark.parametrize("mode", MODES.values())
@@ -40,17 +41,15 @@ def test_an_answer_is_what_the_model_says(mode):
 def test_one_question_does_not_change_the_next():
     ours = model()
     answer(ours, IMAGE, "cat, dog", "ensemble", 0.1, 0.9)
-    assert (ours.weight, ours.style.threshold) == (0.7, 0.5)
+    assert (ours.weight, ours.view.threshold) == (0.7, 0.5)
 
 
 def test_the_size_looked_at_is_in_the_log_where_it_is_another(caplog):
-    answer(model(), IMAGE, "cat, dog", "clip", 0.7, 0.5)
+    assert answer(model(), IMAGE, "cat, dog", "clip", 0.7, 0.5).resized is None
     assert not caplog.records
-    limited = OVSeg(
-        tiny_segmenter(), tiny_clip(), style=RegionStyle(threshold=0.5), max_pixels=1024
-    )
-    answer(limited, IMAGE, "cat, dog", "clip", 0.7, 0.5)
-    assert "looked at 32 x 21 pixels of a picture of 60 x 40" in caplog.text
+    limited = OVSeg(tiny_segmenter(), tiny_clip(), view=RegionView(threshold=0.5), max_pixels=1024)
+    got = answer(limited, IMAGE, "cat, dog", "clip", 0.7, 0.5)
+    assert got.resized == RESIZED and RESIZED in caplog.text
 
 
 def test_an_upload_of_16_bits_is_read_as_everywhere_else(tmp_path):
@@ -96,7 +95,7 @@ def ask(tmp_path_factory):
 
 
 WAY = next(iter(MODES))
-MARKUP = ["<img src=x onerror=alert(1)>", "<b>bold</b>", "a|b", "**x**", "$\\frac{1}{2}$"]
+MARKUP = ["a <img src=x onerror=alert(1)>", "a <b>bold</b>", "**x** y", "x `y`", "$\\frac{1}{2}$"]
 
 
 @needs_gradio
@@ -118,6 +117,20 @@ def test_the_page_sees_16_bits_as_it_sees_8(ask, tmp_path):
 
 
 @needs_gradio
+def test_the_page_shows_the_size_looked_at_beside_an_answer():
+    """The answer over HTTP stays picture and table; the page itself asks for the sentence next."""
+    functions = build_page(model()).fns.values()
+    answers = [function for function in functions if function.name == "run"]
+    assert len(answers) == 2  # the button, and Enter
+    for run in answers:
+        [note] = [function for function in functions if function.trigger_after == run._id]
+        assert note.inputs == run.outputs[2:] and note.outputs[0].get_block_name() == "markdown"
+        shown = note.fn(RESIZED)
+        assert (shown.value, shown.visible) == (RESIZED, True)
+        assert not note.fn(None).visible
+
+
+@needs_gradio
 def test_names_with_markup_are_text_in_the_table(ask):
     """The page draws cells of type str as they are, those of type html or markdown it does not."""
     _, table = ask(", ".join(MARKUP), way="every pixel gets a name: CLIP alone")
@@ -132,8 +145,12 @@ def test_names_with_markup_are_text_in_the_table(ask):
     [
         ({"names": "cat", "picture": None}, "no picture yet: drop one into the box"),
         ({"names": " , "}, "class names"),
-        ({"names": "<b>, <b>"}, "class names given twice: &lt;b&gt;; name each class once"),
-        ({"names": "cat\n\x1b[31m, cat\n\x1b[31m"}, "given twice: cat [31m; name"),
+        ({"names": "x<b>, x<b>"}, "class names given twice: x&lt;b&gt;; name each class once"),
+        ({"names": "<b>bold</b>"}, "is markup; write &#x27;bold&#x27;"),
+        ({"names": "cat|dog"}, "holds several names; write with commas between: cat, dog"),
+        ({"names": "Cat, cat"}, "reads like"),
+        ({"names": "cat\x1b[31m"}, "a character that cannot be seen (U+001B)"),
+        ({"names": "cat\ndog"}, "has line breaks"),
         ({"names": "cat " * 999 + "," + "cat " * 999}, " ..."),
         ({"names": "cat", "weight": 7}, "7"),
         ({"names": "cat", "threshold": None}, "no threshold: give a number"),
@@ -142,7 +159,7 @@ def test_names_with_markup_are_text_in_the_table(ask):
         ({"names": "cat", "way": "<i>"}, "&lt;i&gt;"),
         ({"names": "cat", "picture": __file__}, "test_demo.py: not a readable picture"),
     ],
-    ids=range(11),
+    ids=range(15),
 )
 def test_a_mistake_is_a_sentence_on_the_page_and_a_line_in_the_log(
     ask, caplog, capfd, question, said

@@ -113,6 +113,20 @@ def test_names_are_checked_before_anything_is_read_or_written(tmp_path, capsys, 
     assert words in capsys.readouterr().err
 
 
+def test_names_may_stand_in_a_file(data, tmp_path, capsys):
+    (tmp_path / "own.txt").write_text("cat\ndog\n")
+    segment(data, tmp_path, "--classes", str(tmp_path / "own.txt"))
+    summary = json.loads((tmp_path / "my picture-classes.json").read_text())
+    assert summary["names"] == ["cat", "dog"]
+    (tmp_path / "own.txt").write_text("0: cat\n1: dog\n")
+    with pytest.raises(SystemExit):
+        segment(data, tmp_path, "--classes", str(tmp_path / "own.txt"))
+    assert "own.txt:1: '0: cat' has a number" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        segment(data, tmp_path, "--classes", "nowhere.txt")
+    assert "'nowhere.txt' is the name of a file" in capsys.readouterr().err
+
+
 def test_names_are_utf_8_whatever_the_terminal_is_set_to():
     assert command._text("café".encode().decode("ascii", "surrogateescape")) == "café"
 

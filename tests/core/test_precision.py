@@ -6,22 +6,24 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.clip.encode import encode_regions
 from pipeline.clip.store import build_from_config
 from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
+from pipeline.clip.view import RegionView
 from pipeline.core.precision import in_precision
 from pipeline.maskformer.config import ResNetConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import MaskChoice
 from pipeline.maskformer.predict import propose
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
-from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from pipeline.ovseg.ensemble import cosine_logits
+from tests.ovseg.tiny import look, tiny_clip, tiny_segmenter
 from tests.segmenter.tiny import config, swin
 
 NAMES = ["cat", "dog", "grass"]
 IMAGES = np.random.default_rng(3).integers(0, 256, (3, 40, 50, 3), dtype=np.uint8)
-STYLE = RegionStyle(threshold=0.5)
+STYLE = RegionView(threshold=0.5)
 BATCH_TOLERANCE = 1e-5
 CPUINFO = Path("/proc/cpuinfo")
 SAME_BITS = (
@@ -58,8 +60,8 @@ def as_wide_as_vit_b() -> MaskClip:
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_lower_precision_stays_near_and_ends_in_float32(precision):
     segmenter, clip = tiny_segmenter(), tiny_clip(prompt_depth=2)
-    exact = OVSeg(segmenter, clip, style=STYLE).look(IMAGES[0], NAMES)
-    near = OVSeg(segmenter, clip, style=STYLE, precision=precision).look(IMAGES[0], NAMES)
+    exact = look(OVSeg(segmenter, clip, view=STYLE), IMAGES[0], NAMES)
+    near = look(OVSeg(segmenter, clip, view=STYLE, precision=precision), IMAGES[0], NAMES)
     for name in ("masks", "segmenter", "clip"):
         ours, reference = getattr(near, name), getattr(exact, name)
         assert ours.dtype == torch.float32
@@ -68,7 +70,7 @@ def test_lower_precision_stays_near_and_ends_in_float32(precision):
 
 
 def test_float32_is_the_default_and_the_reference():
-    assert OVSeg(tiny_segmenter(), tiny_clip()).precision == "float32"
+    assert OVSeg(tiny_segmenter(), tiny_clip()).view.precision == "float32"
     with in_precision(torch.device("cpu"), "float32"):
         assert not torch.is_autocast_enabled("cpu")
     with pytest.raises(ValueError, match="'int8'; expected one of float32, bfloat16, float16"):
@@ -95,12 +97,12 @@ def test_pictures_together_are_as_alone(size, masks_of, backbone):
     segmenter = MaskFormer(config(**backbone)).eval() if backbone else tiny_segmenter()
     text = class_features(tiny_clip(), NAMES)
     images, choice = pictures(size, 8 if max(size) < 100 else 3), MaskChoice(masks_of=masks_of)
-    together = propose(segmenter, images, text, choice=choice)
+    together = propose(segmenter, images, choice=choice)
     for found, image in zip(together, images, strict=True):
-        [alone] = propose(segmenter, [image], text, choice=choice)
+        [alone] = propose(segmenter, [image], choice=choice)
         assert_as_alone(found.masks, alone.masks)
-        assert_as_alone(found.classes, alone.classes)
-        assert_as_alone(found.objectness, alone.objectness)
+        classes = [segmenter.class_probabilities(f.class_embed, text) for f in (found, alone)]
+        assert_as_alone(*classes)
 
 
 @torch.inference_mode()
@@ -109,10 +111,10 @@ def test_pictures_together_are_as_alone(size, masks_of, backbone):
 def test_regions_together_are_as_alone(clip, batch):
     text = class_features(clip, NAMES)
     masks = torch.rand(4, 40, 50, generator=torch.Generator().manual_seed(0))
-    regions = [cut_regions(clip, image, masks, STYLE) for image in pictures()]
-    reference = region_logits(clip, regions, text, batch=3)
-    logits = region_logits(clip, regions, text, batch=batch)
-    for ours, expected in zip(logits, reference, strict=True):
+    masked = [(image, masks) for image in pictures()]
+    together = encode_regions(clip, masked, STYLE, batch=batch)
+    for seen, alone in zip(together, encode_regions(clip, masked, STYLE, batch=3), strict=True):
+        ours, expected = (cosine_logits(s.features, text) for s in (seen, alone))
         if SAME_BITS:
             assert torch.equal(ours, expected)
         assert_as_alone(ours.softmax(-1), expected.softmax(-1))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.core.errors import UserError
 from pipeline.core.records import Caption, Reject, write_parquet
 from pipeline.data.classes import load_class_list
 from pipeline.data.coco import read_coco
@@ -37,20 +38,23 @@ def test_each_fault_has_its_reason(tmp_path):
     Image.new("L", (4, 4)).save(labels / "000000000003.png")  # wrong size, and no caption: dropped
     save_picture(pictures / "holiday.jpg")
     save_picture(pictures / "000000000004.jpg")  # neither caption nor label map
+    save_picture(pictures / "000000000005.jpg")  # all is right
+    save_label(labels / "000000000005.png", np.zeros((6, 8), np.uint8))
     (pictures / "notes.txt").write_text("not a picture, not mentioned")
     write_json(
         root / "annotations" / "captions_val2017.json",
         {
-            "images": [{"id": i, "height": 6, "width": 8} for i in (1, 2)],
+            "images": [{"id": i, "height": 6, "width": 8} for i in (1, 2, 5)],
             "annotations": [
                 {"id": 11, "image_id": 1, "caption": "A bike."},
+                {"id": 51, "image_id": 5, "caption": "A bike."},
                 {"id": 12, "image_id": 1, "caption": "   "},
                 {"id": 91, "image_id": 9, "caption": "Who is this?"},
             ],
         },
     )
     records, rejects = read_coco(root, "val2017")
-    assert records == []
+    assert [record.image_id for record in records] == [5]
     assert reasons(rejects) == {
         "picture missing": 1,
         "unreadable picture": 1,
@@ -61,6 +65,14 @@ def test_each_fault_has_its_reason(tmp_path):
         "no label map": 1,
         "no caption": 2,
     }
+
+
+def test_a_split_of_which_nothing_can_be_used_is_an_error(tmp_path):
+    root = make_coco(tmp_path)
+    for path in (root / "val2017").iterdir():
+        path.write_bytes(b"broken")
+    with pytest.raises(UserError, match="val2017: no picture can be used: unreadable picture: 3, "):
+        read_coco(root, "val2017")
 
 
 def test_size_that_contradicts_the_annotation(tmp_path):

@@ -2,6 +2,7 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,6 +116,90 @@ def test_the_depth_of_whole_numbers_is_the_first_that_holds_them(tmp_path, bits,
     assert read_image(tmp_path / file)[0].tolist() == np.stack([GRAY[0]] * 3, -1).tolist()
 
 
+def deep(channels: str, values: np.ndarray, suffix: str) -> bytes:
+    """A picture of 16 bits a channel; the alpha is what no colour may be taken from."""
+    alpha = np.array([[65535, 65535, 65535, 65535, 0]], np.uint16)
+    if channels == "LA":  # which neither Pillow nor OpenCV writes
+        rows = np.stack([values, alpha], -1).astype(">u2")
+        header = struct.pack(">IIBBBBB", values.shape[1], len(values), 16, 4, 0, 0, 0)
+        pixels = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+        data = b"\x89PNG\r\n\x1a\n"
+        for name, content in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")):
+            data += struct.pack(">I", len(content)) + name + content
+            data += struct.pack(">I", zlib.crc32(name + content))
+        return data
+    blue, green, red = values // 2, values * 0, values  # OpenCV's order
+    stacked = np.stack([blue, green, red, alpha][: len(channels)], -1)
+    return cv2.imencode(suffix, stacked)[1].tobytes()
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize(
+    "channels, suffix",
+    [("RGB", ".png"), ("RGBA", ".png"), ("LA", ".png"), ("RGB", ".tif"), ("RGBA", ".tif")],
+)
+def test_colours_of_few_bits_in_16_are_not_dark(tmp_path, bits, channels, suffix):
+    """They were nearly black: only gray ones followed the rule."""
+    values = np.rint(GRAY / 255 * (2**bits - 1)).astype(np.uint16)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(deep(channels, values, suffix))
+    found = read_image(path)[0].astype(int)
+    if channels == "LA":
+        expected = np.stack([GRAY[0]] * 3, -1)
+    else:
+        expected = np.stack([GRAY[0], GRAY[0] * 0, GRAY[0] / 2], -1)
+    assert np.abs(found - expected).max() <= 1
+    with Image.open(path) as image:
+        assert np.array_equal(opened_image(image), read_image(path))
+    with open(path, "rb") as stream, Image.open(stream) as image:
+        assert np.array_equal(opened_image(image), read_image(path))
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_colours_of_few_bits_are_turned_too(tmp_path, orientation, suffix):
+    stored = np.arange(6, dtype=np.uint16).reshape(2, 3) * 800
+    path = tmp_path / f"a{suffix}"
+    ok, data = cv2.imencode(suffix, np.stack([stored] * 3, -1))
+    path.write_bytes(_with_orientation(data.tobytes(), suffix, orientation))
+    expected = np.array(UPRIGHT[orientation]) * 800 * 255 / 4095
+    found = read_image(path)[..., 0].astype(float)
+    assert image_size(path) == found.shape and np.abs(found - expected).max() <= 1
+    flat = read_image(path, upright=False)[..., 0].astype(float)
+    assert np.abs(flat - stored * 255.0 / 4095).max() <= 1
+
+
+def _with_orientation(data: bytes, suffix: str, orientation: int) -> bytes:
+    """The file with the orientation as EXIF (PNG), or in place of a TIFF tag not needed."""
+    if suffix == ".png":
+        exif = Image.Exif()
+        exif[ORIENTATION] = orientation
+        content = exif.tobytes().removeprefix(b"Exif\0\0")
+        chunk = struct.pack(">I", len(content)) + b"eXIf" + content
+        return data[:33] + chunk + struct.pack(">I", zlib.crc32(b"eXIf" + content)) + data[33:]
+    with Image.open(io.BytesIO(data)) as image:
+        assert 284 in image.tag_v2  # planar configuration, 1 by default
+    old = struct.pack("<HHIH", 284, 3, 1, 1)
+    assert data.count(old) == 1
+    entries = data.index(old)
+    tag = struct.pack("<HHIH", ORIENTATION, 3, 1, orientation)
+    return data[:entries] + tag + data[entries + 10 :]
+
+
+def test_deep_colours_above_their_limit_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "DEEP_LIMIT", 4)
+    (tmp_path / "a.png").write_bytes(deep("RGB", GRAY.astype(np.uint16), ".png"))
+    with pytest.raises(UserError, match="a.png: 5 x 1 pixels that use few of their 16 bits"):
+        read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["ICO", "ICNS"])
+def test_icons_are_refused(tmp_path, kind):
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png", kind)
+    with pytest.raises(UserError, match="a.png: an icon .* save as PNG"):
+        read_image(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("white", [1, 255])
 def test_floats_of_0_to_1_and_whole_ones_of_0_to_255_are_read(tmp_path, white):
     Image.fromarray((GRAY / 255 * white).astype(np.float32)).save(tmp_path / "a.tif")
@@ -165,7 +250,7 @@ def promising(path, width, height):
 
 
 @pytest.mark.parametrize("size", [(20_000, 10_001), (2**31 - 1, 2**31 - 1)])
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.filterwarnings("error")
 def test_a_picture_too_large_is_refused_by_its_header(tmp_path, size):
     promising(tmp_path / "a.png", *size)
     for read in (read_image, image_size, read_label):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from pipeline.core.errors import UserError
 from pipeline.core.records import Caption, ImageRecord
 from pipeline.data.instances import TrueMasks, object_faults
 from pipeline.data.rle import run_lengths
@@ -19,6 +20,10 @@ def compressed(height: int = 64, width: int = 64) -> str:
     mask = np.zeros((height, width), np.uint8, order="F")
     mask[4:30, 4:30] = 1
     return coco_mask.encode(mask)["counts"].decode()
+
+
+def background() -> str:
+    return coco_mask.encode(np.zeros((64, 64), np.uint8, order="F"))["counts"].decode()
 
 
 def dog(**other) -> dict:
@@ -82,6 +87,28 @@ WRONG = {
     "no size": (dict(segmentation={"counts": RUNS}), "run lengths of size None"),
     "size null": (dict(segmentation={"size": None, "counts": RUNS}), "run lengths of size None"),
     "no counts": (dict(segmentation={"size": [64, 64]}), "found counts None"),
+    "shares of the picture": (
+        dict(segmentation=[[0.1, 0.1, 0.9, 0.1, 0.9, 0.9, 0.1, 0.9]]), "as shares of the picture"
+    ),
+    "shares, one polygon alone": (
+        dict(segmentation=[0, 0, 1, 0, 1, 1, 0, 1]), "polygons from 0 to 1, as shares"
+    ),
+    "points on a line": (dict(segmentation=[[4, 4, 20, 4, 30, 4]]), "cover no pixel"),
+    "points on a slope": (dict(segmentation=[[4, 4, 20, 20, 12, 12]] * 2), "cover no pixel"),
+    "one point": (dict(segmentation=[[4, 4] * 3]), "cover no pixel"),
+    "beside the picture": (
+        dict(segmentation=[[-9, 4, -3, 4, -3, 30, -9, 30]]), "cover no pixel"
+    ),
+    "runs of background": (
+        dict(segmentation={"size": [64, 64], "counts": [64 * 64]}), "cover no pixel"
+    ),
+    "runs of background in parts": (
+        dict(segmentation={"size": [64, 64], "counts": [9, 0, 64 * 64 - 9, 0]}), "cover no pixel"
+    ),
+    "text of background": (
+        dict(segmentation={"size": [64, 64], "counts": background()}), "cover no pixel"
+    ),
+    "a crowd of no image": (dict(image_id=3, iscrowd=1), "image 3 is not in the file's images"),
     "unknown category": (dict(category_id=99), "category 99 is not in the file's categories"),
     "no category": (dict(category_id=...), "expected image_id, category_id, segmentation"),
     "category null": (dict(category_id=None), "expected image_id, category_id, segmentation"),
@@ -144,6 +171,7 @@ def test_wrong_categories_and_images_are_named(tmp_path):
         categories=[
             {"id": 17}, {"id": "18", "name": " horse "}, {"id": 18, "name": "cow"},
             {"id": 19, "name": " "}, {"name": "cat"}, "cat", {"id": 20, "name": "\ud83d"},
+            {"id": 21, "name": "\u200b"}, {"id": 22, "name": "\u3164\u00ad "},
         ],
         images=[{"id": "2"} | size, {"id": 2} | size, {"id": 3},
                 {"id": 4, "height": 0, "width": 9}],
@@ -157,6 +185,8 @@ def test_wrong_categories_and_images_are_named(tmp_path):
         '"categories"[4]': "wrong entry",
         '"categories"[5]': "wrong entry",
         '"categories"[6]': "wrong entry",
+        '"categories"[7]': "wrong entry",
+        '"categories"[8]': "wrong entry",
         '"images"[1]': "two images of one id",
         '"images"[2]': "wrong entry",
         '"images"[3]': "wrong size",
@@ -164,6 +194,13 @@ def test_wrong_categories_and_images_are_named(tmp_path):
     }
     for reject in truth.rejects:
         reject.detail.encode()
+
+
+@pytest.mark.parametrize("other", [{"category_id": 99}, {"segmentation": [[1, 1] * 3]}])
+def test_a_file_in_which_every_object_is_wrong_is_named(tmp_path, other):
+    with pytest.raises(UserError, match=r"_val2017.json \"annotations\"\[0\]: .* no object in the"):
+        read(tmp_path, dog(**other), dog(**other))
+    assert (len(read(tmp_path)), len(read(tmp_path, dog(iscrowd=1)))) == (0, 0)
 
 
 def test_objects_of_another_size_than_the_picture_are_told(tmp_path):

@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 
+from pipeline.core.errors import UserError
 from pipeline.core.records import Caption, Reject, write_parquet
 from pipeline.data.own import read_own
 from tests.data.folders import save_label, save_picture, write_json
@@ -125,8 +126,8 @@ def test_every_wrong_line_is_named(tmp_path):
         ("cat\n\nsofa\n", "classes.txt:2: empty; expected the name of class 1"),
         ("cat\nsofa\ncat\n", "classes.txt:3: 'cat' is already in line 1"),
         ("cat\n\nsofa\ncat\n", "txt:2: empty; .*\n.*txt:4: 'cat' is already in line 1"),
-        ("café\nsofa\ncafe\u0301\n", "txt: names look the same: 'cafe.u0301' and .*; rename all"),
-        ("\n".join(map(str, range(256))), "256 classes; label maps have room for 255"),
+        ("café\nsofa\ncafe\u0301\n", "txt:3: 'cafe.u0301' reads like 'caf.xe9', name 1: .*; keep"),
+        ("\n".join(f"c{i}" for i in range(256)), "256 classes; label maps have room for 255"),
         (None, "classes.txt: missing; with masks/"),
     ],
 )
@@ -189,6 +190,67 @@ def test_missing_parts_say_what_is_expected(tmp_path):
     (tmp_path / "captions.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="captions.jsonl: UTF-16 and not UTF-8"):
         read_own(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "encoding, said",
+    [
+        ("utf-16", "UTF-16"), ("utf-32", "UTF-32"),
+        ("utf-16-be", "UTF-16"), ("utf-32-be", "UTF-32"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["classes.txt", "val.txt", "captions.jsonl"])
+def test_an_encoding_is_called_by_its_name(tmp_path, name, encoding, said):
+    path = make_own(tmp_path) / name
+    mark = "\ufeff" if encoding.endswith("-be") else ""
+    path.write_bytes((mark + path.read_text(encoding="utf-8")).encode(encoding))
+    with pytest.raises(UserError, match=f"{name}: {said} and not UTF-8 text; save it as UTF-8"):
+        read_own(tmp_path)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+def test_lines_of_old_macs_and_of_windows_are_lines(tmp_path, end):
+    """A file without any other line end was read as one line."""
+    expected = read_own(make_own(tmp_path))
+    for name in ("classes.txt", "val.txt", "captions.jsonl"):
+        path = tmp_path / name
+        path.write_bytes(path.read_bytes().replace(b"\n", end.encode()))
+    found = read_own(tmp_path)
+    assert (found.train, found.val, found.rejects) == (expected.train, expected.val, [])
+    assert found.dataset.classes == ["cat", "sofa"]
+
+
+@pytest.mark.parametrize(
+    "link, target", [("self", "."), ("sub/up", ".."), ("root", "../.."), ("sub/sub", "../sub")]
+)
+@pytest.mark.parametrize("folder", ["images", "masks"])
+def test_a_folder_that_leads_into_itself_is_named_and_not_entered(tmp_path, folder, link, target):
+    """Its pictures were found again and again, in forty folders within each other."""
+    root = make_own(tmp_path / "own")
+    expected = read_own(root)
+    (root / folder / link).symlink_to(target)
+    data = read_own(root)
+    assert (data.train, data.val) == (expected.train, expected.val)
+    told = faults(data)
+    assert list(told) == [f"{folder}/{link}"]
+    assert "link to a folder above it; leads to" in told[f"{folder}/{link}"]
+
+
+def test_folders_that_lead_into_each_other_end(tmp_path):
+    root = make_own(tmp_path / "own")
+    for name, other in (("one", "two"), ("two", "one")):
+        (root / "images" / name).mkdir()
+        (root / "images" / name / "x").symlink_to(f"../{other}")
+    assert list(faults(read_own(root))) == ["images/one/x/x", "images/two/x/x"]
+
+
+def test_a_folder_elsewhere_may_be_linked(tmp_path):
+    root = make_own(tmp_path / "own")
+    (root / "images" / "sub").rename(tmp_path / "elsewhere")
+    (root / "images" / "sub").symlink_to(tmp_path / "elsewhere")
+    data = read_own(root)
+    assert [r.path for r in data.train] == ["images/a.jpg", "images/sub/b.png"]
+    assert data.rejects == []
 
 
 def test_when_no_caption_is_right_every_line_is_still_named(tmp_path):

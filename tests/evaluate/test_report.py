@@ -9,21 +9,21 @@ from pipeline.core.records import Reject, read_parquet
 from pipeline.evaluate.boundary import boundary_confusion
 from pipeline.evaluate.confusion import empty_confusion
 from pipeline.evaluate.report import write_report
-from pipeline.evaluate.run import evaluate, readable_pictures
+from pipeline.evaluate.run import readable_pictures
 from pipeline.evaluate.sheets import classes_to_show, draw_sheets, ensemble_columns, spread
 from pipeline.evaluate.variants import SEGMENTER, Variant
 from pipeline.ovseg.semantic import label_map
 from tests.evaluate.small_set import add_faults, small_set
-from tests.evaluate.test_run import SETTINGS, looker
+from tests.evaluate.test_run import SETTINGS, comparison, evaluated
 
 CLIPS = ["base", "second"]
 
 
 def run(folder, eval_set):
-    models = looker(eval_set)
-    metrics = write_report(folder, evaluate(models, eval_set), eval_set, CLIPS, SETTINGS)
+    [evaluation] = evaluated(eval_set)
+    metrics = write_report(folder, evaluation, eval_set, CLIPS, SETTINGS)
     columns = ensemble_columns(CLIPS, SETTINGS)
-    draw_sheets(folder / "overlays", models, eval_set, columns, 9)
+    draw_sheets(folder / "overlays", comparison(eval_set), 0, columns, 9)
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
 
@@ -81,10 +81,9 @@ def test_one_line_per_class(files):
 
 def test_boundary_iou_of_every_class_where_asked_for(eval_set, tmp_path):
     settings = replace(SETTINGS, boundary_iou=True)
-    models = looker(eval_set, settings)
-    evaluation = evaluate(models, eval_set)
+    [evaluation] = evaluated(eval_set, settings=settings)
     write_report(tmp_path, evaluation, eval_set, CLIPS, settings)
-    plain, table = evaluate(looker(eval_set), eval_set), rows(tmp_path / "classes.csv")
+    [plain], table = evaluated(eval_set), rows(tmp_path / "classes.csv")
     for variant, confusion in plain.confusions.items():  # nothing else changes
         assert (evaluation.confusions[variant] == confusion).all()
     titles = [key.removeprefix("iou_") for key in table[0] if key.startswith("iou_")]
@@ -94,12 +93,12 @@ def test_boundary_iou_of_every_class_where_asked_for(eval_set, tmp_path):
             iou, boundary = row[f"iou_{title}"], row[f"boundary_iou_{title}"]
             least = row[f"least_iou_{title}"]
             assert least == (min(iou, boundary, key=float) if iou and boundary else iou)
-    models = looker(eval_set, settings)
+    models = comparison(eval_set, settings=settings)
     expected = empty_confusion(len(eval_set.classes))
-    for picture in readable_pictures(eval_set, []):
-        [view] = models([picture])
-        labels = label_map(view.probabilities[Variant(SEGMENTER)], view.masks, picture.truth.shape)
-        expected += boundary_confusion(labels.numpy(), picture.truth, len(expected), 255)
+    for picture in readable_pictures([eval_set], [[image] for image in eval_set.images], [[]]):
+        [[found]], [truth] = models([picture]), picture.truths
+        labels = label_map(found.probabilities[Variant(SEGMENTER)], found.masks, truth.shape)
+        expected += boundary_confusion(labels.numpy(), truth, len(expected), 255)
     assert (evaluation.confusions[Variant(SEGMENTER, boundary=True)] == expected).all()
 
 

@@ -37,6 +37,7 @@ def flags(tmp_path_factory):
         "out": data / "evaluate" / "small",
         "metrics": data / "metrics.json",
         "params": data / "params.yaml",
+        "counts": data / "counts",
     }
 
 
@@ -45,7 +46,7 @@ def test_the_stage_writes_all_it_promises(flags, capsys):
     out = flags["out"]
     written = {path.name for path in out.iterdir()}
     tables = {"classes.csv", "branches.csv", "sweep.csv", "grid.csv"}
-    assert written == tables | {"rejects.parquet", "overlays", "shards"}
+    assert written == tables | {"rejects.parquet", "overlays"}
     assert len(list((out / "overlays").glob("*.png"))) == 2
     metrics = json.loads(flags["metrics"].read_text())
     assert {"base", "first", "second"} < set(metrics)
@@ -55,7 +56,8 @@ def test_the_stage_writes_all_it_promises(flags, capsys):
 
 def test_a_killed_run_goes_on_to_the_same_result(flags, monkeypatch):
     def everything():
-        shards = sorted((flags["out"] / "shards").glob("*.npz"))
+        shards = sorted((flags["counts"] / "small").glob("*.npz"))
+        assert shards
         return [path.read_bytes() for path in (flags["metrics"], *shards)]
 
     monkeypatch.setattr(count, "SHARD_PICTURES", 2)
@@ -63,13 +65,13 @@ def test_a_killed_run_goes_on_to_the_same_result(flags, monkeypatch):
     whole = everything()
     evaluated = []
 
-    def dying(looker, eval_set):
+    def dying(comparison, entries):
         if len(evaluated) == 2:
             raise KeyboardInterrupt
-        evaluated.append(len(eval_set.images))
-        return evaluate(looker, eval_set)
+        evaluated.append(len(entries))
+        return evaluate(comparison, entries)
 
-    shutil.rmtree(flags["out"])
+    shutil.rmtree(flags["counts"])
     monkeypatch.setattr(count, "evaluate", dying)
     with pytest.raises(KeyboardInterrupt):
         main(set="small", **flags)
@@ -102,10 +104,10 @@ def test_counts_that_are_pickles_are_refused_and_not_run(tmp_path):
             return open, (str(tmp_path / "harm"), "w")
 
     def make(items, folder):
-        np.savez(folder / "counts.npz", variant=np.array([Harm()], object))
+        np.savez(folder / "small.npz", variant=np.array([Harm()], object))
         return {}
 
-    run_shards(tmp_path / "shards", [0], 1, make, {}, "", names=["counts.npz"])
-    with pytest.raises(UserError, match="counts-00000.npz: not a readable shard of counts.*pickle"):
-        count.sum_shards(tmp_path / "shards", [], 3)
+    run_shards(tmp_path / "shards", [0], 1, make, {}, "", names=["small.npz"])
+    with pytest.raises(UserError, match="small-00000.npz: not a readable shard of counts.*pickle"):
+        count.sum_shards(tmp_path / "shards", "small", [], 3)
     assert not (tmp_path / "harm").exists()

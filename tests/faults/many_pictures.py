@@ -56,9 +56,7 @@ def main(stage: str, folder: Path) -> None:
     if stage == "nouns":
         collect_nouns(dataset, nouns, "train", NounOptions(), 1, 500)
     elif stage == "proposals":
-        collect_proposals(
-            dataset, segmenter, clip, proposals, "train", ("a {}",), PROPOSALS, 500
-        )  # fmt: skip
+        collect_proposals(dataset, segmenter, proposals, "train", PROPOSALS, 500)
     else:
         collect_pairs(
             dataset, proposals, nouns, clip, folder / "pairs", "train", ("a {}",), PAIRS, 500

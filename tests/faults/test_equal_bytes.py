@@ -66,15 +66,18 @@ def stage(name: str, data: Path, out: Path, params: Path) -> None:
     run: dict[str, Callable[..., None]] = {
         "dataset": lambda **to: dataset.main(**to, watched=watched(out)),
         "nouns": lambda **to: nouns.main(made["dataset"], **to),
-        "proposals": lambda **to: proposals.main(
-            made["dataset"], made["segmenter"], MINIATURE, **to
-        ),
+        "proposals": lambda **to: proposals.main(made["dataset"], made["segmenter"], **to),
         "pairs": lambda **to: pairs.main(
             made["dataset"], made["proposals"], made["nouns"], MINIATURE, **to
         ),
         "evaluate/world-open": lambda **to: evaluate.main(
-            set="world-open", dataset=made["dataset"], segmenter=made["segmenter"], **clips, **to
-        ),
+            set="world-open",
+            dataset=made["dataset"],
+            segmenter=made["segmenter"],
+            **clips,
+            counts=out / "evaluate/world-open/counts",
+            **to,
+        ),  # fmt: skip
     }
     run[name](out=out / name, metrics=metrics, params=params)
 

@@ -26,12 +26,13 @@ from tests.toy import make_toy
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("--segmenter", "segmenter", "--base", "clip", "--first", "clip", "--second", "clip")
 STAGES = {
-    "proposals": ("--dataset", "dataset", "--segmenter", "segmenter", "--clip", "clip"),
+    "proposals": ("--dataset", "dataset", "--segmenter", "segmenter"),
     "pairs": ("--dataset", "dataset", "--proposals", "proposals", "--nouns", "nouns",
               "--clip", "clip"),
     "segmenter": ("--dataset", "dataset", "--clip", "clip"),
     "finetune": ("--step", "first", "--pairs", "wedges", "--clip", "clip"),
-    "evaluate": ("--set", "small", "--dataset", "evaluated", *MODELS),
+    "evaluate": ("--set", "small", "--dataset", "evaluated", "--counts", "made/counts",
+                 *MODELS),
 }  # fmt: skip
 TRAININGS = ("segmenter", "finetune")
 
@@ -69,7 +70,7 @@ def world(tmp_path_factory) -> Path:
         folder / "nouns", [1, 2, 3, 4, 5], 5, make_nouns, {}, "nouns", names=["nouns.parquet"]
     )
     made = folder / "proposals"
-    inputs = (folder / "dataset", folder / "segmenter", folder / "clip")
+    inputs = (folder / "dataset", folder / "segmenter")
     proposals.main(*inputs, made, folder / "proposals.json", folder / "params.yaml")
     (folder / "pictures").mkdir()
     save_eval_set(folder / "evaluated/sets/small.json", small_set(folder / "pictures"))

@@ -7,6 +7,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -268,7 +269,7 @@ def test_a_member_that_is_there_twice_is_named(tmp_path):
     with pytest.raises(UserError, match="pairs-00000.tar: its content is not what its manifest"):
         PairSet(tmp_path)
     with pytest.raises(UserError, match="pairs-00000.tar: not a readable shard of pairs"):
-        pair_set._index(tmp_path / "pairs-00000.tar")
+        pair_set._index(tmp_path / "pairs-00000.tar", is_own=False)
 
 
 def bomb(side: int) -> bytes:
@@ -283,8 +284,14 @@ def bomb(side: int) -> bytes:
     "wrong, message",
     [
         ({"a.png": b"x"}, "pair 0, its crop: not a readable picture .cannot identify"),
-        ({"a.png": bomb(30_000)}, "pair 0, its crop: far more than the 200,000,000"),
-        ({"a.mask.png": bomb(30_000)}, "pair 0, its mask: far more than the 200,000,000"),
+        (
+            {"a.png": bomb(30_000)},
+            "pair 0, its crop: 30000 x 30000 pixels, more than the 200,000",
+        ),
+        (
+            {"a.mask.png": bomb(30_000)},
+            "pair 0, its mask: 30000 x 30000 pixels, more than the 200,000",
+        ),
         (pictures(4, 3), r"crop of \(3, 4\) and a mask of \(4, 3\)"),
     ],
 )
@@ -292,6 +299,127 @@ def test_a_crop_that_is_no_picture_is_named(tmp_path, wrong, message):
     with pytest.raises(UserError, match=message) as error:
         PairSet(stored(tmp_path, pictures() | GOOD | wrong))[0]
     assert "pairs-00000.tar: " in str(error.value)
+
+
+PALETTE = Image.fromarray(np.array([[0, 1, 2, 0]], np.uint8), "P")
+PALETTE.putpalette([255, 255, 255, 0, 0, 0, 9, 0, 0])
+
+
+def saved(pixels, kind="PNG") -> bytes:
+    """Bytes of a file of Pillow's picture or of pixels."""
+    buffer = io.BytesIO()
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    picture.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def deep(pixels) -> bytes:
+    """A PNG of 16 bits a channel; OpenCV's order is BGR."""
+    return cv2.imencode(".png", np.array(pixels, np.uint16))[1].tobytes()
+
+
+ROW = np.array([[0, 1, 2, 0]], np.uint8)  # dark: all but 0 is the object
+OPAQUE = np.full_like(ROW, 255)
+MASKS = {
+    "gray": saved(ROW),
+    "bool": saved(ROW > 0),
+    "16 bits": saved(ROW.astype(np.uint16)),
+    "palette": saved(PALETTE),
+    "RGB": saved(np.stack([ROW] * 3, -1)),
+    "opaque RGBA": saved(np.stack([ROW] * 3 + [OPAQUE], -1)),
+    "opaque LA": saved(np.stack([ROW, OPAQUE], -1)),
+}
+
+
+def with_mask(folder, mask) -> PairSet:
+    crop = {"a.png": saved(np.zeros((1, 4, 3), np.uint8))}
+    return PairSet(own(folder, crop | GOOD | {"a.mask.png": mask}))
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_what_a_mask_stores_counts(tmp_path, kind):
+    assert with_mask(tmp_path, MASKS[kind])[0].mask.tolist() == [[False, True, True, False]]
+
+
+NO_MASKS = {
+    "colours": (saved(np.stack([ROW, ROW, ROW * 0], -1)), "has colours"),
+    "alpha": (saved(np.stack([OPAQUE] * 3 + [ROW], -1)), "has alpha below 255"),
+    "gray with alpha": (saved(np.stack([OPAQUE, ROW], -1)), "has alpha below 255"),
+    "alpha 254": (saved(np.stack([ROW, OPAQUE - 1], -1)), "has alpha below 255"),
+    "RGB of 16 bits": (deep([[[0] * 3, [9] * 3, [9] * 3, [0] * 3]]), "is RGB of 16 bits"),
+    "RGBA of 16 bits": (deep([[[9, 9, 9, 65535]] * 4]), "is RGBA of 16 bits"),
+    "nothing": (saved(ROW * 0), "is 0 everywhere"),
+    "index 0": (saved(Image.new("P", (4, 1))), "is 0 everywhere"),
+    "JPEG": (saved(ROW, "JPEG"), "is a JPEG file"),
+    "TIFF": (saved(ROW, "TIFF"), "is a TIFF file"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_MASKS)
+def test_a_mask_that_is_none_is_named(tmp_path, kind):
+    mask, fault = NO_MASKS[kind]
+    pairs = with_mask(tmp_path, mask)
+    with pytest.raises(UserError, match=rf"0.tar: pair 0, its mask: {fault}.*; expected a PNG"):
+        pairs[0]
+    with pytest.raises(UserError, match="members 'a.png' and 'a.mask.png'"):
+        pairs[0]
+
+
+@pytest.mark.parametrize(
+    "noun, fault",
+    [
+        ("hot\ndog", "cannot be seen .U.000A."), ("dog\x1b[31m", "cannot be seen .U.001B."),
+        ("do\u200bg", "cannot be seen .U.200B."), ("dog\u202e", "cannot be seen .U.202E."),
+        ("hot\rdog", "cannot be seen .U.000D."), ("dog,", "ends with ','"), ("'dog'", "in quotes"),
+        ('["dog"]', "is a list"), ("# dog", "is a comment"), ("- dog", "has a bullet"),
+        ("cat\tdog", "holds several names"),
+    ],
+)  # fmt: skip
+def test_own_nouns_are_held_to_the_rules_of_class_names(tmp_path, noun, fault):
+    with pytest.raises(UserError, match=f"0.tar: .*pair a: its .txt .*{fault}"):
+        PairSet(own(tmp_path, pair("a", noun)))
+
+
+@pytest.mark.parametrize(
+    "noun", ["[bold]", "apple[/i]", "door, frame", "👨\u200d👩\u200d👧", "3 wheeler"]
+)
+def test_own_nouns_that_are_names_are_left_alone(tmp_path, noun):
+    assert PairSet(own(tmp_path, pair("a", noun))).nouns == [noun]
+
+
+@pytest.mark.parametrize("twin", ["cafe\u0301", "caf\u00e9\u200d"])
+def test_own_nouns_that_look_the_same_are_named(tmp_path, twin):
+    folder = own(tmp_path, pair("a", "caf\u00e9"), pair("b", twin))
+    with pytest.raises(UserError, match="the nouns 'caf.* and 'caf.* of its tars look the same"):
+        PairSet(folder)
+
+
+def test_a_tar_with_anything_behind_its_end_is_named(tmp_path):
+    """Only the pairs of the first were read, without a word."""
+    path = own(tmp_path, pair("a")) / "0.tar"
+    whole = path.read_bytes()
+    end = len(whole.rstrip(b"\0")) // 512 * 512 + 512
+    for behind in (whole, b"x", bytes(5000) + b"x"):
+        path.write_bytes(whole + behind)
+        with pytest.raises(UserError, match=f"0.tar: .* end at byte {end} of .*appended"):
+            PairSet(tmp_path)
+    path.write_bytes(whole + bytes(3_000_000))
+    assert len(PairSet(tmp_path)) == 1
+    path.write_bytes(whole[:end] + bytes(1024))
+    assert len(PairSet(tmp_path)) == 1
+
+
+def test_a_tar_cut_short_between_members_is_named(tmp_path):
+    path = own(tmp_path, [*pair("a"), *pair("b")]) / "0.tar"
+    whole = path.read_bytes()
+    at = whole.index(b"b.png\0")
+    for cut in (at, at + 200):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(UserError, match=f"0.tar: .* byte {at}"):
+            PairSet(tmp_path)
+    path.write_bytes(whole[:at] + b"?" + whole[at + 1 :])
+    with pytest.raises(UserError, match=f"0.tar: .* end at byte {at} of .*damage"):
+        PairSet(tmp_path)
 
 
 def test_own_crops_are_read_as_every_picture_is(tmp_path):

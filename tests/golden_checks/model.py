@@ -1,13 +1,15 @@
 """The whole model: semantic maps in every mode, CLIP's logits, the free-text demo (g4)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.clip.encode import encode_regions
+from pipeline.clip.view import RegionView
 from pipeline.maskformer.predict import at_test_size, propose
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
+from pipeline.ovseg.ensemble import cosine_logits
 from tests.golden_checks.original import load_original
 from tests.goldens import Golden, assert_close
 
@@ -40,10 +42,8 @@ def model_of(golden: Golden, ways: Ways = Ways()) -> OVSeg:  # noqa: B008
         *load_original(golden.folder, about["weights"][0]),
         weight=ways.weight,
         prompts=ways.prompts,
-        style=RegionStyle(
-            threshold=about["mask_thr"],
-            fill=about["mask_fill"],
-            expand=about["mask_expand_ratio"],
+        view=RegionView(
+            threshold=about["mask_thr"], fill=about["mask_fill"], expand=about["mask_expand_ratio"]
         ),
     )
 
@@ -72,13 +72,14 @@ def check_clip_logits(golden: Golden) -> None:
     model, text = model_of(golden), golden.tensor("text_features")
     for case, about in golden.about["cases"].items():
         image = at_test_size(picture(golden, case), None)
-        [proposals] = propose(model.segmenter, [image], text[:-1])
-        regions = cut_regions(model.clip, image, proposals.masks, model.style)
-        assert regions.valid.tolist() == golden[f"{case}.valid"].tolist()
-        assert int(regions.valid.sum()) == about["n_valid"]
+        [proposals] = propose(model.segmenter, [image])
         for key, prompts in (("clip_logits", True), ("clip_logits_noprompt", False)):
+            view = replace(model.view, prompts=prompts)
+            [seen] = encode_regions(model.clip, [(image, proposals.masks)], view)
+            assert seen.valid.tolist() == golden[f"{case}.valid"].tolist()
+            assert int(seen.valid.sum()) == about["n_valid"]
             if f"{case}.{key}" in golden:
-                [logits] = region_logits(model.clip, [regions], text, prompts=prompts)
+                logits = cosine_logits(seen.features, text)
                 assert_close(logits, golden.tensor(f"{case}.{key}"), f"{case}.{key}")
 
 

@@ -15,13 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.clip.encode import encode_regions
+from pipeline.clip.regions import cut_regions
 from pipeline.clip.sources import shipped_clip
 from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
+from pipeline.clip.view import RegionView
 from pipeline.core.precision import has_bfloat16, math_attention
 from pipeline.core.processes import runtime
 from pipeline.core.resume import Checkpoints
-from pipeline.evaluate.look import Looker, Picture
+from pipeline.data.sets import EvalSet
+from pipeline.evaluate.compare import Comparison, LabelledPicture
 from pipeline.evaluate.run import count
 from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.finetune.losses import contrastive_loss
@@ -31,7 +35,7 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.predict import at_test_size, propose
 from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
+from pipeline.ovseg.ensemble import cosine_logits
 from pipeline.ovseg.semantic import label_map
 from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.data import Augmentation, TrainingSet
@@ -142,18 +146,23 @@ def agreement(on: Setting) -> Iterator[Row]:
     for name in ("class_embed", "pred_logits", "pred_masks"):
         pair = getattr(there, name), getattr(here, name)
         yield close(f"segmenter: {name}", *pair)
-    here, there = (propose(s, shown, t)[0] for s, t in zip(segmenters, given, strict=True))
-    for name in ("masks", "classes", "objectness"):
+    here, there = (propose(s, shown)[0] for s in segmenters)
+    for name in ("masks", "class_embed"):
         yield close(f"proposals: {name}", getattr(there, name), getattr(here, name))
-    masks, classes = here.masks, here.classes
+    masks = here.masks
+    classes, others = (
+        s.class_probabilities(found.class_embed, t)
+        for s, found, t in zip(segmenters, (here, there), given, strict=True)
+    )
+    yield close("proposals: classes", others, classes)
     yield from _regions(on, clips, given, shown[0], masks)
 
     here = label_map(classes, masks, image.shape[:2])
     there = label_map(classes.to(on.device), masks.to(on.device), image.shape[:2])
     other = float((there.cpu() != here).double().mean())
     yield within("semantic map: pixels named otherwise", other, 1e-3)
-    style = RegionStyle(threshold=0.4)
-    models = [OVSeg(*parts, style=style) for parts in zip(segmenters, clips, strict=True)]
+    style = RegionView(threshold=0.4)
+    models = [OVSeg(*parts, view=style) for parts in zip(segmenters, clips, strict=True)]
     for mode in ("segmenter", "clip", "ensemble"):
         here, there = (model.scores(image, NAMES, mode) for model in models)
         yield close(f"semantic map: {mode}", there, here)
@@ -170,9 +179,14 @@ def agreement(on: Setting) -> Iterator[Row]:
 
 def _regions(on: Setting, clips: list, given: list, image: Tensor, masks: Tensor) -> Iterator[Row]:
     for fill in ("mean", "zero", "preserve"):
-        style = RegionStyle(0.4, fill, 1.2, matting=fill == "mean")
-        here = cut_regions(clips[0], image, masks, style)
-        there = cut_regions(clips[1], image, masks.to(on.device), style)
+        view = RegionView(threshold=0.4, fill=fill, expand=1.2)
+        here, there = (
+            cut_regions(
+                image.to(c.mean.device), masks.to(c.mean.device), view,
+                c.image_size, c.mean, c.std,
+            )
+            for c in clips
+        )  # fmt: skip
         same = torch.equal(there.valid.cpu(), here.valid)
         same = same and torch.equal(there.boxes_xyxy.cpu(), here.boxes_xyxy)
         yield holds(f"regions, {fill}: which and where", same, "valid masks or boxes differ")
@@ -185,8 +199,11 @@ def _regions(on: Setting, clips: list, given: list, image: Tensor, masks: Tensor
             shown = [(cut[i], cut[2 + i] if with_masks else None) for i in (0, 1)]
             a, b = (c.encode_image(*s) for c, s in zip(clips, shown, strict=True))
             yield close(f"region features, {name}", b, a)
-    logits = [region_logits(c, [r], t)[0] for c, r, t in zip(clips, (here, there), given,
-                                                             strict=True)]  # fmt: skip
+    view = RegionView(threshold=0.4)
+    logits = []
+    for clip, words in zip(clips, given, strict=True):
+        [seen] = encode_regions(clip, [(image, masks)], view)
+        logits.append(cosine_logits(seen.features, words))
     yield close("CLIP's logits of regions", logits[1], logits[0])
 
 
@@ -197,10 +214,11 @@ def _evaluation(on: Setting, clips: list, segmenters: list, image: np.ndarray) -
     settings = EvaluationSettings(sweep_weights=(0.2,), sweep_thresholds=(0.6,), boundary_iou=True)
     counted = []
     for clip, segmenter in zip(clips, segmenters, strict=True):
-        looker = Looker(segmenter, clip, {"base": clip}, NAMES, 255, settings)
-        [view] = looker([Picture("1", image, truth)])
+        labelled = EvalSet("gpu", Path("."), NAMES, [], ignore_label=255)
+        comparison = Comparison(segmenter, {"base": clip}, [labelled], settings)
+        [[found]] = comparison([LabelledPicture("1", image, (truth,))])
         counted.append(confusions := {})
-        count(confusions, Picture("1", image, truth), view, len(NAMES), 255, {})
+        count(confusions, truth, found, labelled, {})
     here, there = counted
     assert here.keys() == there.keys() and here
     moved = max(np.abs(here[v] - there[v]).sum() / 2 for v in here) / truth.size

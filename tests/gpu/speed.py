@@ -4,6 +4,7 @@ size with random weights."""
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from pipeline.clip.encode import encode_regions
 from pipeline.clip.sources import shipped_clip
 from pipeline.clip.tower import MaskClip
+from pipeline.clip.view import RegionView
 from pipeline.core.precision import autocast, in_precision, math_attention
 from pipeline.data.classes import load_class_list
 from pipeline.finetune import optimiser as clip_optimiser
@@ -21,7 +24,6 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.predict import at_test_size, propose
 from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.clip_branch import RegionStyle, cut_regions, region_logits
 from pipeline.ovseg.semantic import label_map
 from pipeline.segmenter.matcher import LossWeights, Target
 from pipeline.segmenter.optimiser import adamw
@@ -33,7 +35,7 @@ from tests.gpu.rows import Row, Setting, holds, measured, skipped, within
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 
 TRAINED_CLASSES = 171
-EVERY_MASK = RegionStyle(threshold=1e-6)
+EVERY_MASK = RegionView(threshold=1e-6)
 
 
 def seconds(on: Setting, run: Callable[[], object], times: int) -> float:
@@ -125,34 +127,35 @@ def _inference(
     image = picture(side)[:, :side].copy()
     for classes in (150, 847):
         names = load_class_list(f"ade{classes}").names
-        model = OVSeg(segmenter, clip, style=EVERY_MASK, templates=("{}",), precision=kind)
+        model = OVSeg(segmenter, clip, view=EVERY_MASK, templates=("{}",), precision=kind)
         start = time.perf_counter()
-        model._clip_text(names)  # kept for every picture that follows
+        model.predictor.vocabulary(names)  # kept for every picture that follows
         on.wait()
         if kind == "float32":  # text always is
             taken = time.perf_counter() - start
             yield measured(f"text of {classes} classes, a sentence each, once", taken, "s")
 
         def segment(model=model, names=names) -> Tensor:
-            evidence = model.look(image, names)
-            return label_map(*model.combine(evidence, "ensemble", len(names)), image.shape[:2])
+            prediction = model.predict(image)
+            scores = model.score(prediction, names)
+            parts = model.combine(prediction, scores, "ensemble", len(names))
+            return label_map(*parts, image.shape[:2])
 
         title = f"a picture of {side} px, {classes} classes, {kind}"
         yield from _timed(on, title, segment, times)
         labels = segment()
         right = labels.shape == image.shape[:2] and bool((labels >= 0).all())
         yield holds(f"{title}: every pixel is named", right, str(labels))
-    words = normalize(torch.randn(150, segmenter.config.clip_dim, device=on.device), dim=-1)
     shown = [at_test_size(image, None)] * batch
     queries = segmenter.config.queries
 
     def together() -> None:
-        found = propose(segmenter, shown, words, kind)
-        cut = [cut_regions(clip, shown[0], f.masks, EVERY_MASK) for f in found]
-        region_logits(clip, cut, words, batch=256, precision=kind)
+        found = propose(segmenter, shown, kind)
+        masked = [(image, f.masks) for image, f in zip(shown, found, strict=True)]
+        list(encode_regions(clip, masked, replace(EVERY_MASK, precision=kind), batch=256))
 
     def masks_alone() -> None:
-        propose(segmenter, shown, words, kind)
+        propose(segmenter, shown, kind)
 
     for what, run in (("segmenter alone", masks_alone), (f"and {queries} regions each", together)):
         yield from _timed(on, f"{batch} pictures together, {what}, {kind}", run, times, batch)

@@ -5,8 +5,8 @@ import torch
 from pydantic import ValidationError
 
 from pipeline.maskformer.config import SegmenterConfig
-from pipeline.maskformer.maskformer import MaskFormer, SegmenterOutput
-from pipeline.maskformer.masks import MaskChoice, masks_of
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.masks import Masks
 from pipeline.maskformer.position import sine_position
 from tests.segmenter.tiny import config, resnet, swin, text
 
@@ -36,7 +36,8 @@ def test_shapes(backbone):
 def test_one_pixel_and_one_class():
     output = model()([picture(1, 1)], text(1))
     assert output.padded_hw == (32, 32)
-    assert masks_of(output, 0, MaskChoice()).probabilities((1, 1)).shape == (6, 1, 1)
+    found = Masks(output.class_embed[0], output.pred_masks[0], output.padded_hw)
+    assert found.probabilities((1, 1)).shape == (6, 1, 1)
     assert output.pred_logits.shape == (1, 6, 2)
 
 
@@ -83,14 +84,13 @@ def test_logits_are_cosines_times_100_and_the_last_column_is_no_object():
     torch.testing.assert_close(output.pred_logits[..., :4], 100 * embed @ text(4).T)
     nothing = torch.nn.functional.normalize(network.clip_adapter.non_object_embedding, dim=-1)
     torch.testing.assert_close(output.pred_logits[..., 4:], 100 * embed @ nothing.T)
-    objectness = masks_of(output, 0, MaskChoice()).objectness
-    assert torch.allclose(objectness, 1 - output.pred_logits[0].softmax(-1)[:, 4])
+    classes = network.class_probabilities(output.class_embed, text(4))
+    assert torch.allclose(classes.sum(-1), 1 - output.pred_logits.softmax(-1)[..., 4])
 
 
 def test_masks_are_enlarged_cropped_and_squashed():
     logits = torch.tensor([[-20.0, 20.0], [-20.0, 20.0]]).expand(1, 3, 2, 2)
-    output = SegmenterOutput(torch.zeros(1, 3, 2), logits, torch.zeros(1, 3, 4), (8, 8))
-    found = masks_of(output, 0, MaskChoice())
+    found = Masks(torch.zeros(3, 4), logits[0], (8, 8))
     masks = found.probabilities((5, 7))
     assert masks.shape == (3, 5, 7)
     assert (masks[:, :, :2] < 1e-6).all() and (masks[:, :, 6:] > 1 - 1e-6).all()

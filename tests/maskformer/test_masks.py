@@ -5,8 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.maskformer.maskformer import MaskFormer, SegmenterOutput
-from pipeline.maskformer.masks import DOUBLE, MaskChoice, Masks, distinct, masks_of
+from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.masks import DOUBLE, MaskChoice, choose_masks, distinct
+from pipeline.maskformer.predictor import QueryOutput
 from tests.segmenter.tiny import config, text
 
 
@@ -55,11 +56,12 @@ def test_kept_masks_differ_and_every_other_has_a_surer_double(seed, most):
         assert all(any(overlap(i, j) > DOUBLE for j in kept) for i in others)
 
 
-def test_no_object_takes_its_share_in_the_softmax():
+def test_no_object_takes_its_share_in_the_softmax(monkeypatch):
+    model = MaskFormer(config())
     logits = torch.log(torch.tensor([[1.0, 2.0, 5.0]]))  # last = no object
-    masks = Masks(logits, torch.zeros(1, 2, 2), (8, 8))
-    assert masks.classes[0].tolist() == pytest.approx([1 / 8, 2 / 8])
-    assert masks.objectness.tolist() == pytest.approx([3 / 8])
+    monkeypatch.setattr(model, "class_logits", lambda embed, features: logits)
+    classes = model.class_probabilities(torch.zeros(1, 16), text())
+    assert classes[0].tolist() == pytest.approx([1 / 8, 2 / 8])
 
 
 @torch.inference_mode()
@@ -68,26 +70,27 @@ def test_masks_of_all_layers_or_of_the_last_one(kind):
     torch.manual_seed(0)
     model = MaskFormer(config(query_kind=kind, queries=9, decoder_layers=2)).eval()
     picture = torch.randint(256, (3, 40, 64), dtype=torch.uint8)
-    output = model([picture], text(), all_layers=True)
-    assert len(output.aux) == (2 if kind == "anchored" else 1)
-    found = masks_of(output, 0, MaskChoice("all_layers", 5))
-    assert 1 <= len(found.logits) == len(found.pixels) <= 5
-    assert found.probabilities((40, 64)).shape == (len(found.pixels), 40, 64)
-    plain = model([picture], text())
-    assert plain.aux == []
-    assert found.pixels.unique(dim=0).shape == found.pixels.shape
-    last = masks_of(plain, 0, MaskChoice()).pixels
-    assert torch.equal(last, output.pred_masks[0])
-    assert torch.equal(masks_of(plain, 0, MaskChoice("last_layer", 4)).pixels, last[:4])
+    layers, padded_hw = model.embed([picture])
+    assert len(layers) == (3 if kind == "anchored" else 2)
+    found = choose_masks(layers, padded_hw, 0, MaskChoice("all_layers", 5))
+    assert 1 <= len(found.class_embed) == len(found.logits) <= 5
+    assert found.probabilities((40, 64)).shape == (len(found.logits), 40, 64)
+    assert found.logits.unique(dim=0).shape == found.logits.shape
+    last = choose_masks(layers, padded_hw, 0, MaskChoice())
+    assert torch.equal(last.logits, layers[-1].pred_masks[0])
+    assert torch.equal(last.class_embed, layers[-1].class_embed[0])
+    first = choose_masks(layers, padded_hw, 0, MaskChoice("last_layer", 4))
+    assert torch.equal(first.logits, last.logits[:4])
 
 
 def test_a_mask_that_is_only_hinted_at_is_offered_too():
     faint, sure = torch.full((2, 1, 8, 8), -9.0)
     faint[0, :3, :3] = -1.0
     sure[0, 4:, 4:] = 3.0
-    logits = torch.eye(3)[None, :2]
-    output = SegmenterOutput(logits, torch.cat([faint, sure])[None], torch.zeros(1, 2, 4), (32, 32))
-    found = masks_of(output, 0, MaskChoice("all_layers"))
-    assert [(mask > 0).sum().item() for mask in found.pixels] == [16, 9]
-    assert torch.equal(found.logits, logits[0, [1, 0]])
-    assert [(m > 0).sum().item() for m in masks_of(output, 0, MaskChoice()).pixels] == [0, 16]
+    embed = torch.eye(3)[None, :2]
+    layers = [QueryOutput(embed, torch.cat([faint, sure])[None])]
+    found = choose_masks(layers, (32, 32), 0, MaskChoice("all_layers"))
+    assert [(mask > 0).sum().item() for mask in found.logits] == [16, 9]
+    assert torch.equal(found.class_embed, embed[0, [1, 0]])
+    plain = choose_masks(layers, (32, 32), 0, MaskChoice())
+    assert [(mask > 0).sum().item() for mask in plain.logits] == [0, 16]

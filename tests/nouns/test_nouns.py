@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.nouns.nouns import Noun, NounOptions, caption_nouns
 from pipeline.nouns.tagger import load_tagger
+from tests.nouns.linear import assert_linear
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,38 @@ CAPTIONS = [
     ("A cat at 5 o' clock, a dog at three o 'clock and at 6 o’ clock", "cat dog"),
     ("A cat on a sofa #cute #catsofinstagram", "cat sofa"),
     ("The #41 bus @ the park", "bus park"),
+    ("write to mailto:a@b.c, mailto: a@b.c or tel:+44-20 about a dog", "dog"),
+    ("a dog data:image/png;base64,iVBORw0KGgo= and a cat data:,sofa", "dog cat"),
+    ("javascript:alert('lamp') a dog javascript:void(0);", "dog"),
+    ("file:///home/me/lamp.html by a dog, sftp://a/lamp, git+ssh://a/lamp", "dog"),
+    ("images/lamp.jpg, C:\\Users\\me\\lamp.png, ~/lamp.pdf, my.lamp.mp4: a dog", "dog"),
+    ("A dog at shop.example.co.uk, lamp.info/sofa or flickr.it", "dog"),
+    ("A dog. Link in bio!", "dog"),
+    ("Links in my bio, link in comments, click here for a dog #linkinbio", "dog"),
+    ("a link of a chain", "link chain"),
+    # entities that lost their semicolon, and what is none
+    ("&copy 2014 a dog &copy2015 &reg, a caf&eacute table&nbspand a lamp, 30&deg", "dog café table"
+     " lamp"),
+    ("a dog &hellip a cat&mdash a cup &trade", "dog cat cup"),
+    ("<script>alert('lamp')</script><style x>sofa</style> a dog <button>", "dog"),
+    ("example.com:8080/lamp?x=sofa, example.org?q=cup, blob:https://a.b/lamp a dog", "dog"),
+    ("AT&T, R&B and H&M, a black & white dog, cats&not dogs, a cup&copy", "dog cat cup copy"),
+    # emoji and other symbols
+    ("A dog🐶", "dog"),
+    ("🐶dog on a sofa", "dog sofa"),
+    ("a male🐶 and a cat❤️sofa, one lamp🇫🇷, two cups👍🏽", "male cat sofa lamp cup"),
+    ("A boy👨‍👩‍👧girl with a ball1️⃣", "boy girl ball"),
+    ("cat|dog | lamp", "cat dog lamp"),
+    ("cat•dog→lamp—sofa…cup。ball", "cat dog lamp sofa cup ball"),
+    ("a *dog* and a ~cat~ <lamp> by sofa=cup, ball\\boy", "dog cat lamp sofa cup ball boy"),
+    ("Lego® bricks and a lamp™, a 30° ramp", "lego brick lamp ramp"),
+    ("a cat@home and a dog@@lamp", "cat home dog lamp"),
+    # full stops that miss their space, and those of other things
+    ("dog.cat", "dog cat"),
+    ("a dog.a cat..lamp.it is on a tv.the sofa", "dog cat lamp tv sofa"),
+    ("1.dog 2.Cat .lamp", "dog cat lamp"),
+    ("A U.S. flag, 3.5 dogs, e.g. a cat, i.e.lamp, Mr.sofa at 11.30 p.m. by a D.V.D", "flag dog"
+     " cat"),
     # characters nobody sees, and those that look alike
     ("\ufeffA\u200b cat\u00ad on a so\u200bfa\u200d, a d\u2060og", "cat sofa dog"),
     ("a man\u00b4s hat, a girl\u02bcs shoe", "man hat girl shoe"),
@@ -84,6 +117,12 @@ def test_captions(text, expected, tagger):
 def test_what_is_kept_says_where_it_stood(tagger):
     kept, _ = caption_nouns("A Cat, two fire hydrants.", tagger, NounOptions())
     assert kept == [Noun("cat", "Cat", 1), Noun("fire hydrant", "fire hydrants", 4)]
+
+
+def test_words_that_touch_are_quoted_one_by_one(tagger):
+    text = "two dogs🐶cats.lamps|cafe\u0301s👍🏽sofas"
+    kept, _ = caption_nouns(text, tagger, NounOptions())
+    assert [noun.surface for noun in kept] == ["dogs", "cats", "lamps", "cafe\u0301s", "sofas"]
 
 
 def test_what_is_kept_is_quoted_as_it_was_written(tagger):
@@ -156,6 +195,7 @@ def test_without_rules_every_tagged_noun_is_kept(tagger):
 
 PIECES = (
     "a dog fire_hydrant T-shirt o'clock y'all &amp; &quot; &nbsp; &#39; &#99999999; <br> <b @me "
+    "🐶 ❤️ | = \\ data:image/png;base64,x= javascript:f( mailto: file:///a .jpg &copy Dog .cat "
     "#it http:// www.a.b a@b.c \u200b \u00ad \u0301 ½ ﬁ « ' \" `` '' 'n' / . … — _ ％ ㎞"
 ).split() + [" ", "\n"]  # fmt: skip
 
@@ -183,6 +223,24 @@ def test_any_caption_gives_nouns_that_stand_in_it(text):
         assert surface and " ".join(surface.split()) == surface and surface in single
     assert not {"amp", "quot", "nbsp", "http", "https"} & {noun.noun for noun in kept}
     assert all(noun.noun == noun.noun.lower() and "_" not in noun.noun for noun in kept)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["Dog ", "the Queens ", "dogin ' ", "male ", "dog ", "o'clock ", "young ", "glasses of ", "ies",
+     "a-", "fire-", "hot dog ", "link in ", "a@b", "🐶", "<", "dog.", "Dog, "],
+)  # fmt: skip
+def test_the_time_grows_with_the_number_of_words(piece):
+    """Capitals and quotes made each noun look at all words of the text."""
+    options = NounOptions()
+    assert_linear(lambda text: caption_nouns(text, AllNouns(), options), piece * 2000)
+
+
+class AllNouns:
+    """A quick tagger."""
+
+    def tag(self, tokens):
+        return [(token, "NN") for token in tokens]
 
 
 def load_once():

@@ -9,7 +9,7 @@ from pipeline.core.errors import MissingFileError, UserError
 from pipeline.data.images import read_image
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.inputs import as_names, as_pixels
-from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from tests.ovseg.tiny import look, tiny_clip, tiny_segmenter
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
 PICTURE = Image.fromarray(PIXELS)
@@ -113,13 +113,14 @@ def test_every_public_method_takes_them(tmp_path):
     model = OVSeg(tiny_segmenter(), tiny_clip(), threshold=0.5)
     PICTURE.save(tmp_path / "a.png")
     names = ["soccer ball", "cat"]
-    seen, scores, found = (do(PIXELS, names) for do in (model.look, model.scores, model.segment))
+    seen = look(model, PIXELS, names)
+    scores, found = model.scores(PIXELS, names), model.segment(PIXELS, names)
     for image in (PICTURE, PICTURE.convert("RGBA"), tmp_path / "a.png"):
         for given in ("soccer ball, cat", tuple(names), np.array(names)):
-            assert torch.equal(model.look(image, given).clip, seen.clip)
+            assert torch.equal(look(model, image, given).clip, seen.clip)
             assert torch.equal(model.scores(image, given), scores)
             assert np.array_equal(model.segment(image, given).labels, found.labels)
     assert model.segment(PICTURE, (name for name in names)).names == tuple(names)
     assert model.scores(PICTURE, (name for name in names)).shape[0] == 2
     assert model.segment(PICTURE, "soccer ball").names == ("soccer ball", "others")
-    assert model.look(PICTURE, "soccer ball").clip.shape[1] == 1
+    assert look(model, PICTURE, "soccer ball").clip.shape[1] == 1

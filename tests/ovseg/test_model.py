@@ -3,15 +3,14 @@ import pytest
 import torch
 
 from pipeline.clip.store import save_clip
-from pipeline.clip.view import LOOK_PIXELS
+from pipeline.clip.view import LOOK_PIXELS, RegionView
 from pipeline.core.errors import UserError
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.predict import at_test_size, size_looked_at
 from pipeline.maskformer.store import save_segmenter
 from pipeline.ovseg import OVSeg
-from pipeline.ovseg.clip_branch import RegionStyle
 from pipeline.ovseg.semantic import label_map
-from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from tests.ovseg.tiny import look, tiny_clip, tiny_segmenter
 from tests.segmenter.tiny import config, resnet, swin
 
 NAMES = ["cat", "dog", "grass"]
@@ -27,17 +26,17 @@ def image() -> np.ndarray:
 def model(image) -> OVSeg:
     """Untrained masks are near 0.5 everywhere: the threshold leaves a few pixels of each."""
     model = OVSeg(tiny_segmenter(), tiny_clip(prompt_depth=2))
-    masks = model.look(image, NAMES).masks
-    style = RegionStyle(threshold=masks.quantile(0.97).item())
-    return OVSeg(model.segmenter, model.clip, style=style)
+    masks = look(model, image, NAMES).masks
+    style = RegionView(threshold=masks.quantile(0.97).item())
+    return OVSeg(model.segmenter, model.clip, view=style)
 
 
 def with_valid_masks(model: OVSeg, image: np.ndarray, count: int) -> OVSeg:
     """The same model with the threshold at which exactly `count` masks are valid."""
-    peaks = model.look(image, NAMES).masks.amax(dim=(1, 2)).sort(descending=True).values.tolist()
+    peaks = look(model, image, NAMES).masks.amax(dim=(1, 2)).sort(descending=True).values.tolist()
     peaks = [1.0, *peaks, 0.0]
     threshold = (peaks[count] + peaks[count + 1]) / 2
-    return OVSeg(model.segmenter, model.clip, style=RegionStyle(threshold=threshold))
+    return OVSeg(model.segmenter, model.clip, view=RegionView(threshold=threshold))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -55,7 +54,7 @@ def test_labels_are_the_best_of_the_scores(model, image, mode):
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_valid_mask_and_exactly_one(model, image, mode, count):
     few = with_valid_masks(model, image, count)
-    evidence = few.look(image, NAMES)
+    evidence = look(few, image, NAMES)
     assert int(evidence.valid.sum()) == count
     labels = few.segment(image, NAMES, mode).labels
     if mode in ("segmenter", "ensemble"):
@@ -66,8 +65,8 @@ def test_no_valid_mask_and_exactly_one(model, image, mode, count):
 
 def test_without_a_valid_mask_the_ensemble_is_the_segmenter_alone(model, image):
     blind = with_valid_masks(model, image, 0)
-    evidence = blind.look(image, NAMES)
-    classes, _ = blind.combine(evidence, "ensemble", 3)
+    evidence = look(blind, image, NAMES)
+    classes, _ = blind.combine(evidence.prediction, evidence.scores, "ensemble", 3)
     assert torch.equal(classes, evidence.segmenter ** (1 - blind.weight))
 
 
@@ -86,10 +85,10 @@ def test_a_thousand_classes_and_an_endless_name(model, image, mode):
 @pytest.mark.parametrize("mode", ["ensemble", "clip", "segmenter"])
 def test_a_closed_set_of_one_class(model, image, mode):
     """An evaluation set may have a single class; it is not compared with "others"."""
-    evidence = model.look(image, ["cat"])
+    evidence = look(model, image, ["cat"])
     assert evidence.clip.shape == evidence.segmenter.shape == (6, 1)
     assert (evidence.clip == 1).all()
-    classes, masks = model.combine(evidence, mode, 1)
+    classes, masks = model.combine(evidence.prediction, evidence.scores, mode, 1)
     labels = label_map(classes, masks, (50, 70))
     assert (labels == 0).all()
 
@@ -112,7 +111,7 @@ def test_an_endless_name_is_cut_at_the_context(model, image, mode):
 )
 def test_a_picture_of_one_pixel_on_every_backbone(backbone):
     segmenter = MaskFormer(config(backbone=backbone)).eval()
-    model = OVSeg(segmenter, tiny_clip(prompt_depth=1), style=RegionStyle(threshold=0.01))
+    model = OVSeg(segmenter, tiny_clip(prompt_depth=1), view=RegionView(threshold=0.01))
     image = np.full((1, 1, 3), 7, dtype=np.uint8)
     for mode in MODES:
         assert model.segment(image, NAMES, mode).labels.shape == (1, 1)
@@ -127,7 +126,7 @@ def test_pictures_of_one_pixel_and_of_one_line(model, mode, hw):
 
 def test_the_result_does_not_depend_on_the_crop_batch(model, image):
     looks = [
-        OVSeg(model.segmenter, model.clip, style=model.style, crop_batch=size).look(image, NAMES)
+        look(OVSeg(model.segmenter, model.clip, view=model.view, crop_batch=size), image, NAMES)
         for size in (1, 64)
     ]
     assert int(looks[0].valid.sum()) > 1
@@ -135,10 +134,10 @@ def test_the_result_does_not_depend_on_the_crop_batch(model, image):
 
 
 def test_prompts_change_what_clip_sees_and_can_be_left_out(model, image):
-    style, bare = model.style, tiny_clip(prompt_depth=0)
-    plain = OVSeg(model.segmenter, model.clip, style=style, prompts=False).look(image, NAMES).clip
-    assert not torch.allclose(plain, model.look(image, NAMES).clip, atol=1e-3)
-    assert torch.equal(plain, OVSeg(model.segmenter, bare, style=style).look(image, NAMES).clip)
+    style, bare = model.view, tiny_clip(prompt_depth=0)
+    plain = look(OVSeg(model.segmenter, model.clip, view=style, prompts=False), image, NAMES).clip
+    assert not torch.allclose(plain, look(model, image, NAMES).clip, atol=1e-3)
+    assert torch.equal(plain, look(OVSeg(model.segmenter, bare, view=style), image, NAMES).clip)
 
 
 def test_the_test_size_is_detectron2s():
@@ -175,14 +174,14 @@ def test_what_is_within_the_limit_keeps_its_size():
 
 
 def test_larger_pictures_are_made_smaller_and_their_labels_are_not(model, image):
-    limited = OVSeg(model.segmenter, model.clip, style=model.style, max_pixels=32 * 64)
+    limited = OVSeg(model.segmenter, model.clip, view=model.view, max_pixels=32 * 64)
     found = limited.segment(image, NAMES, "ensemble")
     assert found.labels.shape == image.shape[:2] == (50, 70)
     height, width = found.looked_at
     assert height <= 32 and width <= 64 and height / width == pytest.approx(50 / 70, 0.05)
     assert limited.scores(image, NAMES).shape[1:] == (50, 70)
     assert model.segment(image, NAMES).looked_at == (50, 70)
-    free = OVSeg(model.segmenter, model.clip, style=model.style, max_pixels=0)
+    free = OVSeg(model.segmenter, model.clip, view=model.view, max_pixels=0)
     assert free.segment(image, NAMES).looked_at == (50, 70)
     for wrong in (-1, 1, 1023):
         with pytest.raises(UserError, match=f"max_pixels is {wrong}; expected 1024 or more, or 0"):
@@ -200,7 +199,7 @@ def test_scores_beyond_two_gib_are_refused(model):
 
 def test_a_resized_look_gives_labels_at_the_pictures_own_size(model, image):
     small = OVSeg(model.segmenter, model.clip, short_side=32, long_side=40)
-    assert small.look(image, NAMES).masks.shape[1:] == (29, 40)
+    assert look(small, image, NAMES).masks.shape[1:] == (29, 40)
     assert small.segment(image, NAMES, "ensemble").labels.shape == (50, 70)
 
 
@@ -212,7 +211,7 @@ def test_an_unknown_mode_is_refused(model, image):
 def test_load_reads_what_the_pipeline_wrote(model, image, tmp_path):
     save_segmenter(tmp_path / "segmenter", model.segmenter)
     save_clip(tmp_path / "finetune" / "second", model.clip, "test")
-    loaded = OVSeg.load(tmp_path, style=model.style)
+    loaded = OVSeg.load(tmp_path, view=model.view)
     expected = model.segment(image, NAMES)
     assert (loaded.segment(image, NAMES).labels == expected.labels).all()
     with pytest.raises(FileNotFoundError, match="base_clip"):

@@ -27,6 +27,12 @@ def test_the_summary_is_json_largest_first():
     assert summary["looked_at"] == {"height": 4, "width": 6}
 
 
+def test_a_sentence_says_at_which_size_the_picture_was_looked_at():
+    said = "looked at 6 x 4 pixels; the picture has 3 x 2, and so has the label map"
+    assert RESULT.resized == said
+    assert replace(RESULT, looked_at=(2, 3)).resized is None
+
+
 def test_areas_are_the_same_counted_in_pieces(monkeypatch):
     monkeypatch.setattr(result, "_COUNTED", 2)
     assert replace(RESULT).regions == RESULT.regions

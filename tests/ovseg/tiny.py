@@ -1,11 +1,15 @@
 """A whole model small enough for tests: random weights, but every real part."""
 
+from dataclasses import dataclass
+
 import torch
 
 from pipeline.clip.store import build_from_config
 from pipeline.clip.tower import MaskClip
 from pipeline.maskformer.config import ResNetConfig, SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.ovseg import OVSeg
+from pipeline.ovseg.predictor import Prediction, Scores
 
 CLIP_DIM = 16
 
@@ -43,3 +47,32 @@ def tiny_clip(seed: int = 0, prompt_depth: int = 0) -> MaskClip:
         parameter.data.add_(0.2 * noise)
     clip.deepen_prompts(prompt_depth, generator)
     return clip.eval()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A prediction and its scores by some names, as one."""
+
+    prediction: Prediction
+    scores: Scores
+
+    @property
+    def masks(self) -> torch.Tensor:
+        return self.prediction.masks
+
+    @property
+    def segmenter(self) -> torch.Tensor:
+        return self.scores.segmenter
+
+    @property
+    def valid(self) -> torch.Tensor:
+        return self.scores.valid
+
+    @property
+    def clip(self) -> torch.Tensor:
+        return self.scores.clips["clip"]
+
+
+def look(model: OVSeg, image, names) -> Seen:
+    prediction = model.predict(image)
+    return Seen(prediction, model.score(prediction, names))

@@ -38,13 +38,7 @@ def make_proposals(image_ids, folder):
         masks = [] if image_id == 3 else [m for m in shapes(image_id).values() if m.any()]
         for query, mask in enumerate(masks):
             rle = encode_masks(mask[None])[0]["counts"]
-            ys, xs = np.nonzero(mask)
-            box = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
-            records.append(
-                ProposalRecord(
-                    image_id, query, 48, 48, rle, tuple(map(int, box)), int(mask.sum()), 1.0, 1.0
-                )
-            )
+            records.append(ProposalRecord(image_id, query, 48, 48, rle))
     write_parquet(folder / "proposals.parquet", records, ProposalRecord)
     return {}
 

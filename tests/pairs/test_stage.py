@@ -36,7 +36,7 @@ def test_proposals_then_pairs(tmp_path, params, capsys):
     run_shards(tmp_path / "nouns", [1, 2, 3, 4, 5], 5, make_nouns, {}, "nouns", names=names)
 
     counted = tmp_path / "metrics" / "proposals.json"
-    proposals.main(dataset, segmenter, clip, tmp_path / "proposals", counted, params)
+    proposals.main(dataset, segmenter, tmp_path / "proposals", counted, params)
     assert json.loads(counted.read_text())["pictures"] == 5
 
     counted = tmp_path / "metrics" / "pairs.json"

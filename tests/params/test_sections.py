@@ -188,6 +188,11 @@ CONFLICTS = {
     "Windows line ends": "<<<<<<< HEAD\r\n  seed: 0\r\n=======\r\n  seed: 1\r\n>>>>>>> other\r\n",
     "half resolved": "  seed: 0\n=======\n  seed: 1\n",
     "a marker left": "  seed: 0\n>>>>>>> other\n",
+    "longer markers": "<<<<<<<< HEAD\n  seed: 0\n========\n  seed: 1\n>>>>>>>> other\n",
+    "very long markers": f"{'<' * 40} HEAD\n  seed: 0\n{'=' * 40}\n  seed: 1\n{'>' * 40} other\n",
+    "indented": "  <<<<<<< HEAD\n  seed: 0\n  =======\n  seed: 1\n  >>>>>>> other\n",
+    "indented by a tab": "\t<<<<<<< HEAD\n  seed: 0\n\t=======\n  seed: 1\n\t>>>>>>> other\n",
+    "half resolved, longer and indented": "  seed: 0\n    =========\n  seed: 1\n",
 }
 
 
@@ -197,10 +202,33 @@ def test_a_merge_conflict_is_called_so_with_its_first_line(tmp_path, kind):
     head, _, rest = PARAMS.read_text().partition("  seed: ")
     text = head + CONFLICTS[kind] + rest.partition("\n")[2]
     path.write_text(text, newline="")
-    line = next(i for i, each in enumerate(text.split("\n"), start=1) if each[:7] in MARKERS)
+    lines = enumerate(text.split("\n"), start=1)
+    line = next(i for i, each in lines if each.strip()[:7] in MARKERS)
     with pytest.raises(UserError, match=f"^{path}:{line}: a merge conflict") as error:
         load_params(path, "nouns")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("marker", ["<<<<<<< HEAD", "<<<<<<<< HEAD", "  <<<<<<< HEAD"])
+def test_a_merge_conflict_in_the_first_line_behind_a_byte_order_mark(tmp_path, marker):
+    path = tmp_path / "params.yaml"
+    text = f"\ufeff{marker}\n{PARAMS.read_text()}=======\n>>>>>>> other\n"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=f"^{path}:1: a merge conflict .*'{marker.strip()}'"):
+        load_params(path, "nouns")
+
+
+def test_half_a_character_is_named_with_its_line(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.read_text().replace("root: null", 'root: "\\ud83d\\ude00"'))
+    with pytest.raises(UserError, match=r"params.yaml:\d+: \\ud83d is half a character; write"):
+        load_all(path)
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("\ufeff" + PARAMS.read_text(), encoding="utf-8")
+    assert load_all(path) == load_all(PARAMS)
 
 
 @pytest.mark.parametrize("written", ["18446744073709551617", "1e30", "-1", "4294967296", "9" * 40])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.core.records import ImageRecord, PairRecord
+from pipeline.data.class_list import name_fault
 from pipeline.finetune.pair_set import PairSet
 from pipeline.pairs.write import TAR, PairWriter, pair_key
 from tests.properties.inputs import BYTES, JSON, QUICK, answer, mutated
@@ -23,8 +24,26 @@ def png(pixels) -> bytes:
 
 
 CROP, MASK = png(np.zeros((3, 4, 3), np.uint8)), png(np.full((3, 4), 255, np.uint8))
+ODD_MASKS = [
+    png(np.zeros((3, 4), np.uint8)),
+    png(np.arange(36, dtype=np.uint8).reshape(3, 4, 3)),
+    png(np.arange(48, dtype=np.uint8).reshape(3, 4, 4)),
+]
 CONTENT = st.one_of(
-    st.sampled_from([CROP, MASK, b"dog", b'{"image_id": 3}', b"", b" \n", b"\xff"]),
+    st.sampled_from(
+        [
+            CROP,
+            MASK,
+            *ODD_MASKS,
+            b"do\xe2\x80\x8bg",
+            b"a\nb",
+            b"dog",
+            b'{"image_id": 3}',
+            b"",
+            b" \n",
+            b"\xff",
+        ]
+    ),
     BYTES,
     JSON.map(lambda value: json.dumps(value).encode()),
     st.dictionaries(st.just("image_id"), JSON).map(lambda value: json.dumps(value).encode()),
@@ -68,9 +87,10 @@ def check(folder, data: bytes) -> PairSet | None:
     (folder / "0.tar").write_bytes(data)
     pairs = answer(lambda: PairSet(folder), folder)
     for index in range(len(pairs) if pairs is not None else 0):
-        assert pairs.nouns[pairs.noun_ids[index]].strip() and pairs.image_ids[index] >= 0
+        noun = pairs.nouns[pairs.noun_ids[index]]
+        assert noun.strip() and name_fault(noun) is None and pairs.image_ids[index] >= 0
         pair = answer(lambda index=index: pairs[index], folder / "0.tar")
-        assert pair is None or pair.crop.shape[:2] == pair.mask.shape
+        assert pair is None or (pair.crop.shape[:2] == pair.mask.shape and pair.mask.any())
     assert [path.name for path in folder.iterdir()] == ["0.tar"], "nothing is unpacked"
     return pairs
 
@@ -104,7 +124,33 @@ def test_a_changed_shard(folder, data):
     check(folder, data)
 
 
-NOUNS = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=6)
+@given(behind=st.one_of(BYTES, st.just(tar_of(WHOLE_PAIR))), zeros=st.integers(0, 2000))
+@QUICK
+def test_anything_behind_the_end_is_named(folder, behind, zeros):
+    pairs = check(folder, tar_of(WHOLE_PAIR) + bytes(zeros) + behind)
+    assert (pairs is None) == bool(behind.strip(b"\0"))
+
+
+@given(cut=st.integers(0, len(tar_of(WHOLE_PAIR)) - 1))
+@QUICK
+def test_a_tar_cut_short_is_never_a_smaller_one(folder, cut):
+    two = tar_of(
+        [*WHOLE_PAIR, *((name.replace("a.", "b.", 1), *rest) for name, *rest in WHOLE_PAIR)]
+    )
+    pairs = check(folder, two[:cut])
+    assert pairs is None or len(pairs) == 2
+
+
+@given(mask=st.one_of(BYTES, mutated(MASK), *map(mutated, ODD_MASKS)))
+@QUICK
+def test_any_bytes_as_a_mask(folder, mask):
+    members = [("a.mask.png", mask, tarfile.REGTYPE) if "mask" in m[0] else m for m in WHOLE_PAIR]
+    assert len(check(folder, tar_of(members))) == 1
+
+
+NOUNS = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=6).filter(
+    lambda noun: name_fault(noun) is None
+)
 
 
 @given(

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.clip.store import save_clip
 from pipeline.core.records import ImageRecord, ProposalRecord, Reject, read_parquet
 from pipeline.core.shards import read_shards
 from pipeline.data.dataset import read_split
-from pipeline.data.rle import decode_masks, to_rle
+from pipeline.data.rle import areas, decode_masks, to_rle
 from pipeline.data.truth import Truth
 from pipeline.maskformer.store import save_segmenter
 from pipeline.proposals.collect import (
@@ -22,7 +21,7 @@ from pipeline.proposals.collect import (
     metrics_of,
     to_records,
 )
-from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from tests.ovseg.tiny import tiny_segmenter
 from tests.toy import make_toy, shapes
 
 SETTINGS = ProposalSettings("last_layer", 100, 0.5, 1, None, None, 2)
@@ -33,13 +32,12 @@ def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("inputs")
     make_toy(root / "dataset")
     save_segmenter(root / "segmenter", tiny_segmenter())
-    save_clip(root / "clip", tiny_clip(), "tiny")
     return root
 
 
 def collect(folders: Path, out: Path, settings=SETTINGS, shard_size=2) -> dict:
-    inputs = (folders / name for name in ("dataset", "segmenter", "clip"))
-    return collect_proposals(*inputs, out, "train", ("a {}",), settings, shard_size)
+    inputs = (folders / name for name in ("dataset", "segmenter"))
+    return collect_proposals(*inputs, out, "train", settings, shard_size)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -54,11 +52,9 @@ def test_a_mask_is_where_the_probability_is_above_the_threshold():
     probabilities[3] = 1.0
     counts: Counter[str] = Counter()
     settings = replace(SETTINGS, min_area=2)
-    got = to_records(7, probabilities, torch.tensor([0.25, 0.5, 0.75, 1.0]), settings, counts)
-    assert [(r.query, r.box_xyxy, r.area, r.objectness) for r in got] == [
-        (0, (1, 1, 3, 2), 2, 0.25), (3, (0, 0, 4, 3), 12, 1.0),
-    ]  # fmt: skip
-    assert got[0].mask_score == pytest.approx(0.7)
+    got = to_records(7, probabilities, settings, counts)
+    assert [(r.image_id, r.query, r.height, r.width) for r in got] == [(7, 0, 3, 4), (7, 3, 3, 4)]
+    assert areas([to_rle(record) for record in got]).tolist() == [2, 12]
     assert counts == {"masks_empty": 1, "masks_too_small": 1}
     mask = decode_masks([to_rle(got[0])], 3, 4)[0]
     assert np.array_equal(mask, (probabilities[0] > 0.5).numpy())
@@ -77,10 +73,7 @@ def test_shards_hold_valid_records_in_picture_order_and_name_the_broken_file(fol
     assert {r.image_id for r in records} == {1, 2, 3, 4}
     for record in records:
         mask = decode_masks([to_rle(record)], record.height, record.width)[0]
-        ys, xs = np.nonzero(mask)
-        assert record.area == mask.sum() >= 1
-        assert record.box_xyxy == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
-        assert 0.5 < record.mask_score <= 1 and 0 <= record.objectness <= 1
+        assert mask.any()
     [reject] = read_parquet(tmp_path / "rejects.parquet", Reject)
     assert (reject.item, reject.reason) == ("5.png", "unreadable picture")
     assert metrics["pictures"] == 5 and metrics["proposals"] == len(records)
@@ -128,7 +121,7 @@ def test_recall_counts_each_true_mask_once(tmp_path):
     record = read_split(tmp_path, "train")[0]
     true = shapes(1)
     wanted = torch.from_numpy(np.stack([true["disc"], true["grass"]])).float()
-    masks = to_records(1, wanted, torch.ones(2), SETTINGS, Counter())
+    masks = to_records(1, wanted, SETTINGS, Counter())
     counts: Counter[str] = Counter()
     count_found(truth.of(record), truth.groups, masks, counts)
     assert counts == {"objects_closed": 2, "found_closed": 1,

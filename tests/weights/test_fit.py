@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from pipeline.weights.fit import fill
+from pipeline.core.errors import UserError
+from pipeline.weights.fit import as_one_number, fill
 
 
 def pair() -> torch.nn.Linear:
@@ -33,6 +34,27 @@ def test_every_fault_is_named_at_once_and_nothing_is_loaded():
 def test_spare_weights_are_told():
     weights = pair().state_dict() | {"odd": torch.zeros(1)}
     assert fill(pair(), weights, "here", spare=True) == ["odd"]
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+@pytest.mark.parametrize("factor", [10.0, 14.2857, 100.0, 117.33, 1000.0])
+def test_a_scale_stored_as_the_factor_is_read_as_its_logarithm(factor, shape):
+    weights = {"logit_scale": torch.full(shape, factor)}
+    notes = as_one_number(weights, "x.pt: CLIP")
+    assert weights["logit_scale"].exp().item() == pytest.approx(factor) and notes
+    assert f"logit_scale is {factor:g}, the factor itself, read as its logarithm" in notes[-1]
+
+
+@pytest.mark.parametrize("value", [0.0, 2.6593, 4.6052, 4.7651, 7.0])
+def test_a_scale_stored_as_logarithm_stays(value):
+    weights = {"logit_scale": torch.tensor(value)}
+    assert as_one_number(weights, "x.pt") == [] and weights["logit_scale"] == torch.tensor(value)
+
+
+@pytest.mark.parametrize("value", [1e9, 1001.0, 8.5, -0.1, -100.0])
+def test_a_scale_that_is_neither_is_refused(value):
+    with pytest.raises(UserError, match="x.pt: CLIP: logit_scale is .*; expected the logarithm"):
+        as_one_number({"logit_scale": torch.tensor(value)}, "x.pt: CLIP")
 
 
 def test_long_lists_are_cut_unless_all_is_asked_for():

@@ -66,6 +66,13 @@ def under(prefix) -> dict:
         ({"my_clip": STATE, "iteration": 4, "rng_state": torch.ones(2)}, "my_clip"),
         ({"model": STATE, "ema": under("x.")}, None),
         ({"optimizer": {"state": {0: {"step": torch.ones(1)}}}, "student": STATE}, "student"),
+        ([STATE], "[0]"),
+        ((STATE, 3), "[0]"),
+        ((3, STATE), "[1]"),
+        ((STATE, {"state": {0: {"exp_avg": torch.ones(1)}}, "param_groups": [{"lr": 1}]}), "[0]"),
+        ([{"state_dict": STATE, "epoch": 3}], "[0]/state_dict"),
+        ({"model": [STATE], "epoch": 3}, "model/[0]"),
+        ([[STATE, None]], "[0]/[0]"),
     ],
 )  # fmt: skip
 def test_the_state_dict_is_found(tmp_path, content, place, old):
@@ -74,6 +81,10 @@ def test_the_state_dict_is_found(tmp_path, content, place, old):
     assert same(file.tensors)
     place = "model_state_dict" if place == "itself" else place
     assert file.notes == ([f"weights taken from its entry {place}"] if place else [])
+    if isinstance(content, list | tuple):
+        alone = [f"[{i}]" for i, part in enumerate(content) if part is not STATE]
+        assert set(alone) <= {*file.others, "[0]"}
+        return
     for other in content if content is not STATE else ():
         assert other in file.others or other in str(place) or other in ("model", "state_dict")
 
@@ -400,6 +411,15 @@ def test_what_cannot_be_chosen_or_used_is_named(tmp_path):
     path = stored(tmp_path / "two.pt", {"teacher": STATE, "student": STATE, "epoch": 3})
     with pytest.raises(UserError, match=r"two.pt: .*teacher \(3 tensors\), student \(3 tensors\)"):
         read_tensors(path)
+    path = stored(tmp_path / "list.pt", [STATE, under("ema."), 3])
+    with pytest.raises(UserError, match=r"list.pt: .*\[0\] \(3 tensors\), \[1\] \(3 tensors\)"):
+        read_tensors(path)
+    path = stored(tmp_path / "pairs.pt", list(STATE.items()))
+    with pytest.raises(UserError, match=r"pairs.pt: holds no tensors.* a list of 3, of tuple"):
+        read_tensors(path)
+    within: dict = {"w": torch.ones(1)}
+    within["model"] = [within]
+    assert list(read_tensors(stored(tmp_path / "self.pt", within)).tensors) == ["w"]
     quantised = torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)
     path = stored(tmp_path / "q.pt", {"model": STATE | {"q": quantised}})
     with pytest.raises(UserError, match="q.pt: its tensor q is quantised, expected plain float"):

@@ -82,6 +82,13 @@ def decode_context(path: Path, extra: Any = None) -> np.ndarray:
 
 
 def _listed(names: list[str], images: dict[str, str], labels: dict[str, str]) -> Listing:
+    """The pictures and label maps that a list names. UserError where it names none of them."""
+    if images and labels and not images.keys() & labels.keys() & set(names):
+        raise UserError(
+            f"none of the {len(names):,} names in the validation list, such as "
+            f"{', '.join(names[:1]) or 'none'}, has a picture and a label map, such as "
+            f"{min(images.values())} and {min(labels.values())}"
+        )
     return Listing(
         images={name: images[name] for name in names if name in images},
         labels={name: labels[name] for name in names if name in labels},
