@@ -34,7 +34,7 @@ SIGNS = (HEAD, "clip_adapter.", CLIP_SIGN)
 PIXEL_RANGE = 255
 
 
-def unit_colour(stored: Tensor, exact: Sequence[float] | None) -> tuple[float, ...]:
+def unit_colour(stored: Tensor, exact: Sequence[float] | None) -> tuple[float, float, float]:
     """Convert a mean or std (3,) of pixels in 0..255 to one of pixels in 0..1.
 
     exact: the original value, if the file states it: used if it is the same colour, since division

@@ -269,8 +269,8 @@ _COLOUR_NAMES = ((COLOURS[0], "mean", MEAN), (COLOURS[1], "std", STD))
 
 
 def _colour(
-    parts: Parts, about: Mapping[str, Any], key: str, which: str, default: tuple, result: Imported
-) -> tuple[float, ...]:
+    parts: Parts, about: Mapping[str, Any], key: str, which: str, default: Colour, result: Imported
+) -> Colour:
     """Return the mean or std of pixels in 0..1: the file's tensor, else its description, else
     OpenAI's."""
     if key in parts.colours:

@@ -116,8 +116,9 @@ def read_coco(
         rejects.extend(refused)
         if record is not None:
             records.append(record)
-            if occurrences is not None and record.label_path in values:
-                occurrences.add(values[record.label_path], label_map)
+            found = values.get(record.label_path) if record.label_path else None
+            if occurrences is not None and label_map is not None and found is not None:
+                occurrences.add(found, label_map)
     if not records:
         raise UserError(f"{paths['images']}: no picture can be used: {reasons_line(rejects)}")
     return records, rejects

@@ -78,7 +78,7 @@ def crowd(entry: dict[str, Any]) -> bool | None:
     return bool(number) if number in (0, 1) else None
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: Any) -> TypeGuard[str]:
     """Whether the value is text that can be encoded: JSON may escape half a surrogate pair."""
     try:
         return isinstance(value, str) and value.encode() is not None

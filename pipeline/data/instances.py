@@ -21,7 +21,15 @@ from pycocotools import mask as coco_mask
 
 from pipeline.core.errors import UserError
 from pipeline.core.records import ImageRecord, Reject
-from pipeline.data.coco_json import Fault, crowd, is_text, numbers, read_document, wrong_entry
+from pipeline.data.coco_json import (
+    Fault,
+    crowd,
+    is_text,
+    numbers,
+    read_document,
+    whole,
+    wrong_entry,
+)
 from pipeline.data.names import visible
 from pipeline.data.rle import run_lengths
 

@@ -14,7 +14,7 @@ GAPS = frozenset({"no caption", "no label map", "picture missing"})
 _WIDTH = 100
 
 
-def pictures_line(records: Sequence[ImageRecord] | Sequence[EvalImage]) -> str:
+def pictures_line(records: Sequence[ImageRecord | EvalImage]) -> str:
     """Say how many pictures there are, their sizes, and how many captions and label maps."""
     if not records:
         return "0 pictures"

@@ -156,8 +156,10 @@ class Pool(ProcessPoolExecutor):
 
     def _death(self) -> Exception | None:
         """Return the error for the worker that broke the pool (the pool then ended the others)."""
-        ended = [worker for worker in self._workers.started if worker.exitcode]
-        ended.sort(key=lambda worker: worker.exitcode == -signal.SIGTERM)
+        ended = [
+            (worker, exitcode) for worker in self._workers.started if (exitcode := worker.exitcode)
+        ]
+        ended.sort(key=lambda pair: pair[1] == -signal.SIGTERM)
         if not ended:
             return None
         worker, exitcode = ended[0]
