@@ -3,7 +3,7 @@
 # make test-faults   the slow ones: kills, two writers, 10,000 pictures, one and two processes
 # make gpu-check  does all of it work on this machine's GPU? (docs/gpu.md); PARTS=all also measures
 # make show-lock   let git see the dvc.lock of your run, to commit it or to change branches
-# make lint    check style;  make clean   remove .venv and caches (data/ and DVC's cache stay)
+# make lint    check style and types;  make clean   remove .venv and caches (data/ and DVC's cache stay)
 #
 # PYTHON=python3.12 make repro   chooses the interpreter, 3.11 or newer.
 
@@ -62,7 +62,8 @@ show-lock:
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis ovseg_pipeline.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis ovseg_pipeline.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,6 +3,8 @@
 import sys
 from types import TracebackType
 
+from pipeline.core.program import set_up
+
 
 def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Ctrl-C is one line also while a stage still imports its libraries."""
@@ -13,3 +15,4 @@ def _show(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
 
 sys.excepthook = _show
+set_up()

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from pipeline.core.program import set_up
+
 WORKING_PARAMS = str(Path(__file__).resolve().parents[1] / "params.yaml")
 
 for name in (
@@ -19,6 +21,7 @@ for name in (
     os.environ.pop(name, None)
 os.environ["OVSEG_DEVICE"] = "cpu"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+set_up()
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 

@@ -9,8 +9,9 @@ that a damaged file lacks is reported as missing and never changes the architect
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isqrt
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -90,7 +91,7 @@ def _config(shapes: _Shapes, heads: int, clip_dim: int | None) -> SegmenterConfi
     at = [name for name in FEATURES if channels[name] == memory]
     if not at:
         raise UserError(f"the transformer reads {memory} channels, no feature of {channels} does")
-    head = {}
+    head: dict[str, Any] = {}
     if classes:
         width = _width(state, USUAL["clip_dim"], NO_OBJECT)
         class_hidden, _ = shapes.of(f"{mlp}0.weight", USUAL["class_hidden"], hidden)
@@ -141,14 +142,19 @@ def _swin(shapes: _Shapes) -> SwinConfig:
     return SwinConfig(
         embed_dim=width,
         patch_size=patch,
-        depths=tuple(_count(state, f"backbone.layers.{i}.blocks.") for i in range(len(FEATURES))),
-        heads=tuple(heads for _, heads in tables),
+        depths=_four([_count(state, f"backbone.layers.{i}.blocks.") for i in range(len(FEATURES))]),
+        heads=_four([heads for _, heads in tables]),
         window=(isqrt(tables[0][0]) + 1) // 2,
         mlp_ratio=hidden / width,
         qkv_bias=any(key.endswith(".attn.qkv.bias") for key in state),
         absolute_position="backbone.absolute_pos_embed" in state,
         patch_norm=_has(state, "backbone.patch_embed.norm."),
     )
+
+
+def _four(of_stages: Sequence[int]) -> tuple[int, int, int, int]:
+    first, second, third, fourth = of_stages
+    return first, second, third, fourth
 
 
 def _resnet(shapes: _Shapes) -> ResNetConfig:
@@ -174,7 +180,7 @@ def _resnet(shapes: _Shapes) -> ResNetConfig:
     )
     groups = inner // per_group
     ends = {key.rpartition(".")[2] for key in state if key.startswith("backbone.")}
-    kind = "BN" if "num_batches_tracked" in ends else "FrozenBN"
+    kind: Literal["BN", "FrozenBN"] = "BN" if "num_batches_tracked" in ends else "FrozenBN"
     return ResNetConfig(
         depth=depths[0],
         stem="deeplab" if deeplab else "basic",

@@ -34,21 +34,23 @@ SIGNS = (HEAD, "clip_adapter.", CLIP_SIGN)
 PIXEL_RANGE = 255
 
 
-def unit_colour(stored: Tensor, exact: Sequence[float] | None) -> tuple[float, ...]:
+def unit_colour(stored: Tensor, exact: Sequence[float] | None) -> tuple[float, float, float]:
     """Convert a mean or std (3,) of pixels in 0..255 to one of pixels in 0..1.
 
     exact: the original value, if the file states it: used if it is the same colour, since division
     can change the last bit.
     """
     if exact is not None and torch.equal(pixel_colour(torch.tensor(exact)), stored.cpu()):
-        return tuple(exact)
+        red, green, blue = exact
+        return red, green, blue
     stored = stored.cpu()
     unit = (stored.flatten().double() / PIXEL_RANGE).float()
     for end in (-torch.inf, torch.inf):  # a neighbouring float, if only that restores `stored`
         beside = torch.nextafter(unit, torch.full_like(unit, end))
         better = (pixel_colour(beside) == stored) & (pixel_colour(unit) != stored)
         unit = torch.where(better.flatten(), beside, unit)
-    return tuple(unit.tolist())
+    red, green, blue = unit.tolist()
+    return red, green, blue
 
 
 def pixel_colour(colour: Tensor) -> Tensor:

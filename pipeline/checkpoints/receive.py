@@ -27,7 +27,7 @@ from pipeline.checkpoints.layout import (
 from pipeline.checkpoints.original import segmenter_config, segmenter_view
 from pipeline.clip.sources import config_of_weights, model_config
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config
-from pipeline.clip.tower import MaskClip
+from pipeline.clip.tower import Colour, MaskClip
 from pipeline.clip.view import ClipView, SegmenterView, from_json
 from pipeline.core.errors import UserError
 from pipeline.maskformer.config import SegmenterConfig
@@ -231,6 +231,7 @@ def _clip(
     weights, prefix = dict(parts.clip), CLIP if parts.segmenter else ""
     own_prompts = weights.pop(PROMPT_KEY, None)
     about = file.about.get("clip") or {}
+    config: Any
     if name is not None:
         config = model_config(name)
     elif about:
@@ -239,8 +240,8 @@ def _clip(
         config = config_of_weights(weights, source, prefix)
         result.notes.append("CLIP read off its weights: quick GELU and heads of 64, as in OpenAI's")
     try:
-        colours = [_colour(parts, about, *which, result) for which in _COLOUR_NAMES]
-        clip = build_from_config(config, *colours, about.get("name", source.name))
+        mean, std = (_colour(parts, about, *which, result) for which in _COLOUR_NAMES)
+        clip = build_from_config(config, mean, std, about.get("name", source.name))
     except UserError as error:
         raise UserError(f"{source}: {error}") from error
     except Exception as error:  # open_clip may raise anything on an invalid configuration
@@ -268,8 +269,8 @@ _COLOUR_NAMES = ((COLOURS[0], "mean", MEAN), (COLOURS[1], "std", STD))
 
 
 def _colour(
-    parts: Parts, about: Mapping[str, Any], key: str, which: str, default: tuple, result: Imported
-) -> tuple[float, ...]:
+    parts: Parts, about: Mapping[str, Any], key: str, which: str, default: Colour, result: Imported
+) -> Colour:
     """Return the mean or std of pixels in 0..1: the file's tensor, else its description, else
     OpenAI's."""
     if key in parts.colours:

@@ -31,16 +31,18 @@ def base_clip(
 
     UserError if a value that the source needs is not set.
     """
-    needs = {"shipped": (), "open_clip": ("name", "pretrained"), "checkpoint": ("checkpoint",)}
-    given = {"name": name, "pretrained": pretrained, "checkpoint": checkpoint}
-    for key in needs[source]:
-        if not given[key]:
+
+    def needed(key: str, value: str | None) -> str:
+        if not value:
             raise UserError(f"base_clip.{key} is not set, but base_clip.source: {source} needs it")
+        return value
+
     if source == "shipped":
         return shipped_clip()
     if source == "open_clip":
-        return build_open_clip(name, pretrained)
-    return clip_from_checkpoint(Path(checkpoint), name)
+        return build_open_clip(needed("name", name), needed("pretrained", pretrained))
+    assert source == "checkpoint", source
+    return clip_from_checkpoint(Path(needed("checkpoint", checkpoint)), name)
 
 
 def shipped_clip() -> MaskClip:
@@ -104,7 +106,7 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
     openai = any([weights.pop(key, None) is not None for key in OPENAI_EXTRAS])
     prompts = weights.pop(PROMPT_KEY, None)
     described = file.about.get("clip", {})
-    colours = [described.get(key, default) for key, default in (("mean", MEAN), ("std", STD))]
+    mean, std = described.get("mean", MEAN), described.get("std", STD)
     if name is not None:
         config = model_config(name)
         config["quick_gelu"] = config.get("quick_gelu", False) or openai
@@ -118,7 +120,7 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
             "open_clip's name of the architecture, such as ViT-B-16"
         )
     kind = name or ("as exported" if described else "OpenAI architecture")
-    clip = build_from_config(config, *colours, f"{path.name} ({kind})")
+    clip = build_from_config(config, mean, std, f"{path.name} ({kind})")
     clip.view = from_json(ClipView, described, str(path))
     weights = convert_state_dict(clip.clip, weights)
     for note in notes + as_one_number(weights, str(path)) + describe_types(weights):

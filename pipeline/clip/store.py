@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from pipeline.clip.tower import MaskClip
+from pipeline.clip.tower import Colour, MaskClip
 from pipeline.clip.view import VIEW, ClipView, from_json, to_json
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files.atomic import replacing, write_text
@@ -35,8 +35,8 @@ PROMPT_KEY = "visual.mask_embedding"
 
 def build_from_config(
     model_cfg: dict[str, Any],
-    mean: tuple[float, float, float] = MEAN,
-    std: tuple[float, float, float] = STD,
+    mean: Colour = MEAN,
+    std: Colour = STD,
     name: str = "random weights",
 ) -> MaskClip:
     """Build a CLIP from an open_clip configuration; random weights (torch's RNG), no prompts."""
@@ -58,7 +58,7 @@ def build_from_config(
             "this CLIP's text tower is one of Hugging Face's: it needs their package, "
             "pip install transformers"
         ) from error
-    return MaskClip(model, model_cfg, tokenizer, tuple(mean), tuple(std), name)
+    return MaskClip(model, model_cfg, tokenizer, mean, std, name)
 
 
 def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from open_clip import CLIP, CustomTextCLIP
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +19,8 @@ from pipeline.clip.view import ClipView
 from pipeline.core.errors import UserError
 
 PROMPT_STD = 0.02
+Colour = tuple[float, float, float]
+"""Red, green and blue of pixels in 0..1."""
 
 
 class MaskClip(nn.Module):
@@ -32,13 +35,16 @@ class MaskClip(nn.Module):
     view: how it is to be used, see `ClipView`; the paper's until a training sets it
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
-        clip: nn.Module,
+        clip: CLIP | CustomTextCLIP,
         model_cfg: dict[str, Any],
         tokenizer: Callable[[list[str]], Tensor],
-        mean: tuple[float, float, float],
-        std: tuple[float, float, float],
+        mean: Colour,
+        std: Colour,
         name: str = "",
     ) -> None:
         super().__init__()
@@ -113,8 +119,8 @@ class MaskClip(nn.Module):
                 f"0..{self.layers}"
             )
         fresh = torch.randn(depth, *self.prompt_shape, generator=generator) * PROMPT_STD
-        kept = min(depth, self.prompt_depth)
-        if kept:
+        if self.prompts is not None:
+            kept = min(depth, len(self.prompts))
             fresh[:kept] = self.prompts.detach()[:kept].cpu()
         self.set_prompts(fresh)
 

@@ -104,5 +104,10 @@ def from_json(kind: type[View], record: Mapping[str, Any], where: str) -> View:
     try:
         return kind(**{str(name): value for name, value in found.items()})
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, (VIEW, *f['loc'])))}: {f['msg']}" for f in error.errors())
-        raise UserError(f"{what}: {'; '.join(faults)}") from error
+        raise UserError(f"{what}: {_faults(error)}") from error
+
+
+def _faults(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, (VIEW, *fault['loc'])))}: {fault['msg']}" for fault in error.errors()
+    )

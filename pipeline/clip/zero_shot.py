@@ -12,6 +12,7 @@ from pipeline.clip.regions import region_of_crop
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
+from pipeline.clip.view import Fill
 
 PICTURES_A_PASS = 64
 
@@ -56,7 +57,7 @@ def zero_shot_accuracy(
 def _features(
     clip: MaskClip, images: Sequence[np.ndarray], masks: Sequence[np.ndarray] | None
 ) -> Tensor:
-    fill = "preserve" if masks is None else "mean"
+    fill: Fill = "preserve" if masks is None else "mean"
     shown = masks or [np.ones(image.shape[:2], bool) for image in images]
     regions = [
         region_of_crop(

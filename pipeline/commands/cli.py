@@ -18,6 +18,7 @@ from pipeline.commands.preset import preset
 from pipeline.commands.segment import segment
 from pipeline.core.errors import user_message
 from pipeline.core.files.places import checks_places
+from pipeline.core.program import set_up
 from pipeline.core.streams import ready_streams
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     As in `run_stage`: anything but an error of the user's keeps its stack trace.
     """
+    set_up()
     ready_streams()
     try:
         tyro.extras.subcommand_cli_from_dict(

@@ -82,6 +82,7 @@ def _draw_set(eval_set, folder: Path, most: int) -> int:
     count = 0
     for picture in readable_pictures([eval_set], [[entry] for entry in named], [rejects]):
         [truth] = picture.truths
+        assert truth is not None, "the only set of its pictures"
         shown = classes_to_show(truth, [], len(eval_set.classes))
         columns = [Column("picture", None), Column("labels", truth)]
         folder.mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,8 @@ def import_(
     from pipeline.checkpoints.receive import receive
     from pipeline.clip.store import CONFIG as CLIP_CONFIG
     from pipeline.clip.store import save_clip
+    from pipeline.clip.tower import MaskClip
+    from pipeline.maskformer.maskformer import MaskFormer
     from pipeline.maskformer.store import CONFIG as SEGMENTER_CONFIG
     from pipeline.maskformer.store import save_segmenter
     from pipeline.weights.read import read_tensors
@@ -68,7 +70,7 @@ def import_(
     )
     if prompts is not None:
         imported.notes.append(f"mask prompts from {prompts}")
-    targets = {}
+    targets: dict[Path, tuple[MaskFormer | MaskClip, str]] = {}
     if imported.segmenter is not None:
         targets[out / "segmenter"] = (imported.segmenter, SEGMENTER_CONFIG)
     if imported.clip is not None:
@@ -86,7 +88,7 @@ def import_(
         "used": imported.used,
     }
     for folder, (model, _) in targets.items():
-        if model is imported.clip:
+        if isinstance(model, MaskClip):
             save_clip(folder, model, model.name)
         else:
             save_segmenter(folder, model)

@@ -23,7 +23,7 @@ from pipeline.ovseg.result import Segmentation
 from pipeline.viz.overlay import distinct_colours, paint
 
 HEADINGS = ["class", "share of the picture", "score"]
-MODES = {
+MODES: dict[str, Mode] = {
     "each name takes its best mask": "free-text",
     "every pixel gets a name: both branches": "ensemble",
     "every pixel gets a name: CLIP alone": "clip",

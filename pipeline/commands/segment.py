@@ -109,7 +109,7 @@ def _text(classes: str) -> str:
 
     try:
         return os.fsencode(classes).decode()
-    except UnicodeError as error:
+    except (UnicodeEncodeError, UnicodeDecodeError) as error:
         raise UserError(
             f"--classes {classes!a}: character {error.start + 1} is not UTF-8; expected names in "
             "UTF-8, set the terminal to it"

@@ -234,8 +234,8 @@ def _of_source(file: Path) -> str:
     tree = _tree(file)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [child for child in body if not _is_text(child)] or [ast.Pass()]
+        if isinstance(body, list):  # in place: a lambda's body, which is no list, stays
+            body[:] = [child for child in body if not _is_text(child)] or [ast.Pass()]
     return of_value(_statements(tree))
 
 

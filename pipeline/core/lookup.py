@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +12,15 @@ import pyarrow.compute as pc
 from pipeline.core.records import open_parquet, records_of
 from pipeline.core.shards import shard_files
 
-R = TypeVar("R")
+
+class OfPicture(Protocol):
+    """A record that belongs to one picture."""
+
+    @property
+    def image_id(self) -> int: ...
+
+
+R = TypeVar("R", bound=OfPicture)
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,15 @@ from pipeline.core.modes import Precision
 from pipeline.core.processes import runtime
 from pipeline.core.progress import report
 
-# Keep float32 exact: by default cuDNN calculates float32 convolutions in TF32, whose mantissa has
-# ten bits. (Matrix products are float32 by default.)
-torch.backends.cudnn.allow_tf32 = False
-
 
 def in_precision(device: torch.device, precision: Precision) -> AbstractContextManager:
     """Autocast matrix products and convolutions; a no-op for float32. UserError for an unknown
-    precision."""
+    precision. Turns TF32 off, see `keep_float32`."""
     if precision not in get_args(Precision):
         raise UserError(
             f"precision is {precision!r}; expected one of {', '.join(get_args(Precision))}"
         )
+    keep_float32()
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=getattr(torch, precision))
@@ -48,9 +45,17 @@ def tower_precision(dev: torch.device, bfloat16: bool) -> Precision:
 
 def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
     """Autocast to bfloat16 where that is safe and faster (matrix products, convolutions). A device
-    without bfloat16 arithmetic stays at float32, which is reported once."""
+    without bfloat16 arithmetic stays at float32, which is reported once. Turns TF32 off, see
+    `keep_float32`."""
+    keep_float32()
     enabled = tower_precision(dev, enabled) == "bfloat16"
     return torch.autocast(dev.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def keep_float32() -> None:
+    """Keep float32 exact in this process, from now on: by default cuDNN calculates float32
+    convolutions in TF32, whose mantissa has ten bits. (Matrix products are float32 by default.)"""
+    torch.backends.cudnn.allow_tf32 = False
 
 
 @cache

@@ -37,15 +37,15 @@ class Draws(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         share = self.batch // self.world
-        current, order = -1, np.empty(0)
+        current, order = -1, np.empty(0, np.int64)
         for step in range(self.start, self.stop):
             first = step * self.batch + self.rank * share
             batch = []
             for draw in range(first, first + share):
                 turn, place = divmod(draw, self.size)
                 if turn != current:
-                    current, order = turn, np.random.default_rng((self.seed, turn))
-                    order = order.permutation(self.size)
+                    current = turn
+                    order = np.random.default_rng((self.seed, turn)).permutation(self.size)
                 batch.append((int(order[place]), draw))
             yield batch
 

@@ -33,9 +33,11 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
     try:
         end_with_dvc()
         if "torch" in sys.modules:  # without it no variable is read; importing it takes a second
+            from pipeline.core.precision import keep_float32
             from pipeline.core.processes.runtime import check_environment
 
             check_environment()
+            keep_float32()
         if first is not None:
             first()
         tyro.cli(checks_places(_alone(main)))

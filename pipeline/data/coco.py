@@ -14,9 +14,9 @@ from pathlib import Path
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.captions import read_captions
-from pipeline.data.coco_json import whole
+from pipeline.data.coco_json import Fault, whole
 from pipeline.data.index import index_picture, read_all
-from pipeline.data.label_values import IGNORE, Occurrences, read_values, value_faults
+from pipeline.data.label_values import IGNORE, Occurrences, Values, read_values, value_faults
 from pipeline.data.labels import LabelMap
 from pipeline.data.names import is_utf8, printable
 from pipeline.data.overview import reasons_line
@@ -90,7 +90,8 @@ def read_coco(
             Reject(stage, str(image_id), "picture missing", f"not in {paths['images'].name}/")
         )
 
-    values, refused_maps = {}, {}
+    values: dict[str, Values] = {}
+    refused_maps: dict[str, Fault] = {}
     if label_map is not None:
         maps = [f"{place}/{labels[i]}" for i in sorted(set(labels) & set(files))]
         values, refused_maps = read_values(root, maps, f"reading {place}")
@@ -115,8 +116,9 @@ def read_coco(
         rejects.extend(refused)
         if record is not None:
             records.append(record)
-            if occurrences is not None and record.label_path in values:
-                occurrences.add(values[record.label_path], label_map)
+            found = values.get(record.label_path) if record.label_path else None
+            if occurrences is not None and label_map is not None and found is not None:
+                occurrences.add(found, label_map)
     if not records:
         raise UserError(f"{paths['images']}: no picture can be used: {reasons_line(rejects)}")
     return records, rejects

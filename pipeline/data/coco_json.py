@@ -8,7 +8,7 @@ benchmarks/cocostuff.py) accept this, reject wrong entries by name and use the r
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files.written_json import read_json
@@ -61,8 +61,13 @@ def numbers(entry: Any, *names: str) -> list[int] | None:
     """Return the whole numbers under these keys, None if one is missing or not a number."""
     if not isinstance(entry, dict):
         return None
-    found = [whole(entry.get(name)) for name in names]
-    return None if None in found else found
+    found = []
+    for name in names:
+        number = whole(entry.get(name))
+        if number is None:
+            return None
+        found.append(number)
+    return found
 
 
 def crowd(entry: dict[str, Any]) -> bool | None:
@@ -73,7 +78,7 @@ def crowd(entry: dict[str, Any]) -> bool | None:
     return bool(number) if number in (0, 1) else None
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: Any) -> TypeGuard[str]:
     """Whether the value is text that can be encoded: JSON may escape half a surrogate pair."""
     try:
         return isinstance(value, str) and value.encode() is not None

@@ -41,10 +41,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from pipeline.core.errors import MissingFileError, UserError
 
@@ -175,15 +176,15 @@ def _too_many(limit: int, kind: str = "") -> str:
 
 
 def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
-    is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
+    tiff = image if isinstance(image, TiffImagePlugin.TiffImageFile) else None
     file = _file(image) if _has_deep_colours(image) else None
-    if not is_tiff:  # asking a PNG for its orientation decodes it, and must not swallow damage
+    if tiff is None:  # asking a PNG for its orientation decodes it, and must not swallow damage
         image.load()
     orientation = _orientation(image)
     size = _size(image, orientation if upright else 1)
-    negative = is_tiff and image.mode[0] in "IF" and image.tag_v2.get(_PHOTOMETRIC) == 0
+    negative = tiff is not None and tiff.mode[0] in "IF" and tiff.tag_v2.get(_PHOTOMETRIC) == 0
     image.load()
-    if is_tiff:  # Pillow has put it upright
+    if tiff is not None:  # Pillow has put it upright
         left = 1 if upright else _INVERSE.get(orientation, orientation)
     else:
         left = orientation if upright else 1
@@ -267,11 +268,12 @@ def _has_deep_colours(image: Image.Image) -> bool:
     tiles = getattr(image, "tile", None)  # empty once decoded
     if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA", "RGBX", "LA"):
         return False
-    return bool(tiles) and ";16" in str(tiles[0].args)
+    return ";16" in str(tiles[0].args) if tiles else False
 
 
 def _file(image: Image.Image) -> str | bytes:
     """The file that a picture not decoded yet is read from: its path, or else all its bytes."""
+    assert isinstance(image, ImageFile.ImageFile) and image.fp is not None, "opened, not decoded"
     if image.filename:
         return image.filename
     at = image.fp.tell()
@@ -284,7 +286,10 @@ def _file(image: Image.Image) -> str | bytes:
 def _largest(image: Image.Image) -> int:
     """The largest 8-bit value of the colours, alpha apart."""
     colours = 1 if image.mode == "LA" else 3
-    highest = [high for _, band in _bands(image) for _, high in band.getextrema()[:colours]]
+    highest = []
+    for _, band in _bands(image):
+        extrema = cast(tuple[tuple[int, int], ...], band.getextrema())  # it has several channels
+        highest += [high for _, high in extrema[:colours]]
     return max(highest, default=0)
 
 

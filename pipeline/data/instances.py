@@ -21,7 +21,15 @@ from pycocotools import mask as coco_mask
 
 from pipeline.core.errors import UserError
 from pipeline.core.records import ImageRecord, Reject
-from pipeline.data.coco_json import Fault, crowd, is_text, numbers, read_document, wrong_entry
+from pipeline.data.coco_json import (
+    Fault,
+    crowd,
+    is_text,
+    numbers,
+    read_document,
+    whole,
+    wrong_entry,
+)
 from pipeline.data.names import visible
 from pipeline.data.rle import run_lengths
 
@@ -189,11 +197,11 @@ def _polygon_fault(polygon: Any, side: int) -> str | None:
 
 
 def _run_fault(segmentation: dict, hw: tuple[int, int]) -> str | None:
-    size = numbers(dict(enumerate(segmentation["size"])), 0, 1) if _is_pair(segmentation) else None
-    if size is None:
+    size = tuple(map(whole, segmentation["size"])) if _is_pair(segmentation) else (None, None)
+    if None in size:
         found = repr(segmentation.get("size"))[:80]
         return f"found run lengths of size {found}; expected [height, width]"
-    if tuple(size) != hw:
+    if size != hw:
         return (
             f"found run lengths of {size[1]} x {size[0]} pixels in a picture of {hw[1]} x {hw[0]}"
         )
@@ -228,5 +236,6 @@ def _mask(segmentation: Any, hw: tuple[int, int]) -> np.ndarray:
     if isinstance(segmentation, list):
         return coco_mask.decode(_rle(_polygons(segmentation), hw)).astype(bool)
     runs = run_lengths(segmentation["counts"])
+    assert runs is not None, "a segmentation with a fault"
     inside = np.arange(len(runs)) % 2 == 1
     return np.repeat(inside, runs).reshape(hw, order="F")

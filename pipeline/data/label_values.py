@@ -49,9 +49,13 @@ def read_values(
         except UserError as error:
             return "unreadable label map", str(error)
 
-    values, faults = {}, {}
+    values: dict[str, Values] = {}
+    faults: dict[str, Fault] = {}
     for path, found in read_all(maps, read, description):
-        (faults if isinstance(found, tuple) else values)[path] = found
+        if isinstance(found, tuple):
+            faults[path] = found
+        else:
+            values[path] = found
     return values, faults
 
 

@@ -56,7 +56,8 @@ def read_label(
                 f"{path}: a {image.mode} picture; a label map is one channel of class ids "
                 "(gray or palette PNG), not colours"
             )
-        step = _STRETCHED.get(image.tile[0].args, 1) if image.tile else 1
+        tiles = getattr(image, "tile", [])  # of a picture that was opened, not made
+        step = _STRETCHED.get(tiles[0].args, 1) if tiles else 1
         if (turned := image.getexif().get(ExifTags.Base.Orientation, 1)) in range(2, 9):
             raise UserError(
                 f"{path}: a label map with the orientation tag {turned}, which viewers turn and "

@@ -14,7 +14,7 @@ GAPS = frozenset({"no caption", "no label map", "picture missing"})
 _WIDTH = 100
 
 
-def pictures_line(records: Sequence[ImageRecord] | Sequence[EvalImage]) -> str:
+def pictures_line(records: Sequence[ImageRecord | EvalImage]) -> str:
     """Say how many pictures there are, their sizes, and how many captions and label maps."""
     if not records:
         return "0 pictures"
@@ -24,11 +24,12 @@ def pictures_line(records: Sequence[ImageRecord] | Sequence[EvalImage]) -> str:
     if largest is not smallest:
         sizes += f" to {largest.width} x {largest.height}"
     line = f"{counted(len(records), 'picture')} of {sizes} pixels"
-    if isinstance(records[0], EvalImage):
+    indexed = [record for record in records if isinstance(record, ImageRecord)]
+    if not indexed:  # pictures of an evaluation set
         return line
-    captioned = [record for record in records if record.captions]
+    captioned = [record for record in indexed if record.captions]
     captions = sum(len(record.captions) for record in captioned)
-    maps = sum(record.label_path is not None for record in records)
+    maps = sum(record.label_path is not None for record in indexed)
     return (
         f"{line}, {counted(captions, 'caption')} of {counted(len(captioned), 'picture')}, "
         f"{counted(maps, 'label map')}"

@@ -161,8 +161,8 @@ def _from_lines(path: Path, names: Names, rejects: list[Reject]) -> Captions:
             rejects.append(Reject(STAGE, where, "wrong line", detail))
         elif (file := names.find(entry["image"])) is None:
             rejects.append(names.unknown(where, entry["image"]))
-        elif fault := caption_fault(entry["caption"]):
-            rejects.append(Reject(STAGE, where, *fault))
+        elif wrong := caption_fault(entry["caption"]):
+            rejects.append(Reject(STAGE, where, *wrong))
         else:
             caption = Caption(number, entry["caption"].strip())
             read.texts.setdefault(file, []).append(caption)

@@ -78,8 +78,8 @@ def _drop_unwanted(out: Path, source: str, sets: Sequence[str]) -> None:
     """Remove what earlier runs with other parameters left in the folder."""
     if source != "openmoji":
         shutil.rmtree(out / "coco", ignore_errors=True)
-    conversions = {BENCHMARKS[name].conversion for name in sets if name in BENCHMARKS} - {None}
-    wanted = {conversion.folder for conversion in conversions}
+    conversions = [BENCHMARKS[name].conversion for name in sets if name in BENCHMARKS]
+    wanted = {conversion.folder for conversion in conversions if conversion is not None}
     for folder in (out / "labels").glob("*"):
         if folder.name not in wanted:
             shutil.rmtree(folder)

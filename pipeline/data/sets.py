@@ -63,7 +63,7 @@ class EvalSet:
 
 
 def save_eval_set(
-    path: str | Path, eval_set: EvalSet, root: str | None = None, label_root: str | None = None
+    path: Path, eval_set: EvalSet, root: str | None = None, label_root: str | None = None
 ) -> None:
     """Write the JSON, by rename.
 

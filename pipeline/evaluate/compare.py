@@ -174,7 +174,7 @@ def _true_regions(picture: LabelledPicture, sets: Sequence[EvalSet]) -> _TrueReg
         found = {}
         present = [] if truth is None else present_classes(truth, eval_set.ignore_label)
         for class_id in present:
-            mask = truth == class_id
+            mask = np.asarray(truth == class_id)
             key = np.packbits(mask).tobytes()
             if key not in known:
                 known[key] = len(masks)

@@ -64,7 +64,7 @@ class DecodedPairs:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "count" in state:
-            self.__init__(state["count"], 0)
+            DecodedPairs.__init__(self, state["count"], 0)
             return
         self._places, self._used, self._size = state["places"], state["used"], state["size"]
         self._file = os.fdopen(state["memory"].detach(), "r+b")

@@ -211,8 +211,8 @@ def _index(path: Path, is_own: bool) -> list[tuple[tuple[int, int, int, int], st
         with tarfile.open(path, "r:") as tar:  # not compressed: members are read by their place
             for key, members in _members(tar).items():
                 crop, mask = _crop(key, members), members["mask.png"]
-                noun = _noun(key, tar.extractfile(members["txt"]).read(), is_own)
-                image_id = _image_id(key, tar.extractfile(members["json"]).read())
+                noun = _noun(key, _content(tar, members["txt"]), is_own)
+                image_id = _image_id(key, _content(tar, members["json"]))
                 places = (crop.offset_data, crop.size, mask.offset_data, mask.size)
                 entries.append((places, noun, image_id))
             _check_end(path, tar.offset)
@@ -223,6 +223,12 @@ def _index(path: Path, is_own: bool) -> list[tuple[tuple[int, int, int, int], st
             "where it is your own"
         ) from error
     return entries
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    assert file, f"{member.name}: a plain file, see `_members`"
+    return file.read()
 
 
 class _Odd(Exception):

@@ -25,6 +25,9 @@ class Anchors(nn.Module):
     position: (Q,C) float32 sine embedding of the points, row by row.
     """
 
+    points: Tensor
+    position: Tensor
+
     def __init__(self, config: SegmenterConfig) -> None:
         super().__init__()
         side = isqrt(config.queries)

@@ -9,9 +9,9 @@ from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, Bottlenec
 from detectron2.projects.deeplab.resnet import DeepLabStem
 from torch import Tensor, nn
 
-from pipeline.maskformer.config import FEATURES, ResNetConfig, SwinConfig
+from pipeline.maskformer.config import FEATURES, Depth, ResNetConfig, SwinConfig
 
-BLOCKS = {
+BLOCKS: dict[Depth, tuple[int, ...]] = {
     18: (2, 2, 2, 2),
     34: (3, 4, 6, 3),
     50: (3, 4, 6, 3),

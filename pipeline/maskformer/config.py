@@ -37,7 +37,9 @@ def _no_boolean(value: Any) -> Any:
 
 
 NoBoolean = BeforeValidator(_no_boolean)  # to Literal[1], True is a 1
-FEATURES = ("res2", "res3", "res4", "res5")
+Feature = Literal["res2", "res3", "res4", "res5"]
+FEATURES: tuple[Feature, ...] = ("res2", "res3", "res4", "res5")
+Depth = Literal[18, 34, 50, 101, 152]
 
 
 class _Strict(BaseModel):
@@ -48,7 +50,7 @@ class ResNetConfig(_Strict):
     """A detectron2 ResNet; `deeplab` is the three-convolution stem of R-101c."""
 
     kind: Literal["resnet"] = "resnet"
-    depth: Literal[18, 34, 50, 101, 152] = 101
+    depth: Depth = 101
     stem: Literal["basic", "deeplab"] = "deeplab"
     stem_channels: Width = 128
     res2_channels: Width = 256  # doubled at every later stage
@@ -120,7 +122,7 @@ class SegmenterConfig(_Strict):
     class_hidden: Width = 1024
     class_layers: Layers = 2
     enforce_input_proj: bool = False  # 1x1 projection of res5 even where the width fits already
-    memory_feature: Literal["res2", "res3", "res4", "res5"] = "res5"
+    memory_feature: Feature = "res5"
     size_divisibility: int = Field(32, ge=1, le=1024)
     pixel_mean: Mean = (123.675, 116.28, 103.53)  # RGB, 0..255
     pixel_std: Deviation = (58.395, 57.12, 57.375)

@@ -65,6 +65,9 @@ class MaskFormer(nn.Module):
     view: how it is to be used, see `SegmenterView`; the paper's until a training sets it.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: SegmenterConfig) -> None:
         super().__init__()
         self.config = config

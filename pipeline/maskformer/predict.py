@@ -78,8 +78,9 @@ def at_test_size(
 ) -> Tensor:
     """The picture as both branches see it: uint8 RGB `(H, W, 3)` to uint8 `(3, h, w)`, h and w as
     by `size_looked_at`. The filter is detectron2's."""
-    height, width = size_looked_at(*image.shape[:2], short_side, long_side, max_pixels)
-    if (height, width) == image.shape[:2]:
+    original_hw: tuple[int, int] = image.shape[:2]
+    height, width = size_looked_at(*original_hw, short_side, long_side, max_pixels)
+    if (height, width) == original_hw:
         return torch.from_numpy(image).permute(2, 0, 1)
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(resized)).permute(2, 0, 1)

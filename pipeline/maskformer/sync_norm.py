@@ -23,11 +23,15 @@ class SyncedBatchNorm(nn.BatchNorm2d):
         *totals, count = differentiable_all_reduce(sums).split([self.num_features] * 2 + [1])
         mean, square = (total / count for total in totals)
         variance = square - mean.square()
+        kept = self.running_mean, self.running_var, self.num_batches_tracked
+        running_mean, running_var, batches = kept
+        assert running_mean is not None and running_var is not None and batches is not None
+        assert self.momentum is not None, "a norm that keeps plain averages"
         with torch.no_grad():
-            self.num_batches_tracked += 1
+            batches.add_(1)
             unbiased = variance * (count / (count - 1).clamp(min=1))
-            self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
-            self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
+            running_mean.lerp_(mean.to(running_mean), self.momentum)
+            running_var.lerp_(unbiased.to(running_var), self.momentum)
         scale = self.weight * (variance + self.eps).rsqrt()
         shift = self.bias - mean * scale
         shape = (1, -1, 1, 1)

@@ -138,7 +138,7 @@ def vocabulary(counts: Counter[str], most: int | None = None) -> str:
 
 def metrics_of(shards: Sequence[ShardInfo], counts: Counter[str]) -> dict[str, Any]:
     """Sum up the whole run; drops by reason, the most frequent reason first."""
-    empty = {"pictures_with_nouns": 0, "nouns": 0, "dropped": 0, "drops": {}}
+    empty: dict[str, Any] = {"pictures_with_nouns": 0, "nouns": 0, "dropped": 0, "drops": {}}
     total = empty | total_counts(shards)
     drops = sorted(total.pop("drops").items(), key=lambda item: (-item[1], item[0]))
     return total | {"unique_nouns": len(counts), "drops": dict(drops)}

@@ -44,7 +44,9 @@ def read_tokens(caption: str) -> list[Token]:
     at = 0
     for token in _TREEBANK.tokenize(text):
         if token in _QUOTES:  # the tokenizer rewrites double quotes
-            at, end = _DOUBLE_QUOTE.search(text, at).span()
+            quote = _DOUBLE_QUOTE.search(text, at)
+            assert quote, f"{token!r} stands for a double quote of the text"
+            at, end = quote.span()
         else:
             at = text.index(token, at)
             end = at + len(token)

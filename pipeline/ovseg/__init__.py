@@ -7,6 +7,10 @@ Three lines use it, where `image` is a Pillow image, a file, or uint8 RGB (heigh
     result = model.segment(image, ["dog", "grass"])
 """
 
-from pipeline.ovseg.model import OVSeg
+import warnings
+
+with warnings.catch_warnings():  # fvcore, under detectron2, compiles a loss when it is imported
+    warnings.filterwarnings("ignore", r".torch\.jit\.script. is deprecated")
+    from pipeline.ovseg.model import OVSeg
 
 __all__ = ["OVSeg"]

@@ -28,9 +28,10 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         allowed = allowed_values(root, node["properties"][key])
         return f"{_join(name, key)} is missing: allowed {allowed}"
     if fault["type"] in ("extra_forbidden", "invalid_key"):
-        key = fault["loc"][-1] if fault["type"] == "extra_forbidden" else _shown(fault["input"])
+        extra = fault["type"] == "extra_forbidden"
+        key = str(fault["loc"][-1]) if extra else _shown(fault["input"])
         known = ", ".join(node["properties"])
-        return f"{_join(name, str(key))}: unknown parameter, allowed: {known}"
+        return f"{_join(name, key)}: unknown parameter, allowed: {known}"
     if fault["loc"][-1:] == ("[key]",):
         name = ".".join(keys[:-1])
         key = _shown(fault["input"])
@@ -71,7 +72,8 @@ def allowed_values(root: Schema, node: Schema) -> str:
     if kind == "object":
         keys = node.get("properties")
         return f"the keys {', '.join(keys)}" if keys else "a mapping"
-    return {"boolean": "true, false", "null": "null", "string": "text"}.get(kind, "another value")
+    words = {"boolean": "true, false", "null": "null", "string": "text"}
+    return words.get(str(kind), "another value")
 
 
 def _range(node: Schema, what: str) -> str:
@@ -109,7 +111,7 @@ def _walk(root: Schema, place: tuple[int | str, ...]) -> tuple[list[str], Schema
             items = node.get("prefixItems")
             node = items[min(step, len(items) - 1)] if items else node.get("items", {})
         elif step in node.get("properties", {}):
-            keys.append(step)
+            keys.append(str(step))
             node = node["properties"][step]
         elif step in node.get("discriminator", {}).get("mapping", {}):
             node = {"$ref": node["discriminator"]["mapping"][step]}

@@ -317,6 +317,7 @@ def tower_blocks(source: str, name: str | None) -> int | None:
         config = json.loads(file.read_text(encoding="utf-8"))["model_cfg"]
     else:
         package = importlib.util.find_spec("open_clip")  # finds it without importing torch
+        assert package and package.origin, "open_clip is a dependency"
         file = Path(package.origin).parent / f"model_configs/{str(name).replace('/', '-')}.json"
         config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     layers = config.get("vision_cfg", {}).get("layers")

@@ -43,8 +43,11 @@ def losses(
     instances = over_processes(sum(len(target.labels) for target in targets), device)
     for suffix, layer in layers.items():
         if output.anchors is not None and suffix == "_0":
-            size = tuple(layer.pred_masks.shape[-2:])
-            truth = [reduced(target, output.padded_hw, size) for target in targets]
+            height, width = layer.pred_masks.shape[-2:]
+            size = (height, width)
+            truth: Sequence[Target] = [
+                reduced(target, output.padded_hw, size) for target in targets
+            ]
             matches = [standing_on(output.anchors, target) for target in truth]
             count = over_processes(sum(len(query) for query, _ in matches), device)
         else:
@@ -103,18 +106,18 @@ def mask_losses(
     Predictions are enlarged to `padded_hw`. Without any match both are 0 but have (zero) gradients,
     so that distributed training does not wait for missing ones.
     """
-    chosen = [masks[query] for masks, (query, _) in zip(layer.pred_masks, matches, strict=True)]
+    chosen = [found[query] for found, (query, _) in zip(layer.pred_masks, matches, strict=True)]
     pixels = F.interpolate(
         torch.cat(chosen)[:, None].float(), padded_hw, mode="bilinear", align_corners=False
     ).flatten(1)
-    truth, counted = [], []
+    masks, counted = [], []
     for target, (_, index) in zip(targets, matches, strict=True):
-        truth.append(pad(target.masks[index.to(target.masks.device)], padded_hw))
+        masks.append(pad(target.masks[index.to(target.masks.device)], padded_hw))
         shown = torch.ones_like(target.masks.new_empty(padded_hw), dtype=torch.bool)
         if target.counted is not None:
             shown = pad(target.counted[None], padded_hw)[0]
         counted.append(shown.expand(len(index), *padded_hw))
-    truth = torch.cat(truth).to(pixels).flatten(1)
+    truth = torch.cat(masks).to(pixels).flatten(1)
     if all(target.counted is None for target in targets):
         return focal_loss(pixels, truth).sum(), dice_loss(pixels, truth).sum()
     weight = torch.cat(counted).to(pixels).flatten(1)

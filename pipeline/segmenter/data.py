@@ -90,6 +90,7 @@ class TrainingSet(torch.utils.data.Dataset):
             try:
                 image = read_image(self.dataset.root / record.path)
                 label = self.dataset.read_label(record)
+                assert label is not None, "records without a label map are no training pictures"
                 if label.shape != image.shape[:2]:
                     raise UserError(f"label map {label.shape}, picture {image.shape[:2]}")
             except UserError as error:

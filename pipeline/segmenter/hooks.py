@@ -79,7 +79,7 @@ class Curves(HookBase):
                 str(self.folder), save_dvc_exp=False, dvcyaml=False, report=None, resume=False
             )
             for point in self.history:
-                self._write(point)
+                _write(self.live, point)
 
     def after_step(self) -> None:
         if not comm.is_main_process():
@@ -96,7 +96,7 @@ class Curves(HookBase):
         self.window = []
         self.history.append(point | {"step": step})
         if self.live is not None:
-            self._write(self.history[-1])
+            _write(self.live, self.history[-1])
 
     def after_train(self) -> None:
         if self.live is not None:
@@ -106,14 +106,15 @@ class Curves(HookBase):
         """Return the newest means, {} before there are any."""
         return dict(self.history[-1]) if self.history else {}
 
-    def _write(self, point: dict[str, float]) -> None:
-        self.live.step = int(point["step"])
-        for name, value in point.items():
-            if name != "step":
-                self.live.log_metric(f"train/{name}", value)
-
     def state_dict(self) -> dict:
         return {"history": self.history, "window": self.window}
 
     def load_state_dict(self, state_dict: dict) -> None:
         self.history, self.window = state_dict["history"], state_dict["window"]
+
+
+def _write(live: Live, point: dict[str, float]) -> None:
+    live.step = int(point["step"])
+    for name, value in point.items():
+        if name != "step":
+            live.log_metric(f"train/{name}", value)

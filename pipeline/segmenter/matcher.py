@@ -75,8 +75,10 @@ def match(
                 "the segmenter predicts numbers that are not finite: lower "
                 "segmenter.training.learning_rate or segmenter.training.clip_gradient"
             )
-        pairs = linear_sum_assignment(cost.cpu().numpy())
-        matches.append(tuple(torch.as_tensor(part, dtype=torch.int64) for part in pairs))
+        query, mask = linear_sum_assignment(cost.cpu().numpy())
+        matches.append(
+            (torch.as_tensor(query, dtype=torch.int64), torch.as_tensor(mask, dtype=torch.int64))
+        )
     return matches
 
 
@@ -124,7 +126,7 @@ def focal_cost(pixels: Tensor, truth: Tensor, counted: Tensor | None = None) -> 
     probability = pixels.sigmoid()
     on = FOCAL_ALPHA * (1 - probability) ** FOCAL_GAMMA * F.softplus(-pixels)
     off = (1 - FOCAL_ALPHA) * probability**FOCAL_GAMMA * F.softplus(pixels)
-    count = pixels.shape[1]
+    count: Tensor | int = pixels.shape[1]
     if counted is not None:
         on, off, count = on * counted, off * counted, counted.sum().clamp(min=1)
     return (on @ truth.T + off @ (1 - truth).T) / count

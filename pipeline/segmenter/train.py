@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detectron2.engine import hooks
 from detectron2.utils import comm
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
@@ -72,7 +72,9 @@ def train(
     assert len(text_features) == len(data.class_ids), (text_features.shape, len(data.class_ids))
     device = next(segmenter.parameters()).device
     optimizer = adamw(segmenter, recipe.learning_rate, recipe.backbone_factor, recipe.weight_decay)
-    model = LossModel(segmenter, text_features.to(device), recipe.weights, recipe.bfloat16)
+    model: nn.Module = LossModel(
+        segmenter, text_features.to(device), recipe.weights, recipe.bfloat16
+    )
     if comm.get_world_size() > 1:
         synchronise_norms(model)
         model = DistributedDataParallel(

@@ -1,7 +1,7 @@
 """One training step of MaskFormer on detectron2's `SimpleTrainer`."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from detectron2.engine import SimpleTrainer
@@ -20,6 +20,8 @@ logging.getLogger("detectron2.engine.train_loop").disabled = True
 
 class LossModel(nn.Module):
     """The segmenter with its criterion: a batch of samples -> {name: weighted loss}."""
+
+    text_features: Tensor
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class SegmenterTrainer(SimpleTrainer):
     """A trainer that remembers, across restarts, which pictures could not be used."""
 
     rejects: set[Reject]
+    _data_loader_iter_obj: Iterator[Sequence[TrainingSample]] | None  # SimpleTrainer's
 
     def __init__(self, model: nn.Module, data_loader, optimizer: torch.optim.Optimizer) -> None:
         super().__init__(model, data_loader, optimizer)

@@ -23,7 +23,9 @@ class Column:
     labels: np.ndarray | None
 
 
-def sheet(image: np.ndarray, columns: list[Column], names: list[str], shown: list[int]) -> Image:
+def sheet(
+    image: np.ndarray, columns: list[Column], names: list[str], shown: list[int]
+) -> Image.Image:
     """Draw the sheet.
 
     image: uint8 RGB `(H, W, 3)`. names: of all classes. shown: the ids that get a colour and an

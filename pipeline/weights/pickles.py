@@ -15,7 +15,7 @@ from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import numpy as np
 import torch
@@ -118,7 +118,11 @@ class DataReader(pickle._Unpickler):
     A damaged pickle may raise anything; a forbidden call raises UnpicklingError, which names it.
     """
 
-    dispatch = pickle._Unpickler.dispatch.copy()
+    # Python's unpickler sets these when it loads; its type stubs leave them out.
+    proto: int
+    stack: list[Any]
+    append: Callable[[Any], None]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = pickle._Unpickler.dispatch.copy()
 
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file, encoding="latin1")
@@ -215,36 +219,34 @@ def _text(content: str, encoding: str = "latin1") -> bytes:
     return content.encode(encoding)
 
 
-FUNCTIONS = {
-    key: Function(run)
-    for key, run in {
-        ("collections", "OrderedDict"): OrderedDict,
-        ("collections", "defaultdict"): lambda *_: {},
-        ("collections", "Counter"): lambda *_: {},
-        ("builtins", "dict"): lambda *_: {},
-        ("builtins", "set"): lambda *_: set(),
-        ("builtins", "list"): lambda *_: [],
-        ("_codecs", "encode"): _text,
-        ("copyreg", "_reconstructor"): _made,
-        ("copyreg", "__newobj__"): _made,
-        ("numpy", "ndarray"): StoredArray,
-        ("numpy", "dtype"): StoredDtype,
-        ("torch._utils", "_rebuild_tensor"): _tensor,
-        ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-        ("torch._utils", "_rebuild_tensor_v3"): _tensor_of,
-        ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
-        ("torch._utils", "_rebuild_parameter_with_state"): lambda data, *_: data,
-        ("torch._tensor", "_rebuild_from_type_v2"): _of_type,
-        ("torch._tensor", "_rebuild_from_type"): _of_type,
-        ("torch.nn.parameter", "Parameter"): lambda data, *_: data,
-        ("torch._utils", "_rebuild_qtensor"): lambda *_: Unusable("quantised"),
-        ("torch._utils", "_rebuild_sparse_tensor"): lambda *_: Unusable("sparse"),
-        ("torch._utils", "_rebuild_sparse_csr_tensor"): lambda *_: Unusable("sparse"),
-        ("torch._utils", "_rebuild_meta_tensor_no_storage"): lambda *_: Unusable(
-            "on torch's meta device, which holds no numbers"
-        ),
-    }.items()
-} | {
+_RUN: dict[tuple[str, str], Callable[..., Any]] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "defaultdict"): lambda *_: {},
+    ("collections", "Counter"): lambda *_: {},
+    ("builtins", "dict"): lambda *_: {},
+    ("builtins", "set"): lambda *_: set(),
+    ("builtins", "list"): lambda *_: [],
+    ("_codecs", "encode"): _text,
+    ("copyreg", "_reconstructor"): _made,
+    ("copyreg", "__newobj__"): _made,
+    ("numpy", "ndarray"): StoredArray,
+    ("numpy", "dtype"): StoredDtype,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v3"): _tensor_of,
+    ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
+    ("torch._utils", "_rebuild_parameter_with_state"): lambda data, *_: data,
+    ("torch._tensor", "_rebuild_from_type_v2"): _of_type,
+    ("torch._tensor", "_rebuild_from_type"): _of_type,
+    ("torch.nn.parameter", "Parameter"): lambda data, *_: data,
+    ("torch._utils", "_rebuild_qtensor"): lambda *_: Unusable("quantised"),
+    ("torch._utils", "_rebuild_sparse_tensor"): lambda *_: Unusable("sparse"),
+    ("torch._utils", "_rebuild_sparse_csr_tensor"): lambda *_: Unusable("sparse"),
+    ("torch._utils", "_rebuild_meta_tensor_no_storage"): lambda *_: Unusable(
+        "on torch's meta device, which holds no numbers"
+    ),
+}
+FUNCTIONS = {key: Function(run) for key, run in _RUN.items()} | {
     (f"numpy.{core}.{module}", name): Function(run)
     for core in ("core", "_core")
     for module, name, run in (

@@ -47,7 +47,7 @@ def noun_phrase(noun: str, count: int, rng: np.random.Generator) -> str:
     if noun in PLURAL_ONLY:
         return f"{rng.choice(('some', 'the'))} {adjective}{noun}"
     if count > 1:
-        number = rng.choice((_ENGLISH.number_to_words(count), "some", "a group of"))
+        number = rng.choice((_ENGLISH.number_to_words(str(count)), "some", "a group of"))
         return f"{number} {adjective}{_ENGLISH.plural_noun(noun)}"
     if rng.random() < 0.25:
         return f"the {adjective}{noun}"

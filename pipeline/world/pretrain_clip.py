@@ -7,6 +7,7 @@ quarter of an hour on two cores, so its result is shipped and this runs only as 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from pipeline.world.vocabulary import NOUNS
 
 PICTURE_PX = 64
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
-MODEL_CFG = {
+MODEL_CFG: dict[str, Any] = {
     "embed_dim": 128,
     "quick_gelu": False,
     "vision_cfg": {
@@ -108,7 +109,8 @@ def pretrain(
     pictures = draw_pictures(recipe.pictures, recipe.seed)
     images = torch.from_numpy(np.stack([p.image for p in pictures])).permute(0, 3, 1, 2)
     nouns = np.array([p.noun for p in pictures])
-    context = MODEL_CFG["text_cfg"]["context_length"]
+    text_cfg: dict[str, int] = MODEL_CFG["text_cfg"]
+    context = text_cfg["context_length"]
     tokens = open_clip.SimpleTokenizer(context_length=context)([p.caption for p in pictures])
     # Captions use a few hundred of the 49,408 tokens. Training an embedding of just those saves a
     # third of every step; sorted, so that the end of the text keeps the highest number.
@@ -147,7 +149,7 @@ def pretrain(
         if step % 50 == 0:
             log(step, loss.item())
     clip = clip.cpu().eval()
-    full = torch.zeros(MODEL_CFG["text_cfg"]["vocab_size"], clip.token_embedding.embedding_dim)
+    full = torch.zeros(text_cfg["vocab_size"], clip.token_embedding.embedding_dim)
     full[vocabulary] = clip.token_embedding.weight.detach()  # unused rows: zero, compress well
     clip.token_embedding = torch.nn.Embedding.from_pretrained(full, freeze=False)
     return clip

@@ -70,9 +70,9 @@ def place(
     if scale < 0.75:  # a filter against aliasing before shrinking
         pixels = cv2.GaussianBlur(pixels, (0, 0), 0.35 / scale)
     drawn = cv2.warpAffine(pixels, matrix, (side, side), flags=cv2.INTER_LINEAR)
-    alpha = drawn[..., 3]
-    colour = drawn[..., :3] / np.maximum(alpha, 1e-3)[..., None]
-    return np.clip(colour, 0, 255).astype(np.uint8), np.clip(alpha, 0, 1)
+    opacity = drawn[..., 3]
+    colour = drawn[..., :3] / np.maximum(opacity, 1e-3)[..., None]
+    return np.clip(colour, 0, 255).astype(np.uint8), np.clip(opacity, 0, 1)
 
 
 def outline_mask(alpha: np.ndarray, length: float) -> np.ndarray:
@@ -80,9 +80,10 @@ def outline_mask(alpha: np.ndarray, length: float) -> np.ndarray:
     mask = (alpha > 0.5).astype(np.uint8)
     reach = max(1, round(length / 20))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    padded = cv2.copyMakeBorder(mask, *[2 * reach] * 4, cv2.BORDER_CONSTANT, value=0)
+    border = 2 * reach
+    padded = cv2.copyMakeBorder(mask, border, border, border, border, cv2.BORDER_CONSTANT, value=0)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)
-    return closed[2 * reach : -2 * reach, 2 * reach : -2 * reach].astype(bool)
+    return closed[border:-border, border:-border].astype(bool)
 
 
 def composite(canvas: np.ndarray, rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:

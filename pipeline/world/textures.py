@@ -33,7 +33,7 @@ def _noise(rng: np.random.Generator, side: int, cell_y: float, cell_x: float) ->
 def _blend(low: tuple, high: tuple, share: np.ndarray) -> np.ndarray:
     """Mix two RGB colours: share 0 gives `low`, 1 gives `high`; (H, W) -> (H, W, 3)."""
     share = np.clip(share, 0, 1)[..., None]
-    return np.float32(low) * (1 - share) + np.float32(high) * share
+    return np.array(low, np.float32) * (1 - share) + np.array(high, np.float32) * share
 
 
 def _grass(rng, side):

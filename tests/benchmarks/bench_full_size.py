@@ -29,6 +29,7 @@ from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.tower import MaskClip
 from pipeline.clip.view import RegionView
 from pipeline.core.precision import math_attention, seed_everything
+from pipeline.core.program import set_up
 from pipeline.data.classes import load_class_list
 from pipeline.finetune import optimiser as clip_optimiser
 from pipeline.finetune.losses import contrastive_loss
@@ -153,4 +154,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    set_up()
     main()

@@ -21,6 +21,7 @@ from unittest import mock
 
 import torch
 
+from pipeline.core.program import set_up
 from tests import goldens
 from tests.golden_checks.all import check
 from tests.golden_checks.original import load_original
@@ -147,4 +148,5 @@ def other_seeds(folder, seeds: int) -> tuple[float, str]:
 
 
 if __name__ == "__main__":
+    set_up()
     main()

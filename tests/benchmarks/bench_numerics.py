@@ -23,6 +23,7 @@ from pipeline.clip.encode import encode_regions
 from pipeline.clip.view import RegionView
 from pipeline.core.modes import Mode, Precision
 from pipeline.core.precision import in_precision, seed_everything
+from pipeline.core.program import set_up
 from pipeline.data.sets import load_eval_set
 from pipeline.evaluate.confusion import confusion_matrix, empty_confusion
 from pipeline.evaluate.metrics import segmentation_metrics
@@ -158,4 +159,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    set_up()
     main()

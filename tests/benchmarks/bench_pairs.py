@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pipeline.core.program import set_up
 from pipeline.finetune.augment import RegionSet
 from pipeline.finetune.pair_set import DECODED_BUDGET, PairSet
 from tests.clip import tiny
@@ -53,4 +54,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    set_up()
     main()

@@ -1,8 +1,5 @@
 """Lower precision, and batches: what may change the last digits, and by how much."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -133,10 +130,7 @@ def test_names_together_are_as_alone():
     torch.testing.assert_close(together, alone, atol=BATCH_TOLERANCE, rtol=0)
 
 
-def test_mkl_is_told_before_it_is_asked():
-    """Importing the package sets MKL's mode, unless the user has chosen another."""
-    code = "import os, pipeline; print(os.environ['MKL_CBWR'])"
-    for given, expected in (({}, "AUTO,STRICT"), ({"MKL_CBWR": "COMPATIBLE"}, "COMPATIBLE")):
-        env = {k: v for k, v in os.environ.items() if k != "MKL_CBWR"} | given
-        run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
-        assert run.stdout.strip() == expected
+def test_lower_precision_is_no_tf32(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    in_precision(torch.device("cpu"), "float32")
+    assert not torch.backends.cudnn.allow_tf32

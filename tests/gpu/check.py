@@ -151,8 +151,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     import torch
 
+    from pipeline.core.precision import keep_float32
     from pipeline.core.processes import runtime
+    from pipeline.core.program import set_up
     from tests.gpu.rows import Setting
+
+    set_up()
+    keep_float32()
 
     every = parts()
     names = chosen(options.parts, every)

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from pipeline.core.errors import UserError
+from pipeline.core.precision import in_precision
 from pipeline.core.processes import distributed, runtime
 from tests.goldens import OWN, index
 from tests.gpu import check
@@ -193,7 +194,8 @@ def test_the_sum_of_what_travels_is_told(tmp_path, capsys, monkeypatch):
 
 def test_float32_on_a_card_is_float32():
     """torch lets convolutions of a card calculate float32 in TF32, of ten bits, unless told."""
-    assert runtime.device() and not torch.backends.cudnn.allow_tf32
+    in_precision(runtime.device(), "float32")
+    assert not torch.backends.cudnn.allow_tf32
     assert not torch.backends.cuda.matmul.allow_tf32
 
 

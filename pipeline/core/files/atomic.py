@@ -47,6 +47,7 @@ def sweep(folder: Path, name: str = "*") -> None:
     it); with `name`, only those that were to become that file."""
     for path in _temporaries(folder, name):
         owner = _TEMPORARY.fullmatch(path.name)
+        assert owner, f"{path}: listed as a temporary name"
         if owner[2] == _machine() and not _is_alive(int(owner[1])):
             _remove(path)
 

@@ -69,7 +69,7 @@ def _acquire(path: Path, folder: Path | str) -> int:
             holder = os.pread(file, 1000, 0).decode(errors="replace")
             os.close(file)
             if error.errno not in (errno.EACCES, errno.EAGAIN):
-                raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+                raise OSError(error.errno, error.strerror, str(path)) from error
             raise UserError(
                 f"{folder}: locked by {holder or 'another process'}, which is writing there; wait "
                 "until it ends or end it (kill PID, on that machine), then run this again"

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pipeline.core.errors import UserError
 from pipeline.core.processes import runtime
+from pipeline.core.program import set_up
 
 T = TypeVar("T")
 
@@ -68,5 +69,6 @@ def _bounded(
 
 
 def _in_folder(folder: str, make: Callable[[int, list[T]], Any], index: int, items: list[T]) -> Any:
+    set_up()
     os.chdir(folder)  # relative paths mean the same everywhere
     return make(index, items)

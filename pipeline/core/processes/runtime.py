@@ -50,7 +50,9 @@ def workers() -> int:
     """How many processes may work at once, at least 1."""
     if (wanted := _number("OVSEG_WORKERS")) is not None:
         return wanted
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def training_processes() -> int:

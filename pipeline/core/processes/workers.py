@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from pipeline.core.errors import UserError
+from pipeline.core.program import set_up
 
 LAUNCHER = "OVSEG_LAUNCHER"
 """Environment variable of training processes: the process that started them."""
@@ -95,7 +96,10 @@ class Worker(SpawnProcess):
     def run(self) -> None:
         global _task
         _task = self.task
-        end_with(parent_process().pid)
+        parent = parent_process()
+        assert parent and parent.pid, "a worker runs in a process that another one started"
+        end_with(parent.pid)
+        set_up()
         super().run()
 
 
@@ -109,7 +113,8 @@ class WorkerContext(SpawnContext):
     def __init__(self) -> None:
         self.started: list[Worker] = []
 
-    def Process(self, *args: Any, **kwargs: Any) -> Worker:  # noqa: N802 - multiprocessing's name
+    # mypy: in the parent class this is the class of processes itself, which is called as this is.
+    def Process(self, *args: Any, **kwargs: Any) -> Worker:  # type: ignore[override]  # noqa: N802
         worker = Worker(*args, **kwargs)
         worker.task = self.RawValue("q", -1)
         self.started.append(worker)
@@ -151,14 +156,17 @@ class Pool(ProcessPoolExecutor):
 
     def _death(self) -> Exception | None:
         """Return the error for the worker that broke the pool (the pool then ended the others)."""
-        ended = [worker for worker in self._workers.started if worker.exitcode]
-        ended.sort(key=lambda worker: worker.exitcode == -signal.SIGTERM)
+        ended = [
+            (worker, exitcode) for worker in self._workers.started if (exitcode := worker.exitcode)
+        ]
+        ended.sort(key=lambda pair: pair[1] == -signal.SIGTERM)
         if not ended:
             return None
-        task = ended[0].task.value
+        worker, exitcode = ended[0]
+        task = worker.task.value
         name = self._names[task] if 0 <= task < len(self._names) else f"task {task + 1}"
-        who = f"worker {ended[0].pid}" + (f" ({name})" if task >= 0 else "")
-        return death(who, ended[0].exitcode, "set OVSEG_WORKERS to fewer")
+        who = f"worker {worker.pid}" + (f" ({name})" if task >= 0 else "")
+        return death(who, exitcode, "set OVSEG_WORKERS to fewer")
 
 
 def _noted(number: int, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

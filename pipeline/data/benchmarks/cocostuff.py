@@ -92,13 +92,13 @@ def _add_segments(extra: dict[str, list], entry: Any, categories: Container[int]
     found: dict[int, list] = {}
     for segment in segments:
         ids = numbers(segment, "id", "category_id")
-        if ids is None or crowd(segment) is None:
+        if ids is None or (many := crowd(segment)) is None:
             return wrong_entry(segment, "id, category_id (iscrowd 0 or 1)")
         if ids[1] not in categories:
             return "unknown category", f"segment {ids[0]} of {name!r} is of category {ids[1]}"
         if ids[0] in found:
             return "two segments of one id", f"segment {ids[0]} of {name!r}"
-        found[ids[0]] = [*ids, int(crowd(segment))]
+        found[ids[0]] = [*ids, int(many)]
     extra[stem] = list(found.values())
     return None
 

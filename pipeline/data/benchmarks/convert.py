@@ -68,8 +68,9 @@ def convert(root: Path, out: Path, listing: Listing, conversion: Conversion) -> 
 
     with ThreadPoolExecutor() as pool:
         sources = list(pool.map(source, listing.complete))
-    decoding = sys.modules[conversion.decode.__module__]
-    code = of_code(decoding.__file__, __file__)
+    decoding = sys.modules[conversion.decode.__module__].__file__
+    assert decoding, f"{conversion.decode} lies in a file"
+    code = of_code(decoding, __file__)
     shards = run_shards(
         out,
         sources,

@@ -65,7 +65,7 @@ def decode_context(path: Path, extra: Any = None) -> np.ndarray:
         label = read_matrix(path, "LabelMap")
     except DamagedMat as error:
         raise UserError(f"{path}: not a readable .mat file ({error})") from error
-    if scipy.sparse.issparse(label):
+    if isinstance(label, scipy.sparse.csc_array):
         if math.prod(label.shape) > MAX_PIXELS:
             raise UserError(f"{path}: LabelMap is {label.shape}, larger than any picture read here")
         label = label.toarray()
