@@ -409,7 +409,6 @@ def coco_without_a_right_object(root):
             "no usable picture under .*label map size differs: 2",
         ),
         (coco_of_other_pictures, "coco val2017", "no picture can be used: .*picture missing: 2"),
-        (coco_without_a_right_object, "coco val2017", "unusable segmentation"),
     ],
 )
 def test_a_set_of_which_nothing_can_be_used_is_an_error(tmp_path, capsys, make, name, words):
