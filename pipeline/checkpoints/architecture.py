@@ -1,4 +1,4 @@
-"""The architecture of a released checkpoint, read off its weights.
+"""Infer the architecture of a released checkpoint from its weights.
 
 A released file holds weights only; its configuration is a yaml file elsewhere. Shapes decide
 nearly everything. What no shape tells is taken from the published models: 8 heads, dropout 0.1,
@@ -48,19 +48,16 @@ class _Shapes:
         return usual
 
 
-def infer_config(
-    state: State, heads: int = PUBLISHED_HEADS, clip_dim: int | None = None
-) -> SegmenterConfig:
+def infer_config(state: State, clip_dim: int | None = None) -> SegmenterConfig:
     """`SegmenterConfig` of a state dict with the keys of a MaskFormer (`backbone.*`,
     `sem_seg_head.*`).
 
-    heads: attention heads of the transformer decoder. clip_dim: needed only where the file has a
-    fixed class layer in place of the embedding MLP. UserError where a weight is missing that the
-    architecture is told by; it names all weights that are missing.
+    clip_dim: needed only where the file has a fixed class layer in place of the embedding MLP.
+    UserError lists every missing weight.
     """
     shapes = _Shapes(state)
     try:
-        config = _config(shapes, heads, clip_dim)
+        config = _config(shapes, clip_dim)
     except ValueError as error:
         if not shapes.missing:
             raise
@@ -71,7 +68,7 @@ def infer_config(
     return config
 
 
-def _config(shapes: _Shapes, heads: int, clip_dim: int | None) -> SegmenterConfig:
+def _config(shapes: _Shapes, clip_dim: int | None) -> SegmenterConfig:
     state, predictor = shapes.state, f"{HEAD}predictor."
     decoder, mlp = f"{predictor}transformer.decoder.layers.", f"{predictor}class_embed.layers."
     projected, classes = _has(state, f"{predictor}input_proj."), _count(state, mlp)
@@ -107,7 +104,7 @@ def _config(shapes: _Shapes, heads: int, clip_dim: int | None) -> SegmenterConfi
         conv_dim=conv_dim,
         mask_dim=mask_dim,
         hidden_dim=hidden,
-        heads=heads,
+        heads=PUBLISHED_HEADS,
         feedforward=feedforward,
         decoder_layers=_count(state, decoder) or USUAL["decoder_layers"],
         queries=queries,

@@ -12,9 +12,9 @@ def synonyms(name: str) -> list[str]:
     return [part.strip() for part in name.split(",") if part.strip()]
 
 
-def read_name(name: str, how: Synonyms) -> list[str]:
+def read_name(name: str, synonyms: Synonyms) -> list[str]:
     """The names whose text features make up a class; its own where no comma parts it."""
-    if how == "joined":
+    if synonyms == "joined":
         return [name]
     names = synonyms(name) or [name]
-    return names if how == "averaged" else names[:1]
+    return names if synonyms == "averaged" else names[:1]

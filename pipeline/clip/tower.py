@@ -43,8 +43,8 @@ class MaskClip(nn.Module):
     ) -> None:
         super().__init__()
         for what, colour in (("mean", mean), ("std", std)):
-            least = 0.0 if what == "std" else -math.inf
-            if len(colour) != 3 or not all(least < value < math.inf for value in colour):
+            minimum = 0.0 if what == "std" else -math.inf
+            if len(colour) != 3 or not all(minimum < value < math.inf for value in colour):
                 raise UserError(
                     f"the {what} of colours is {list(colour)}: expected three numbers"
                     + " above 0" * (what == "std")

@@ -34,9 +34,8 @@ def zero_shot_accuracy(
     masks: Sequence[np.ndarray] | None,
     labels: Sequence[str],
     names: Sequence[str],
-    templates: Sequence[str] = VILD_TEMPLATES,
 ) -> float:
-    """Zero-shot top-1 of `clip`, 0..1: each picture's label among `names`.
+    """Zero-shot top-1 accuracy of `clip`, 0..1: each picture's label among `names`.
 
     images: uint8 (H_i, W_i, 3) RGB. masks: bool (H_i, W_i), outside of which CLIP's mean colour
     is filled in (and its mask prompts, if any, are used); None shows the pictures whole.
@@ -49,7 +48,7 @@ def zero_shot_accuracy(
         part = slice(start, start + PICTURES_A_PASS)
         features.append(_features(clip, images[part], None if masks is None else masks[part]))
     encoded = torch.cat(features) if features else clip.mean.new_zeros((0, 1))
-    return top1_accuracy(encoded, class_features(clip, names, templates), targets)
+    return top1_accuracy(encoded, class_features(clip, names, VILD_TEMPLATES), targets)
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from pydantic_core import PydanticKnownError
 
 from pipeline.core.errors import UserError
 
-MasksOf = Literal["last_layer", "all_layers"]  # whose masks are taken, see inference.py
+MasksOf = Literal["last_layer", "all_layers"]  # whose masks are taken, see masks.py
 Width = Annotated[int, Field(ge=1, le=65_536)]  # channels, numbers in a vector
 Layers = Annotated[int, Field(ge=1, le=100)]
 Heads = Annotated[int, Field(ge=1, le=1024)]  # of attention

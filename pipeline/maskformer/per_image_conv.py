@@ -1,4 +1,4 @@
-"""Convolving pictures of a batch one by one on a CPU.
+"""Convolve the pictures of a batch one at a time on a CPU.
 
 Which kernel torch and oneDNN take for a convolution depends on how many maps there are, most of all
 for small ones, and kernels round differently: mask logits by 1e-5 to 1e-3. A picture's masks must
@@ -13,7 +13,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 
-class OneByOne(TorchFunctionMode):
+class PerImageConv(TorchFunctionMode):
     """Within it, a 2-d convolution on a CPU sees one picture at a time."""
 
     def __torch_function__(

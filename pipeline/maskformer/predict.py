@@ -16,7 +16,7 @@ from pipeline.core.modes import Precision
 from pipeline.core.precision import in_precision
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import MaskChoice, choose_masks
-from pipeline.maskformer.per_image_conv import OneByOne
+from pipeline.maskformer.per_image_conv import PerImageConv
 
 UNLIMITED = 2**31
 """A long side that no picture reaches."""
@@ -103,7 +103,7 @@ def propose(
     found: list[Proposals] = []
     for _, group in groupby(images, key=lambda image: image.shape):
         pictures = [image.to(device) for image in group]
-        with in_precision(device, precision), OneByOne():
+        with in_precision(device, precision), PerImageConv():
             layers, padded_hw = segmenter.embed(pictures)
         for i, picture in enumerate(pictures):
             masks = choose_masks(layers, padded_hw, i, choice)

@@ -127,12 +127,12 @@ def count_captions(folder: Path) -> Counter[str]:
     return counts
 
 
-def vocabulary(counts: Counter[str], most: int | None = None) -> str:
+def vocabulary(counts: Counter[str], max_nouns: int | None = None) -> str:
     """CSV of nouns and the number of captions they occur in, commonest first, then by name."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(("noun", "captions"))
-    writer.writerows(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most])
+    writer.writerows(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:max_nouns])
     return stream.getvalue()
 
 

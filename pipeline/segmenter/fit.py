@@ -19,7 +19,7 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.data import Augmentation, TrainingSet
 from pipeline.segmenter.train import Recipe, TrainingResult, train
 from pipeline.segmenter.warm_start import warm_start
-from pipeline.weights.known import find_weights
+from pipeline.weights.model_zoo import find_weights
 from pipeline.weights.read import read_tensors
 
 

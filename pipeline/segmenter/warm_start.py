@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.checkpoints.backbone_names import to_detectron2
 from pipeline.core.errors import UserError
-from pipeline.weights.fit import FLOATS
+from pipeline.weights.load_strict import FLOATS
 
 BACKBONE = "backbone."
 PREFIXES = ("", BACKBONE)

@@ -10,6 +10,8 @@ from pipeline.viz.lettering import font, write
 
 MIN_WIDTH, MAX_WIDTH, MAX_HEIGHT = 320, 1280, 4096
 """Pixels. On smaller pictures names would not fit; larger ones make sheets nobody can open."""
+OPACITY = 0.55
+"""Of the classes' colours over the photograph."""
 NAMED_SHARE = 0.01
 """Regions below this share of the picture are coloured, but carry no name of their own."""
 
@@ -30,10 +32,13 @@ def fitted(image: np.ndarray, labels: np.ndarray | None = None) -> tuple:
     by a whole factor to `MIN_WIDTH` or more, a large one reduced to `MAX_WIDTH`, and none higher
     than `MAX_HEIGHT`; labels keep hard edges."""
     height, width = image.shape[:2]
-    wanted = -(-MIN_WIDTH // width) * width if width < MIN_WIDTH else min(width, MAX_WIDTH)
-    wanted = min(wanted, max(width * MAX_HEIGHT // height, 1))
-    size = (wanted, max(1, round(height * wanted / width)))
-    step = max(1, width // (4 * wanted))  # of a huge picture every so many pixels are enough
+    if width < MIN_WIDTH:
+        shown = -(-MIN_WIDTH // width) * width
+    else:
+        shown = min(width, MAX_WIDTH)
+    shown = min(shown, max(width * MAX_HEIGHT // height, 1))
+    size = (shown, max(1, round(height * shown / width)))
+    step = max(1, width // (4 * shown))  # of a huge picture every so many pixels are enough
     big = np.array(Image.fromarray(image[::step, ::step]).resize(size, Image.Resampling.BICUBIC))
     if labels is None:
         return big, None
@@ -48,7 +53,6 @@ def paint(
     labels: np.ndarray,
     names: dict[int, str],
     colours: dict[int, np.ndarray],
-    opacity: float = 0.55,
 ) -> np.ndarray:
     """Colour every class of `labels` over a uint8 RGB picture and write its name on it.
 
@@ -60,7 +64,7 @@ def paint(
     canvas = 0.5 * grey + 40.0
     for class_id, colour in colours.items():
         here = labels == class_id
-        canvas[here] = (1 - opacity) * picture[here] + opacity * colour
+        canvas[here] = (1 - OPACITY) * picture[here] + OPACITY * colour
     canvas[_borders(labels)] = 255.0
     drawn = Image.fromarray(canvas.clip(0, 255).astype(np.uint8))
     draw = ImageDraw.Draw(drawn)

@@ -1,4 +1,4 @@
-"""Weights into a model, strictly: nothing is guessed, whatever differs is named."""
+"""Load weights into a model strictly: guess nothing, name whatever differs."""
 
 import math
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def as_one_number(weights: dict[str, Tensor], source: str) -> list[str]:
             weights[key] = weights[key].reshape(())
     scale = weights.get(SCALE)
     if scale is None or scale.ndim or scale.dtype not in FLOATS or not scale.isfinite():
-        return notes  # `fill` says what is wrong with it
+        return notes  # `load_strict` says what is wrong with it
     value = scale.item()
     if LEAST_FACTOR <= value <= MOST_FACTOR:
         log = math.log(value)
@@ -51,22 +51,22 @@ def as_one_number(weights: dict[str, Tensor], source: str) -> list[str]:
     return notes
 
 
-def fill(
+def load_strict(
     model: torch.nn.Module,
     weights: Mapping[str, Tensor],
     source: str,
     *,
     named: Mapping[str, str] | None = None,
     spare: bool = False,
-    most: int | None = 5,
+    max_keys: int | None = 5,
 ) -> list[str]:
     """Load a state dict in the model's own dtypes: any float type becomes the model's.
 
     source: where the weights are from, for messages. named: what the file calls a key, where that
-    differs. spare: weights the model has no place for are no fault. most: keys a message names of
-    each fault, None is all. Returns the keys it has no place for. UserError names what is
-    missing, of another shape, of a type that is no plain float, not finite or, without `spare`,
-    not in this architecture.
+    differs. spare: accept weights that the model has no place for. max_keys: how many keys of each
+    fault a message lists, None for all. Returns the keys that the model has no place for.
+    UserError names what is missing, of another shape, of a type that is no plain float, not finite
+    or, without `spare`, not in this architecture.
     """
     own, known = model.state_dict(), named or {}
     unknown = [key for key in weights if key not in own]
@@ -97,12 +97,13 @@ def fill(
         ],
     }
     if any(faults.values()):
-        said = [f"{len(k)} {what}: {_some(k, most)}" for what, k in faults.items() if k]
-        raise UserError(f"{source}: the weights do not fit the model: {'; '.join(said)}")
+        listed = [f"{len(k)} {what}: {_some(k, max_keys)}" for what, k in faults.items() if k]
+        raise UserError(f"{source}: the weights do not fit the model: {'; '.join(listed)}")
     model.load_state_dict({key: weights[key] for key in own})
     return unknown
 
 
-def _some(keys: list[str], most: int | None) -> str:
-    shown = ", ".join(keys[:most])
-    return shown if most is None or len(keys) <= most else f"{shown} and {len(keys) - most} more"
+def _some(keys: list[str], max_keys: int | None) -> str:
+    shown = keys[:max_keys]
+    hidden = len(keys) - len(shown)
+    return ", ".join(shown) + (f" and {hidden} more" if hidden else "")

@@ -55,12 +55,11 @@ IN_FRONT = {"module.": "distributed training", "model.": "a training framework s
 @dataclass
 class State:
     """tensors: by name, wrappers taken off. others: names of whatever else there is. notes: what
-    was recognised, for people. wrapped: some keys had a wrapper's name."""
+    was recognised, for people."""
 
     tensors: dict[str, Tensor]
     others: list[str]
     notes: list[str] = field(default_factory=list)
-    wrapped: bool = False
 
 
 def find_state(content: Any, source: str, own: str) -> State:
@@ -107,7 +106,7 @@ def find_state(content: Any, source: str, own: str) -> State:
         by = {name.removesuffix("."): ANYWHERE.get(name, IN_FRONT.get(name)) for name in wrappers}
         reasons = ", ".join(dict.fromkeys(filter(None, by.values())))
         notes.append(f"keys are named without the {''.join(wrappers)} of {reasons}")
-    return State(tensors, others, notes, bool(wrappers))
+    return State(tensors, others, notes)
 
 
 def as_tensor(value: Any) -> Tensor | None:
