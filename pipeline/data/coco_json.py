@@ -69,7 +69,11 @@ def crowd(entry: dict[str, Any]) -> bool | None:
     """Whether an entry stands for several objects at once: "iscrowd", 0 where it is missing or
     null. None where it says neither."""
     value = entry.get("iscrowd")
-    number = 0 if value is None else int(value) if isinstance(value, bool) else whole(value)
+    if value is None:
+        return False
+    if isinstance(value, bool):
+        return value
+    number = whole(value)
     return bool(number) if number in (0, 1) else None
 
 

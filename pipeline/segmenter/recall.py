@@ -26,9 +26,9 @@ def recall(
 ) -> dict[str, float | int | None]:
     """Share of ground-truth masks whose best overlap is at least `threshold`.
 
-    values: best overlap of each ground-truth mask of all pictures; closed: whether its class is in the
-    closed set. Returns `recall_closed`, `recall_never_labelled`, `recall_all` (None where there is
-    nothing to recall), the mean best overlaps and the counts.
+    values: best overlap of each ground-truth mask of all pictures; closed: whether its class is in
+    the closed set. Returns `recall_closed`, `recall_never_labelled`, `recall_all` (None where there
+    is nothing to recall), the mean best overlaps and the counts.
     """
     best = np.asarray(list(values), dtype=np.float64)
     inside = np.asarray(list(closed), dtype=bool)
