@@ -19,7 +19,7 @@ from pipeline.data.pictures import read_pictures
 from pipeline.maskformer.config import MasksOf
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import MaskChoice
-from pipeline.maskformer.predict import at_test_size, propose
+from pipeline.maskformer.propose import propose, resize_input
 from pipeline.segmenter.data import STAGE
 from pipeline.segmenter.recall import best_overlaps, recall
 
@@ -66,7 +66,7 @@ def measure_recall(
             except UserError as error:
                 rejects.append(Reject(STAGE, record.path, "unusable instances", str(error)))
                 continue
-            images.append(at_test_size(image, settings.short_side, settings.long_side))
+            images.append(resize_input(image, settings.short_side, settings.long_side))
             expected.append(masks)
         proposed = propose(segmenter, images, choice=choice)
         for found, masks in zip(proposed, expected, strict=True):
