@@ -25,7 +25,7 @@ SWIN_STEM = {"0": "patch_embed.proj", "2": "patch_embed.norm"}
 
 
 def to_detectron2(weights: Weights, source: str) -> tuple[Weights, str]:
-    """The same tensors under detectron2's names, and in words whose names they had.
+    """Rename tensors to detectron2's names; also returns whose names they had, in words.
 
     Weights in no layout known here come back as they are. UserError for a network of another
     architecture in familiar names (ResNet-D), and for Caffe2's ResNets, which read other pictures.

@@ -1,4 +1,4 @@
-"""Where everything lies in a checkpoint of the original implementation.
+"""The layout of checkpoints of the original implementation.
 
 A released file is detectron2's `{"model": state dict}`:
 
@@ -30,15 +30,15 @@ CLASS_MLP = f"{HEAD}predictor.class_embed.layers."
 FIXED_CLASSES = (f"{HEAD}predictor.class_embed.weight", f"{HEAD}predictor.class_embed.bias")
 CLIP_SIGN = "visual.conv1.weight"
 SIGNS = (HEAD, "clip_adapter.", CLIP_SIGN)
-"""What the keys of a model that can be imported begin with, the whole ones first."""
+"""Beginnings of the keys of models that can be imported, whole models first."""
 PIXEL_RANGE = 255
 
 
 def unit_colour(stored: Tensor, exact: Sequence[float] | None) -> tuple[float, ...]:
     """The mean or std (3,) of pixels in 0..1 from the one of pixels in 0..255.
 
-    exact: what was stored, if the file says so too: taken where it is the same colour, since
-    dividing can miss the last bit.
+    exact: the colour that the file itself records beside it, or None; returned where it gives the
+    same `stored`, since dividing can miss the last bit.
     """
     if exact is not None and torch.equal(pixel_colour(torch.tensor(exact)), stored.cpu()):
         return tuple(exact)
@@ -52,7 +52,7 @@ def unit_colour(stored: Tensor, exact: Sequence[float] | None) -> tuple[float, .
 
 
 def pixel_colour(colour: Tensor) -> Tensor:
-    """The other way round: (3,) of pixels in 0..1 -> float32 (1,3,1,1) of pixels in 0..255."""
+    """Inverse of `unit_colour`: (3,) of pixels in 0..1 -> float32 (1,3,1,1) of pixels in 0..255."""
     return (colour.detach().cpu().double() * PIXEL_RANGE).float().view(1, 3, 1, 1)
 
 
@@ -76,8 +76,8 @@ class Parts:
 
 
 def split(state: dict[str, Tensor], source: str) -> Parts:
-    """Sort the tensors of a checkpoint, also where all of the model stands under a prefix of
-    training code's, which is left away. UserError when it is none of the three kinds, or several.
+    """Split the tensors of a checkpoint into its parts, after removing a prefix that training code
+    has put before all keys of the model. UserError when it is none of the three kinds, or several.
     """
     state, prefix, outside = strip_to(state, SIGNS, source)
     notes = [f"keys are named without the {prefix} in front of the model"] if prefix else []
@@ -114,7 +114,8 @@ def has_fixed_classes(state: dict[str, Tensor]) -> bool:
 
 
 def _today(key: str) -> str:
-    """MaskFormer's first checkpoints had the pixel decoder's weights right under the head."""
+    """Today's name of a key: MaskFormer's first checkpoints had the pixel decoder's weights
+    directly under the head."""
     if key.startswith(HEAD) and not key.startswith((f"{HEAD}pixel_decoder.", f"{HEAD}predictor.")):
         return f"{HEAD}pixel_decoder.{key.removeprefix(HEAD)}"
     return key

@@ -1,4 +1,4 @@
-"""Where the CLIP to adapt comes from: the shipped miniature, an open_clip download, or a file."""
+"""Load the CLIP to adapt: the shipped miniature, an open_clip download, or a file."""
 
 import difflib
 import logging
@@ -52,7 +52,7 @@ def build_open_clip(name: str, pretrained: str) -> MaskClip:
     """An open_clip model with the weights of one of its tags, downloaded or from the cache.
 
     UserError on a name or tag open_clip does not know; MissingFileError, saying what to do,
-    when the weights cannot be had.
+    when the weights cannot be downloaded.
     """
     config = model_config(name)
     tags = open_clip.list_pretrained_tags_by_model(name)

@@ -68,7 +68,7 @@ class Decoder(nn.Module):
         """query (Q,B,C) embeddings; memory, position (S,B,C) -> one (B,Q,C) per layer.
 
         start (Q,B,C): what the queries hold before the first layer, DETR's zeros where None.
-        Where it is given it already says something, so its own output comes first in the list.
+        Where it is given, its own output (normed) comes first in the list.
         """
         x = query.new_zeros(query.shape) if start is None else start
         outputs = [] if start is None else [self.norm(x).transpose(0, 1)]

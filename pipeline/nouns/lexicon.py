@@ -70,7 +70,7 @@ def _words(name: str) -> frozenset[str]:
 
 
 def _sections(name: str) -> dict[str, dict[str, str]]:
-    """Section -> {entry: what it maps to, itself when nothing is said}."""
+    """Section -> {entry: what it maps to, by default itself}."""
     text = (files(__package__) / "lexicon" / name).read_text(encoding="utf-8")
     return parse(text, name)
 

@@ -62,7 +62,7 @@ class TrainingSet(torch.utils.data.Dataset):
         class_ids: the trained classes; their order is that of the text features. All other label
             values are ignored pixels.
         count_ignored: ignored pixels are background to every mask, as in the original; otherwise
-            the mask losses do not look at them.
+            the mask losses leave them out.
         """
         self.dataset = dataset
         self.records = [record for record in records if record.label_path is not None]

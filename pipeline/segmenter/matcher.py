@@ -23,7 +23,7 @@ class Target:
     """Ground truth of one picture, N >= 0 masks.
 
     labels: (N,) int64, index into the text features. masks: (N,H,W) bool, in the picture's size or
-    padded. counted: (H,W) bool, pixels that mask losses look at; None = all, padding included, as
+    padded. counted: (H,W) bool, pixels that mask losses count; None = all, padding included, as
     in the original.
     """
 

@@ -1,7 +1,7 @@
-"""Starting from weights of something else: an ImageNet backbone, a MaskFormer, an earlier run.
+"""Start from weights of something else: an ImageNet backbone, a MaskFormer, an earlier run.
 
-What is taken is decided by name and shape, after translating the names of other libraries
-(pipeline/checkpoints/backbone_names.py); what is not is said.
+Tensors are loaded where name and shape fit, after translating the names of other libraries
+(pipeline/checkpoints/backbone_names.py); all others are reported.
 """
 
 from collections import Counter
@@ -22,24 +22,28 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Keys of the model that were filled, keys that kept their initial values, and keys of the
-    file (in detectron2's names) that had no place, with the reason. names: whose they were."""
+    """What a warm start loaded.
 
-    taken: list[str]
+    loaded: keys of the model that were loaded; kept: keys that kept their initial values;
+    left_over: keys of the file (in detectron2's names) that had no place, with the reason; names:
+    the library whose names the file had.
+    """
+
+    loaded: list[str]
     kept: list[str]
     left_over: dict[str, str]
     names: str
 
     def describe(self, source: str) -> list[str]:
-        """What happened, for people: a line of counts; if the file has a backbone, a line of what
-        of ours it did not fill; a line of what had no place."""
+        """Lines for people: counts; if the file has a backbone, the weights of ours that it lacks;
+        tensors of the file that had no place."""
         lines = [
-            f"warm start: {len(self.taken)} tensors from {source} ({self.names}), "
+            f"warm start: {len(self.loaded)} tensors from {source} ({self.names}), "
             f"{len(self.kept)} of the segmenter keep their initial values"
         ]
         ours = [key.removeprefix(BACKBONE) for key in self.kept if key.startswith(BACKBONE)]
         ours = [key for key in ours if not key.endswith(CONSTANTS)]
-        if ours and any(key.startswith(BACKBONE) for key in self.taken):
+        if ours and any(key.startswith(BACKBONE) for key in self.loaded):
             lines.append(f"warm start: of the backbone these keep them: {_grouped(ours)}")
         without = {k: why for k, why in self.left_over.items() if not k.endswith(CONSTANTS)}
         if without:
@@ -57,7 +61,7 @@ def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> War
     own = model.state_dict()
     weights, names = to_detectron2(weights, source)
     prefix = max(PREFIXES, key=lambda p: sum(p + key in own for key in weights))
-    taken, left_over = {}, {}
+    loaded, left_over = {}, {}
     for key, value in weights.items():
         name = prefix + key
         if name not in own:
@@ -67,19 +71,19 @@ def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> War
         elif own[name].is_floating_point() and value.dtype not in FLOATS:
             left_over[key] = f"stored as {value.dtype}, expected plain floats"
         else:
-            taken[name] = value
-    if not taken:
+            loaded[name] = value
+    if not loaded:
         raise UserError(
             f"{source}: none of its {len(weights)} tensors fits this segmenter, "
             f"the first is {next(iter(left_over.items()))}; check segmenter.architecture"
         )
-    _refuse_frozen_noise(model, taken, source)
-    model.load_state_dict(taken, strict=False)
-    return WarmStart(sorted(taken), sorted(own.keys() - taken.keys()), left_over, names)
+    _refuse_frozen_noise(model, loaded, source)
+    model.load_state_dict(loaded, strict=False)
+    return WarmStart(sorted(loaded), sorted(own.keys() - loaded.keys()), left_over, names)
 
 
-def _refuse_frozen_noise(model: nn.Module, taken: dict[str, Tensor], source: str) -> None:
-    frozen = [n for n, p in model.named_parameters() if not p.requires_grad and n not in taken]
+def _refuse_frozen_noise(model: nn.Module, loaded: dict[str, Tensor], source: str) -> None:
+    frozen = [n for n, p in model.named_parameters() if not p.requires_grad and n not in loaded]
     if frozen:
         raise UserError(
             f"{source}: fills no {_grouped(frozen)}, which freeze_at keeps from ever learning. "

@@ -1,4 +1,4 @@
-"""What a file is, told by its content: the suffix of a file of weights is anybody's choice."""
+"""Recognise the format of a file of weights by its content; suffixes are anybody's choice."""
 
 import io
 import re
@@ -30,14 +30,14 @@ _FOREIGN = (
 
 
 class ForeignFile(Exception):
-    """A file that is no weights, or none that can be read here; the text says what it is."""
+    """The file holds no weights that can be read here; the message says what it is."""
 
 
 def kind_of(file: IO[bytes], name: str) -> Kind:
-    """The kind of a file of tensors.
+    """Recognise the kind of a file of tensors.
 
-    name: of the file; its suffix counts only where the content tells nothing. ForeignFile says
-    what a file of any other format is.
+    name: of the file; its suffix counts only where the content is ambiguous. Raises ForeignFile,
+    naming the format, for any other file.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)

@@ -12,7 +12,7 @@ MODEL_ZOO = {
 
 
 def find_weights(path: Path | str) -> Path:
-    """The file, if it is there. MissingFileError says where a well-known one is published."""
+    """Return `path` if the file exists. MissingFileError says where a published one is found."""
     path = Path(path)
     if not path.is_file():
         source = MODEL_ZOO.get(path.name)

@@ -74,7 +74,7 @@ class Inert:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A tensor that is there, but whose numbers cannot be had. why: in words."""
+    """A tensor whose numbers cannot be read. why: the reason, for people."""
 
     why: str
 

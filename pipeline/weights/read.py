@@ -1,8 +1,8 @@
-"""Reading a file of tensors, whatever wrote it, without executing anything in it.
+"""Read a file of tensors, whatever wrote it, without executing anything in it.
 
 safetensors, also in parts with an index; what torch.save writes, from today's zip to the stream
 before torch 1.6; TorchScript archives, as OpenAI's CLIP is published; and plain pickles of arrays,
-as detectron2's model zoo has them (R-103). Files are told by their content, not by their suffix
+as detectron2's model zoo has them (R-103). Formats are recognised by content, not by suffix
 (kinds.py); objects beside the weights are read as data (pickles.py); the weights are found in what
 training code has put around them (state.py).
 """
@@ -44,7 +44,7 @@ class TensorFile:
 
 
 def read_tensors(path: Path | str) -> TensorFile:
-    """The tensors in a file, on the CPU, in the types that they are stored in.
+    """Read the tensors in a file, on the CPU, in the types that they are stored in.
 
     MissingFileError without the file; UserError when it is damaged or of another format, holds
     no tensors or several models, wants code to run, or when wrappers alone tell two of its keys

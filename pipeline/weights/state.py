@@ -1,9 +1,9 @@
-"""The state dict in a training checkpoint, whatever training code has wrapped around it.
+"""Find the state dict in a training checkpoint, whatever training code has wrapped around it.
 
 Training code keeps it under an entry (`state_dict`, `model`, DeepSpeed's `module` ...), beside
 optimisers and arguments, and wrappers put their names into its keys (`module.`, `_orig_mod.`,
-Lightning's `model.` ...). All that is said, nothing is guessed: where two entries could be meant,
-the error names both.
+Lightning's `model.` ...). All of it is reported, nothing is guessed: where two
+entries could be meant, the error names both.
 """
 
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ class State:
 
 
 def find_state(content: Any, source: str, own: str) -> State:
-    """The state dict in what a file holds.
+    """Find the state dict in the content of a file.
 
     own: an entry beside the weights that is neither weight nor left over. UserError, naming
     `source`, where there are no tensors, two candidates, tensors without numbers, or two keys that

@@ -95,7 +95,7 @@ def test_a_backbone_file_fills_the_backbone(tmp_path):
         "head.weight": "no such parameter",
         "stem.conv1.weight": "shape (1,), here (16, 3, 7, 7)",
     }
-    assert len(result.taken) + len(result.kept) == len(model.state_dict())
+    assert len(result.loaded) + len(result.kept) == len(model.state_dict())
 
 
 def test_weights_that_fit_nowhere_are_refused(tmp_path):
