@@ -12,9 +12,9 @@ def synonyms(name: str) -> list[str]:
     return [part.strip() for part in name.split(",") if part.strip()]
 
 
-def read_name(name: str, synonyms: Synonyms) -> list[str]:
+def read_name(name: str, reading: Synonyms) -> list[str]:
     """The names whose text features make up a class; its own where no comma parts it."""
-    if synonyms == "joined":
+    if reading == "joined":
         return [name]
     names = synonyms(name) or [name]
-    return names if synonyms == "averaged" else names[:1]
+    return names if reading == "averaged" else names[:1]
