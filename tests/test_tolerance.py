@@ -1,8 +1,8 @@
 """The golden tolerance is wide enough for float32 and far too tight for another convention.
 
-Every convention of docs/numerics.md that the pipeline's code decides is broken once, by changing a
-few characters of one function, and the goldens of our own reference must notice. Two are below the
-noise of float32 and must pass.
+Every convention of docs/conventions.md that the pipeline's code decides is broken once, by changing
+a few characters of one function, and the goldens of our own reference must notice. Two are below
+the noise of float32 and must pass.
 """
 
 import inspect

@@ -1,11 +1,11 @@
 """Infer the architecture of a released checkpoint from its weights.
 
 A released file holds weights only; its configuration is a yaml file elsewhere. Shapes decide
-nearly everything. What no shape tells is taken from the published models: 8 heads, dropout 0.1,
+nearly everything. What shapes do not show is taken from the published models: 8 heads, dropout 0.1,
 post-norm, res5 multi-grid 1, 2, 4 behind a DeepLab stem, stride in the 3x3 convolutions.
 
-A part is there when any of its keys is, and blocks are counted by the highest number: one weight
-that a damaged file lacks is then missed by name, and never makes another architecture.
+A part exists if any of its keys does, and blocks are counted by the highest number. So a weight
+that a damaged file lacks is reported as missing and never changes the architecture.
 """
 
 import re
@@ -31,7 +31,7 @@ USUAL = {
 
 
 class _Shapes:
-    """Shapes of a state dict's weights; of a missing one the likeliest, and its name is kept."""
+    """Shapes of a state dict's weights; for a missing one a usual shape, and its name is noted."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -49,7 +49,7 @@ class _Shapes:
 
 
 def infer_config(state: State, clip_dim: int | None = None) -> SegmenterConfig:
-    """`SegmenterConfig` of a state dict with the keys of a MaskFormer (`backbone.*`,
+    """Infer the `SegmenterConfig` of a state dict with the keys of a MaskFormer (`backbone.*`,
     `sem_seg_head.*`).
 
     clip_dim: needed only where the file has a fixed class layer in place of the embedding MLP.
@@ -190,12 +190,12 @@ def _channels(backbone: ResNetConfig | SwinConfig) -> list[int]:
 
 
 def _reads(state: State, convolution: str, usual: int) -> int:
-    """Channels that a convolution reads, so many the one before it gives."""
+    """Return the input channels of a convolution: the output channels of the one before it."""
     return state[convolution].shape[1] if convolution in state else usual
 
 
 def _width(state: State, usual: int, *keys: str) -> int:
-    """The last side of the first of these weights that is there."""
+    """Return the last dimension of the first of these weights that exists."""
     there = [state[key].shape[-1] for key in keys if key in state and state[key].ndim]
     return there[0] if there else usual
 
@@ -205,7 +205,7 @@ def _has(state: State, prefix: str) -> bool:
 
 
 def _count(state: State, prefix: str) -> int:
-    """One more than the highest number that follows `prefix`, 0 when none does."""
+    """Return one more than the highest number that follows `prefix`, 0 if none does."""
     start = len(prefix)
     numbers = [key[start:].partition(".")[0] for key in state if key.startswith(prefix)]
     return 1 + max((int(n) for n in numbers if re.fullmatch("[0-9]{1,9}", n)), default=-1)

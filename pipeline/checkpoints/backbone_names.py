@@ -1,4 +1,4 @@
-"""ImageNet backbones under the names that other libraries give their parts.
+"""Translate the weight names of ImageNet backbones from other libraries.
 
 torchvision and timm distribute the same ResNets and Swin transformers as detectron2 under other
 names; the original Swin files already have detectron2's. Only names change, no numbers:
@@ -19,16 +19,16 @@ from pipeline.core.errors import UserError
 
 Weights = dict[str, Tensor]
 DEEP_STEM = {"0": "conv1", "1": "conv1.norm", "3": "conv2", "4": "conv2.norm", "6": "conv3"}
-"""Places in timm's stem of three 3x3 convolutions; its last norm is `bn1`."""
+"""Indices in timm's stem of three 3x3 convolutions; its last norm is `bn1`."""
 SWIN_MLP = {"0": "fc1", "3": "fc2"}
 SWIN_STEM = {"0": "patch_embed.proj", "2": "patch_embed.norm"}
 
 
 def to_detectron2(weights: Weights, source: str) -> tuple[Weights, str]:
-    """Rename tensors to detectron2's names; also returns whose names they had, in words.
+    """Rename tensors to detectron2's names; also return a phrase saying whose names they had.
 
-    Weights in no layout known here come back as they are. UserError for a network of another
-    architecture in familiar names (ResNet-D), and for Caffe2's ResNets, which read other pictures.
+    Weights in an unknown layout are returned unchanged. UserError for another architecture with
+    familiar names (ResNet-D) and for Caffe2's ResNets, whose pictures are normalised otherwise.
     """
     if "res2_0_branch2a_w" in weights:
         raise UserError(
@@ -74,7 +74,7 @@ def _resnet_name(key: str, deep: bool) -> str:
 
 
 def _torchvision_swin_name(key: str) -> str:
-    """Even numbers below `features` are stages that merge patches, odd ones are blocks."""
+    """Even numbers below `features` are patch merging, odd ones are blocks."""
     found = re.fullmatch(r"features\.(\d+)\.(\w+)\.?(.*)", key)
     if found is None:
         return key

@@ -1,4 +1,4 @@
-"""Export our models to files that others load: open_clip's, and the original OVSeg's."""
+"""Export our models as files that open_clip and the original OVSeg load."""
 
 import json
 from dataclasses import fields
@@ -21,7 +21,7 @@ from pipeline.weights.read import ABOUT
 
 CLIP_FILE, PROMPTS_FILE, MODEL_FILE = "clip.safetensors", "prompts.safetensors", "ovseg.pth"
 OWN_NAME = "ovseg-clip"
-"""For an architecture that open_clip has no name for."""
+"""Name of an architecture that open_clip does not list."""
 NO_OBJECT_WEIGHT = 0.1
 PUBLISHED_CLASSES = 171
 
@@ -30,8 +30,8 @@ def export_clip(folder: Path, clip: MaskClip) -> tuple[str, bool]:
     """Write `clip` so that `open_clip.create_model(NAME, pretrained=FILE)` loads it: the weights
     to clip.safetensors, mask prompts to prompts.safetensors where there are some.
 
-    Returns NAME and whether open_clip knows it. Where it does not, NAME.json goes beside the
-    weights, for `open_clip.add_model_config`.
+    Returns NAME and whether open_clip knows it. If not, NAME.json is written beside the weights,
+    for `open_clip.add_model_config`.
     """
     weights = {key: v.detach().cpu().contiguous() for key, v in clip.clip.state_dict().items()}
     metadata = {"format": "pt", ABOUT: json.dumps({"clip": _about(clip)})}
@@ -54,9 +54,9 @@ def export_model(
 ) -> dict[str, Tensor]:
     """Write segmenter and CLIP as one checkpoint in the original's layout; returns its tensors.
 
-    classes: how many the segmenter was trained on; only sizes the loss's constant weights, which
-    the original's code wants to find. The architecture and how to use the models go into an entry
-    of its own beside `model`, which detectron2 passes over and `ovseg import` reads.
+    classes: how many the segmenter was trained on; it only sets the size of the loss's constant
+    weights, which the original's code expects. Architecture and views go into a separate entry
+    beside `model`, which detectron2 ignores and `ovseg import` reads.
     """
     state = original_layout(segmenter, clip, classes)
     about = {"segmenter": description(segmenter), "clip": _about(clip)}
@@ -66,7 +66,7 @@ def export_model(
 
 
 def original_layout(segmenter: MaskFormer, clip: MaskClip, classes: int) -> dict[str, Tensor]:
-    """The state dict of a released checkpoint, in its order (pipeline/checkpoints/layout.py)."""
+    """Build a released checkpoint's state dict, in its order (pipeline/checkpoints/layout.py)."""
     own = {key: value.detach().cpu().contiguous() for key, value in segmenter.state_dict().items()}
     state = {key: value for key, value in own.items() if not key.startswith("clip_adapter.")}
     state[CLASS_WEIGHTS] = torch.tensor([1.0] * classes + [NO_OBJECT_WEIGHT])
@@ -83,7 +83,7 @@ def original_layout(segmenter: MaskFormer, clip: MaskClip, classes: int) -> dict
 
 
 def open_clip_name(model_cfg: dict[str, Any]) -> str | None:
-    """open_clip's own name for a configuration, the shortest of several; None without one."""
+    """Find open_clip's name for a configuration, the shortest of several; None without one."""
     config = _with_defaults(model_cfg)
     names = open_clip.list_models()
     same = [name for name in names if _with_defaults(open_clip.get_model_config(name)) == config]
@@ -91,7 +91,7 @@ def open_clip_name(model_cfg: dict[str, Any]) -> str | None:
 
 
 def _with_defaults(model_cfg: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with open_clip's defaults where it leaves something out."""
+    """Complete a configuration with open_clip's defaults."""
     kinds = {"vision_cfg": open_clip.CLIPVisionCfg, "text_cfg": open_clip.CLIPTextCfg}
     filled = {"quick_gelu": False, "custom_text": False} | model_cfg
     for part, kind in kinds.items():

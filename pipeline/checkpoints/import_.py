@@ -1,8 +1,8 @@
-"""Import a checkpoint of others as our models, with an account of every key.
+"""Import a checkpoint as our models, with an account of every key.
 
-Released files hold weights only. The architecture is read off their shapes, or given: as the
-original's yaml configuration, as an open_clip name, or by the file itself where `ovseg export`
-wrote it.
+Released files hold weights only. The architecture is inferred from their shapes, or given: as the
+original's yaml configuration, as an open_clip name, or by the file itself if `ovseg export` wrote
+it.
 """
 
 from collections.abc import Mapping
@@ -41,11 +41,11 @@ NO_PLACE = "no such weight in this architecture"
 
 @dataclass
 class Imported:
-    """What was imported from a file.
+    """The result of an import.
 
-    used: keys of the file that now are weights here. left_over: all its other keys and entries,
-    each with the reason. filled: weights of ours that the file lacks, each with what it holds
-    instead. notes: assumptions made on the way, for people.
+    used: keys of the file that became weights here. left_over: its other keys and entries, each
+    with the reason. filled: weights of ours that the file lacks, each with what it was filled with.
+    notes: assumptions that were made, to be printed.
     """
 
     segmenter: MaskFormer | None = None
@@ -56,7 +56,7 @@ class Imported:
     notes: list[str] = field(default_factory=list)
 
     def note(self, key: str, why: str | None) -> None:
-        """A key of the file was used, or left over where there is a reason."""
+        """Record a key of the file as used, or as left over if there is a reason."""
         if why is None:
             self.used.append(key)
         else:
@@ -72,15 +72,14 @@ def import_checkpoint(
     original_config: Mapping[str, Any] | None = None,
     prompts: Tensor | None = None,
 ) -> Imported:
-    """Import the models in a checkpoint of any of the kinds in `pipeline.checkpoints.layout`.
+    """Load the models of a checkpoint of any kind in `pipeline.checkpoints.layout`.
 
-    source: where the file lies, for messages and names. clip_name: open_clip's name of the
-    CLIP's architecture; None reads it off the weights. clip_dim: width of the text features,
-    needed only for a segmenter with a fixed class layer. original_config: the original's yaml
-    configuration, for a segmenter that differs from the published ones in what no shape tells
-    (attention heads, dilation). prompts: mask prompts kept in a file of their own. Models come in
-    evaluation mode, on the CPU. UserError names every weight that is missing or of another
-    shape.
+    source: path of the file, for messages and names. clip_name: open_clip's name of the CLIP's
+    architecture; None infers it from the weights. clip_dim: width of the text features, needed only
+    for a segmenter with a fixed class layer. original_config: the original's yaml configuration,
+    for a segmenter that differs from the published ones in something that shapes do not show
+    (attention heads, dilation). prompts: mask prompts from a separate file. Returns models in
+    evaluation mode, on the CPU. UserError names every weight that is missing or of another shape.
     """
     parts = split(file.tensors, str(source))
     result = _start_import(file, parts)
@@ -110,10 +109,10 @@ def import_checkpoint(
 
 
 def import_segmenter(file: TensorFile, source: Path, clip_dim: int) -> Imported:
-    """Import only the segmenter of a checkpoint; the CLIP in it is left over.
+    """Import only the segmenter of a checkpoint; its CLIP is left over.
 
-    clip_dim: width of the text features it shall go with. Otherwise as `import_checkpoint`;
-    UserError where the file holds no segmenter, or one for another width.
+    clip_dim: width of the text features to be used with it. Otherwise like `import_checkpoint`;
+    UserError if the file holds no segmenter, or one for another width.
     """
     parts = split(file.tensors, str(source))
     if not parts.segmenter:
@@ -126,7 +125,7 @@ def import_segmenter(file: TensorFile, source: Path, clip_dim: int) -> Imported:
 
 
 def _start_import(file: TensorFile, parts: Parts) -> Imported:
-    """What is known of a file before any weight is used."""
+    """Start the account of a file, before any weight is used."""
     left_over = dict.fromkeys(file.others, "not a weight") | parts.left_over
     return Imported(left_over=left_over, notes=[*file.notes, *parts.notes])
 
@@ -198,7 +197,7 @@ def _translate_config(original: Mapping[str, Any]) -> SegmenterConfig:
 
 
 def _with_class_head(original: Mapping[str, Any], clip_dim: int | None) -> dict[str, Any]:
-    """A plain MaskFormer's configuration with what an OVSeg's says of the class head."""
+    """Add the class head of an OVSeg configuration to that of a plain MaskFormer."""
     model = original.get("MODEL", original)
     if "SEM_SEG_HEAD" not in model or clip_dim is None:
         return dict(original)
@@ -212,7 +211,7 @@ def _with_class_head(original: Mapping[str, Any], clip_dim: int | None) -> dict[
 
 
 def _fill_class_head(segmenter: MaskFormer, parts: Parts) -> dict[str, str]:
-    """Without a class head of its own, zeros: every class and "no object" are equally likely."""
+    """Fill a missing class head with zeros: every class and "no object" become equally likely."""
     if parts.fixed_classes is None:
         return {}
     own = segmenter.state_dict()
@@ -245,7 +244,7 @@ def _clip(
         clip = build_from_config(config, *colours, about.get("name", source.name))
     except UserError as error:
         raise UserError(f"{source}: {error}") from error
-    except Exception as error:  # open_clip raises anything on a configuration that is none
+    except Exception as error:  # open_clip may raise anything on an invalid configuration
         raise UserError(f"{source}: describes no CLIP that can be built ({error!r})") from error
     notes = as_one_number(weights, f"{source}: CLIP") + describe_types(weights)
     result.notes += [f"CLIP: {line}" for line in notes]
@@ -274,7 +273,7 @@ _COLOUR_NAMES = ((COLOURS[0], "mean", MEAN), (COLOURS[1], "std", STD))
 def _colour(
     parts: Parts, about: Mapping[str, Any], key: str, which: str, default: tuple, result: Imported
 ) -> tuple[float, ...]:
-    """The mean or std of pixels in 0..1: the file's own, else as it describes itself, else
+    """Return the mean or std of pixels in 0..1: the file's tensor, else its description, else
     OpenAI's."""
     if key in parts.colours:
         stored = parts.colours[key]

@@ -1,4 +1,4 @@
-"""The layout of checkpoints of the original implementation.
+"""The layout of a checkpoint of the original implementation.
 
 A released file is detectron2's `{"model": state dict}`:
 
@@ -30,21 +30,21 @@ CLASS_MLP = f"{HEAD}predictor.class_embed.layers."
 FIXED_CLASSES = (f"{HEAD}predictor.class_embed.weight", f"{HEAD}predictor.class_embed.bias")
 CLIP_SIGN = "visual.conv1.weight"
 SIGNS = (HEAD, "clip_adapter.", CLIP_SIGN)
-"""Beginnings of the keys of models that can be imported, whole models first."""
+"""Prefixes of the keys of a model that can be imported, whole models first."""
 PIXEL_RANGE = 255
 
 
 def unit_colour(stored: Tensor, exact: Sequence[float] | None) -> tuple[float, ...]:
-    """The mean or std (3,) of pixels in 0..1 from the one of pixels in 0..255.
+    """Convert a mean or std (3,) of pixels in 0..255 to one of pixels in 0..1.
 
-    exact: the colour that the file itself records beside it, or None; returned where it gives the
-    same `stored`, since dividing can miss the last bit.
+    exact: the original value, if the file states it: used if it is the same colour, since division
+    can change the last bit.
     """
     if exact is not None and torch.equal(pixel_colour(torch.tensor(exact)), stored.cpu()):
         return tuple(exact)
     stored = stored.cpu()
     unit = (stored.flatten().double() / PIXEL_RANGE).float()
-    for end in (-torch.inf, torch.inf):  # a neighbour where only that gives `stored` back
+    for end in (-torch.inf, torch.inf):  # a neighbouring float, if only that restores `stored`
         beside = torch.nextafter(unit, torch.full_like(unit, end))
         better = (pixel_colour(beside) == stored) & (pixel_colour(unit) != stored)
         unit = torch.where(better.flatten(), beside, unit)
@@ -52,18 +52,18 @@ def unit_colour(stored: Tensor, exact: Sequence[float] | None) -> tuple[float, .
 
 
 def pixel_colour(colour: Tensor) -> Tensor:
-    """Inverse of `unit_colour`: (3,) of pixels in 0..1 -> float32 (1,3,1,1) of pixels in 0..255."""
+    """Convert a colour (3,) of pixels in 0..1 to float32 (1,3,1,1) of pixels in 0..255."""
     return (colour.detach().cpu().double() * PIXEL_RANGE).float().view(1, 3, 1, 1)
 
 
 @dataclass
 class Parts:
-    """The tensors of a file by what they belong to, under our names (which are the original's).
+    """The tensors of a file, sorted by model, under our names (which are the original's).
 
-    segmenter, clip: state dicts, empty where there is none; colours: the CLIP's mean and std as
-    the file has them, of pixels in 0..255, where it does; left_over: the other keys, each with
-    the reason; fixed_classes: how many classes a fixed class layer has, None without one; named:
-    what the file calls the segmenter's keys; notes: what was recognised, for people.
+    segmenter, clip: state dicts, empty if the file has none; colours: the CLIP's mean and std of
+    pixels in 0..255, if the file has them; left_over: the other keys, each with the reason;
+    fixed_classes: number of classes of a fixed class layer, None without one; named: our key -> the
+    file's, for the segmenter; notes: what was recognised, to be printed.
     """
 
     segmenter: dict[str, Tensor] = field(default_factory=dict)
@@ -76,8 +76,8 @@ class Parts:
 
 
 def split(state: dict[str, Tensor], source: str) -> Parts:
-    """Split the tensors of a checkpoint into its parts, after removing a prefix that training code
-    has put before all keys of the model. UserError when it is none of the three kinds, or several.
+    """Sort the tensors of a checkpoint; a prefix that training code put before the whole model is
+    removed. UserError if the file is none of the three kinds, or several.
     """
     state, prefix, outside = strip_to(state, SIGNS, source)
     notes = [f"keys are named without the {prefix} in front of the model"] if prefix else []
@@ -109,13 +109,12 @@ def split(state: dict[str, Tensor], source: str) -> Parts:
 
 
 def has_fixed_classes(state: dict[str, Tensor]) -> bool:
-    """True for a plain MaskFormer, whose class layer is no text."""
+    """Whether this is a plain MaskFormer, with a fixed class layer instead of text."""
     return any(key in state for key in FIXED_CLASSES)
 
 
 def _today(key: str) -> str:
-    """Today's name of a key: MaskFormer's first checkpoints had the pixel decoder's weights
-    directly under the head."""
+    """Rename keys of MaskFormer's first checkpoints: pixel decoder right under the head."""
     if key.startswith(HEAD) and not key.startswith((f"{HEAD}pixel_decoder.", f"{HEAD}predictor.")):
         return f"{HEAD}pixel_decoder.{key.removeprefix(HEAD)}"
     return key

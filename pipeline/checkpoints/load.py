@@ -1,4 +1,4 @@
-"""Load a trained segmenter: from our own folder, or imported from a checkpoint of others."""
+"""Load a trained segmenter from our own folder or from a checkpoint of others."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,7 +14,7 @@ from pipeline.weights.read import read_tensors
 
 
 def load_or_import_segmenter(path: str | None, device: torch.device, clip_dim: int) -> MaskFormer:
-    """The segmenter at `path`, in evaluation mode.
+    """Load the segmenter at `path`, in evaluation mode.
 
     path: a folder written by the stage `segmenter`, or a checkpoint file of OVSeg (its CLIP is
     left out) or of a plain MaskFormer (masks only). clip_dim: width D of the text features.

@@ -1,4 +1,4 @@
-"""The original implementation's configuration, translated to ours.
+"""Translate the original implementation's configuration to ours.
 
 The released checkpoints go with detectron2 yaml configurations; this maps such a nested mapping
 (`MODEL.BACKBONE`, `MODEL.SWIN`, `MODEL.MASK_FORMER`, ...) to a `SegmenterConfig`. Weights need no
@@ -17,9 +17,9 @@ SWINS = {"D2SwinTransformer"}
 
 
 def segmenter_config(original: Mapping[str, Any]) -> SegmenterConfig:
-    """Our configuration for the original's nested one (with or without the outer `MODEL`).
+    """Translate the original's nested configuration (with or without the outer `MODEL`).
 
-    Raises UserError for a part that this project does not have, naming key and value.
+    Raises UserError, naming key and value, for a part that this project does not have.
     """
     model = original.get("MODEL", original)
     head, former = model["SEM_SEG_HEAD"], model["MASK_FORMER"]
@@ -54,7 +54,7 @@ def segmenter_config(original: Mapping[str, Any]) -> SegmenterConfig:
 
 
 def segmenter_view(original: Mapping[str, Any]) -> SegmenterView:
-    """The test size that the configuration names under `INPUT`; without one, the default."""
+    """Return the view with the test size under `INPUT`, or the default view."""
     sizes = original.get("INPUT") or {}
     if not (short_side := sizes.get("MIN_SIZE_TEST")):  # detectron2's 0: pictures keep their size
         return SegmenterView()

@@ -1,5 +1,6 @@
-"""Mask prompts on an open_clip model that is already there: one tower for whole pictures and for
-masked crops.
+"""Add mask prompts to a loaded open_clip model.
+
+One tower then serves whole pictures and masked crops:
 
     model = open_clip.create_model("ViT-L-14-quickgelu", pretrained="export/clip.safetensors")
     clip = with_prompts(model, "export/prompts.safetensors")
@@ -19,9 +20,9 @@ from pipeline.core.errors import MissingFileError, UserError
 
 
 def with_prompts(model: nn.Module, file: Path | str) -> MaskClip:
-    """`model`, an open_clip CLIP, with the mask prompts of `file`; nothing is copied: both are
-    one tower, in evaluation mode. `encode_image` of the result takes masks; without them it is the
-    model's own.
+    """Wrap `model`, an open_clip CLIP, with the mask prompts of `file`. Nothing is copied: both
+    share one tower, in evaluation mode. `encode_image` of the result takes masks; without masks it
+    equals the model's own.
     """
     colours = getattr(model.visual, "preprocess_cfg", {})
     clip = MaskClip(
@@ -37,7 +38,7 @@ def with_prompts(model: nn.Module, file: Path | str) -> MaskClip:
 
 
 def read_prompts(file: Path | str) -> Tensor:
-    """Mask prompts `(depth, N patches, width)`. MissingFileError or UserError without them."""
+    """Read mask prompts `(depth, N patches, width)`. MissingFileError or UserError without them."""
     if not Path(file).is_file():
         raise MissingFileError(f"{file}: no such file, expected mask prompts (safetensors)")
     try:

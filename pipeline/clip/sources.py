@@ -21,15 +21,15 @@ from pipeline.weights.state import strip_to
 
 MINIATURE = Path(__file__).parent / "miniature"
 OPENAI_EXTRAS = ("input_resolution", "context_length", "vocab_size")
-"""Entries of OpenAI's own files that are no weights, and so tell these files from others."""
+"""Entries of OpenAI's own files that are not weights, by which these files are recognised."""
 
 
 def base_clip(
     source: str, name: str | None, pretrained: str | None, checkpoint: str | None
 ) -> MaskClip:
-    """The CLIP that the section base_clip of params.yaml asks for, on the CPU.
+    """Load the CLIP that the section base_clip of params.yaml describes, on the CPU.
 
-    UserError when a value the source needs is not set.
+    UserError if a value that the source needs is not set.
     """
     needs = {"shipped": (), "open_clip": ("name", "pretrained"), "checkpoint": ("checkpoint",)}
     given = {"name": name, "pretrained": pretrained, "checkpoint": checkpoint}
@@ -44,15 +44,15 @@ def base_clip(
 
 
 def shipped_clip() -> MaskClip:
-    """The miniature CLIP in this repository, trained on the OpenMoji world by its recipe."""
+    """Load the miniature CLIP in this repository, trained by stage `pretrain_clip`."""
     return load_clip(MINIATURE)
 
 
 def build_open_clip(name: str, pretrained: str) -> MaskClip:
-    """An open_clip model with the weights of one of its tags, downloaded or from the cache.
+    """Build an open_clip model with the weights of one of its tags, downloaded or from the cache.
 
-    UserError on a name or tag open_clip does not know; MissingFileError, saying what to do,
-    when the weights cannot be downloaded.
+    UserError for a name or tag that open_clip does not know; MissingFileError, saying what to do,
+    if the weights cannot be downloaded.
     """
     config = model_config(name)
     tags = open_clip.list_pretrained_tags_by_model(name)
@@ -82,19 +82,18 @@ def build_open_clip(name: str, pretrained: str) -> MaskClip:
 
 
 def _name_of_file(name: str, tag: dict[str, Any]) -> str:
-    """The architecture's name with the activation in it, which a file of weights does not tell."""
+    """Return the architecture's name including the activation, which weights do not show."""
     quick = f"{name}-quickgelu"
     return quick if tag.get("quick_gelu") and open_clip.get_model_config(quick) else name
 
 
 def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
-    """A CLIP from a local file: safetensors, a torch state dict or training checkpoint, or
-    OpenAI's TorchScript archive; with its mask prompts where it has some. Says what it recognised
-    around the weights.
+    """Load a CLIP, with its mask prompts if it has some, from a local file: safetensors, a torch
+    state dict or training checkpoint, or OpenAI's TorchScript archive. Reports what it recognised.
 
-    name: open_clip's name of the architecture (ViT-B-16, ViT-L-14-quickgelu ...). None takes it
-    from a file that `ovseg export` wrote, else reads it off the weights, which takes a file of
-    OpenAI's or one with mask prompts: both use quick GELU and heads of 64.
+    name: open_clip's name of the architecture (ViT-B-16, ViT-L-14-quickgelu ...). None reads it
+    from a file that `ovseg export` wrote, or infers it from the weights of a file of OpenAI's or
+    one with mask prompts: both use quick GELU and heads of 64.
     """
     file = read_tensors(path)
     weights, prefix, outside = strip_to(file.tensors, (SIGN,), str(path))
@@ -130,7 +129,7 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
 
 
 def model_config(name: str) -> dict[str, Any]:
-    """open_clip's configuration of an architecture. UserError suggests names on a wrong one."""
+    """Return open_clip's configuration of an architecture. UserError suggests similar names."""
     config = open_clip.get_model_config(name)
     if config is None:
         near = difflib.get_close_matches(name, open_clip.list_models(), n=5, cutoff=0.3)
@@ -150,10 +149,10 @@ EXPECTED = ", expected the weights of a ViT CLIP in OpenAI's or open_clip's layo
 def config_of_weights(
     weights: dict[str, Tensor], path: Path | str, prefix: str = ""
 ) -> dict[str, Any]:
-    """The configuration of a ViT CLIP of OpenAI's architecture, read off its weights' shapes.
+    """Infer the configuration of a ViT CLIP of OpenAI's architecture from tensor shapes.
 
-    prefix: of the keys in the file, which then is known to hold a CLIP. UserError where a weight
-    is missing that tells the architecture; it names all weights that are missing.
+    prefix: of the keys in the file; if given, the file is known to hold a CLIP. UserError, listing
+    every missing weight, if one that shows the architecture is missing.
     """
     if SIGN not in weights and not prefix:
         raise UserError(f"{path}: no {SIGN} in it{EXPECTED}")
@@ -204,8 +203,8 @@ def _last_of(weights: dict[str, Tensor], key: str, usual: int) -> int:
 
 
 def _blocks(weights: dict[str, Tensor], prefix: str, path: Path | str) -> int:
-    """One more than the highest number of a block, so that a gap shows as missing weights; the
-    usual 12 without any. UserError on more than MOST_BLOCKS."""
+    """Return one more than the highest block number, so that gaps show as missing weights; 12, the
+    usual number, without any block. UserError for more than MOST_BLOCKS."""
     names = [k[len(prefix) :].split(".")[0] for k in weights if k.startswith(prefix)]
     blocks = max((int(name) for name in names if re.fullmatch("[0-9]{1,9}", name)), default=11) + 1
     if blocks > MOST_BLOCKS:

@@ -39,7 +39,7 @@ def build_from_config(
     std: tuple[float, float, float] = STD,
     name: str = "random weights",
 ) -> MaskClip:
-    """A CLIP of this open_clip configuration, without prompts, weights drawn from torch's RNG."""
+    """Build a CLIP from an open_clip configuration; random weights (torch's RNG), no prompts."""
     arguments = deepcopy(model_cfg)
     text_cfg = arguments.get("text_cfg", {})
     if "multimodal_cfg" in arguments:
@@ -70,7 +70,7 @@ def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> No
     weights = {key: value.detach().cpu() for key, value in clip.clip.state_dict().items()}
     if half:
         weights = {key: v.half() if v.is_floating_point() else v for key, v in weights.items()}
-    (folder / CONFIG).unlink(missing_ok=True)  # killed in between, the folder holds no model
+    (folder / CONFIG).unlink(missing_ok=True)  # if killed now, the folder holds no model
     save_tensors(folder / WEIGHTS, weights)
     if clip.prompts is None:
         (folder / PROMPTS).unlink(missing_ok=True)
@@ -91,7 +91,7 @@ def save_clip(folder: Path, clip: MaskClip, name: str, half: bool = False) -> No
 def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
     """Read a CLIP folder: float32, in evaluation mode, on `device`.
 
-    MissingFileError names a missing file; UserError a file that does not fit.
+    MissingFileError names a missing file, UserError a file that does not fit.
     """
     folder = Path(folder)
     for file in (CONFIG, WEIGHTS):
@@ -104,7 +104,7 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
     try:
         depth, name = config["prompt_depth"], f"{config['name']}"
         clip = build_from_config(config["model_cfg"], config["mean"], config["std"], name)
-    except Exception as error:  # open_clip raises anything on a configuration that is none
+    except Exception as error:  # open_clip may raise anything on an invalid configuration
         raise UserError(
             f"{folder / CONFIG}: not a CLIP configuration ({_in_a_line(error)}), expected the keys "
             "model_cfg, name, mean, std, prompt_depth"
@@ -142,7 +142,7 @@ def _load_prompts(path: Path, clip: MaskClip, depth: int) -> None:
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. UserError when it is damaged or cut short."""
+    """Read the tensors of a safetensors file. UserError if it is damaged or cut short."""
     try:
         return load_file(path)
     except SafetensorError as error:
@@ -153,14 +153,14 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """A safetensors file, replaced whole."""
+    """Write a safetensors file, replaced whole."""
     data = save({key: value.contiguous() for key, value in tensors.items()}, {"format": "pt"})
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def _as_written(colour: Tensor) -> list[float]:
-    """float32 values as decimals that read back as the same bits, 8 places where they will do."""
+    """Return float32 values as decimals that read back as the same bits; 8 places if enough."""
     short = [round(value, 8) for value in colour.tolist()]
     return short if torch.equal(torch.tensor(short), colour.cpu()) else colour.tolist()
 

@@ -18,4 +18,4 @@ VILD_TEMPLATES: tuple[str, ...] = (
 )
 """The 14 templates of ViLD (Gu et al., ICLR 2022) that OVSeg averages over."""
 TEMPLATES: dict[str, tuple[str, ...]] = {"vild": VILD_TEMPLATES, "bare": ("{}",)}
-"""By the names that params.yaml uses; bare is the noun alone."""
+"""Templates by their names in params.yaml; bare is the noun alone."""

@@ -1,4 +1,4 @@
-"""Class names to CLIP text features: the classifier of both branches (paper, section 3.1)."""
+"""Encode class names as text features: the classifier of both branches (paper, section 3.1)."""
 
 from collections.abc import Sequence
 
@@ -21,10 +21,10 @@ __all__ = ["BARE", "VILD_TEMPLATES", "class_features"]
 def class_features(
     clip: MaskClip, names: Sequence[str], templates: Sequence[str] = VILD_TEMPLATES
 ) -> Tensor:
-    """`(K, D)` float32 of unit norm, one row per name.
+    """Encode names as `(K, D)` float32 of unit norm, one row per name.
 
     Every name goes through every template, each sentence's feature is normalised, the mean over
-    the templates is normalised again. A name that stands twice is encoded once; a sentence
+    the templates is normalised again. Duplicate names are encoded once; a sentence
     longer than CLIP's context is cut, keeping the end-of-text token. At most 256 sentences go
     through the tower at once. No names give `(0, D)`. UserError on a template without {}.
     """

@@ -1,4 +1,4 @@
-"""Class names to text features, each name encoded once."""
+"""Turn class names into text features, encoding each name once."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from pipeline.clip.tower import MaskClip
 
 
 class TextBank:
-    """Remembers the text feature of every name it was asked for.
+    """Text features by name, computed when a name is first asked for.
 
     A name costs one pass through the text tower per template, which for ViT-L/14 on a CPU is
     0.4 s a name: too much to repeat for every picture.
@@ -46,7 +46,7 @@ class TextBank:
 
 
 def same_text_tower(a: MaskClip, b: MaskClip) -> bool:
-    """True where both CLIPs encode text with equal weights, so that one bank serves both."""
+    """Whether both CLIPs encode text with equal weights, so that one bank serves both."""
     left, right = _text_weights(a), _text_weights(b)
     return left.keys() == right.keys() and all(
         left[key].shape == right[key].shape and torch.equal(left[key], right[key]) for key in left
@@ -54,7 +54,7 @@ def same_text_tower(a: MaskClip, b: MaskClip) -> bool:
 
 
 def _text_weights(clip: MaskClip) -> dict[str, Tensor]:
-    """Every weight of the CLIP but the image tower and the unused temperature."""
+    """Return the CLIP's weights without the image tower and the unused temperature."""
     return {
         key: value
         for key, value in clip.clip.state_dict().items()

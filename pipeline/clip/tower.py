@@ -86,9 +86,9 @@ class MaskClip(nn.Module):
         return 0 if self.prompts is None else len(self.prompts)
 
     def set_prompts(self, prompts: Tensor | None) -> None:
-        """Take these prompts `(depth, N, width)`; None or depth 0 means none.
+        """Set the prompts, `(depth, N, width)`; None or depth 0 removes them.
 
-        UserError when the shape does not fit the tower or a number is not finite.
+        UserError if the shape does not fit the tower or a number is not finite.
         """
         if prompts is None or (prompts.ndim == 3 and len(prompts) == 0):
             self.prompts = None
@@ -105,7 +105,7 @@ class MaskClip(nn.Module):
         self.prompts = nn.Parameter(prompts.detach().to(self.mean.device, torch.float32).clone())
 
     def deepen_prompts(self, depth: int, generator: torch.Generator | None = None) -> None:
-        """Bring the prompts to `depth`: those there are kept, new ones drawn from N(0, 0.02)."""
+        """Change the depth: existing prompts are kept, new ones are drawn from N(0, 0.02)."""
         if not 0 <= depth <= self.layers:
             raise UserError(
                 f"prompt depth {depth}: this image tower has {self.layers} blocks, allowed "
@@ -121,7 +121,7 @@ class MaskClip(nn.Module):
         return self.encode_image(images, masks)
 
     def encode_image(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
-        """Features `(B, D)`, not normalised, of normalised pictures `(B, 3, S, S)`.
+        """Encode normalised pictures `(B, 3, S, S)` to features `(B, D)`, not of unit norm.
 
         masks: `(B, S, S)` or `(B, 1, S, S)`, bool or float, foreground above 0. None, or a CLIP
         without prompts: exactly open_clip's tower. B may be 0.
@@ -150,11 +150,11 @@ class MaskClip(nn.Module):
         return self.tokenizer(texts)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """Features `(B, D)`, not normalised, of tokens `(B, context)`.
+        """Encode tokens `(B, context)` to features `(B, D)`, not of unit norm.
 
-        CLIP reads the feature at the end-of-text token and looks only backwards from there, so
-        the padding behind it is left out: for class names that is most of the context. Texts of
-        one length go through together, others never, so that no text changes another's feature.
+        CLIP reads the feature at the end-of-text token, which attends only to earlier tokens, so
+        the padding behind it is left out: for class names that is most of the context. Only texts
+        of equal length share a batch, so that no text changes another's feature.
         """
         clip = self.clip
         causal = getattr(clip, "attn_mask", None) is not None
@@ -167,7 +167,7 @@ class MaskClip(nn.Module):
         return torch.cat(parts)[order.argsort()]
 
     def _encode_alike(self, tokens: Tensor) -> Tensor:
-        """Features of texts that all end with the last of `tokens` `(B, length)`."""
+        """Encode texts `(B, length)` that all end at the last token."""
         clip, length = self.clip, tokens.shape[1]
         dtype = clip.transformer.get_cast_dtype()
         x = clip.token_embedding(tokens).to(dtype) + clip.positional_embedding[:length].to(dtype)
@@ -180,7 +180,7 @@ class MaskClip(nn.Module):
 
 
 def patch_mask(masks: Tensor, patch_size: int) -> Tensor:
-    """Patches with any foreground pixel: `(B, [1,] S, S)` bool or float -> `(B, N)` bool.
+    """Mark patches with any foreground pixel: `(B, [1,] S, S)` bool or float -> `(B, N)` bool.
 
     Equals ceil(avg_pool(mask, patch)) for masks in 0..1; patches in row-major order.
     """

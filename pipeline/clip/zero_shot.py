@@ -1,5 +1,5 @@
-"""How often CLIP names a picture right among many names: the gap that motivates the paper
-(section 1), between ordinary pictures and crops cut out along a mask."""
+"""Measure how often CLIP names a picture right: the gap between ordinary pictures and crops cut out
+along a mask motivates the paper (section 1)."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ PICTURES_A_PASS = 64
 
 
 def top1_accuracy(features: Tensor, text_features: Tensor, labels: Tensor) -> float:
-    """Share of pictures nearest to their own name, 0..1.
+    """Compute the share of pictures that are nearest to their own name, 0..1.
 
     features (N, D) need not be normalised, text_features (K, D), labels (N,) in 0..K-1.
     No pictures: nan.
@@ -35,10 +35,10 @@ def zero_shot_accuracy(
     labels: Sequence[str],
     names: Sequence[str],
 ) -> float:
-    """Zero-shot top-1 accuracy of `clip`, 0..1: each picture's label among `names`.
+    """Measure the zero-shot top-1 accuracy of `clip`, 0..1: each picture's label among `names`.
 
-    images: uint8 (H_i, W_i, 3) RGB. masks: bool (H_i, W_i), outside of which CLIP's mean colour
-    is filled in (and its mask prompts, if any, are used); None shows the pictures whole.
+    images: uint8 (H_i, W_i, 3) RGB. masks: bool (H_i, W_i); outside them CLIP's mean colour is
+    filled in, and its mask prompts, if any, are used; None shows the pictures whole.
     Every label must be one of `names`.
     """
     row = {name: i for i, name in enumerate(names)}

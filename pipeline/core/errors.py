@@ -1,4 +1,4 @@
-"""Errors that speak to the user: bad input, a missing file, a setting that cannot work here.
+"""Errors addressed to the user: bad input, a missing file, a setting that cannot work here.
 
 Whatever else is raised is a fault of the program and keeps its stack trace. UserError is a
 ValueError, so that a caller from Python may catch either.
@@ -9,8 +9,8 @@ import os
 
 
 class UserError(ValueError):
-    """What the user gave cannot be used; the text says what was found, where, what was expected
-    and what to do. Commands print it as one line and end with status 2."""
+    """Input that cannot be used. The text says what was found, where, what was expected and what
+    to do. Commands print it as one line and exit with status 2."""
 
 
 class MissingFileError(UserError, FileNotFoundError):
@@ -25,7 +25,7 @@ STORAGE_ERRORS = frozenset(
         errno.EMFILE, errno.ENFILE, errno.EEXIST,
     }
 )  # fmt: skip
-"""Codes of operating-system errors that tell of the user's disk or rights, not of our code."""
+"""Codes of operating-system errors caused by the user's disk or rights, not by our code."""
 
 
 RERUN = "run the stage that writes it again (dvc repro --force --single-item STAGE)"
@@ -33,10 +33,10 @@ RERUN = "run the stage that writes it again (dvc repro --force --single-item STA
 
 
 def user_message(error: BaseException) -> str | None:
-    """The line to print for an error of the user's, None for a fault of the program.
+    """Return the line to print for an error of the user's, None for a fault of the program.
 
-    Besides UserError these are operating-system errors about the place that was written to or
-    read from (full, read-only, no folder): they name path and reason.
+    Errors of the user's are UserError and operating-system errors about the place that is written
+    or read (full, read-only, no folder); the latter give path and reason.
     """
     if isinstance(error, UserError):
         return str(error)

@@ -5,14 +5,15 @@ A result belongs to
 1. the bytes of its inputs: files of earlier stages, pictures and label maps, files that
    params.yaml names (`of_files`, `of_contents`);
 2. its own parameters (`of_value`);
-3. its code: the module that makes it and all of the project that this imports, comments and
-   docstrings left out, with the record schemas and word lists among it (`of_code`);
+3. its code: the module that makes it and everything of the project that this module imports,
+   without comments and docstrings; record schemas and word lists count as code (`of_code`);
 4. the releases of the libraries that this code calculates with (`libraries`).
 
-If any of these changes it is made again; if none does it is kept, or a killed run goes on. Where
-and how things run (device, processes, engine, bars, what errors say) does not count: `NEUTRAL`
-names the modules and `NEUTRAL_LIBRARIES` the packages that only do that. DVC sees 3 and 4, and the
-named files of 1, through the stage `provenance`; docs/reruns.md is the table for people.
+If any of these changes, the result is made again; if none does, it is kept, or a killed run goes
+on. Where and how things run (device, processes, engine, bars, what errors say) does not count:
+`NEUTRAL` names the modules and `NEUTRAL_LIBRARIES` the packages that only do that. DVC sees 3 and
+4, and the named files of 1, through the stage `provenance`; docs/reruns.md shows the rule as a
+table.
 """
 
 import ast
@@ -34,10 +35,10 @@ NEUTRAL = {
     "core.processes.runtime", "core.processes.workers", "core.progress", "core.resume",
     "core.shards", "core.stage", "core.streams", "evaluate.summary", "params", "provenance",
 }  # fmt: skip
-"""Modules and rooms of pipeline/ that decide where, when and how things run and are said, not what
-comes out. Parameters count by their values, fingerprints by what they are made of. Shards and
-Parquet files of another layout are refused by their readers and made again, since they lack what
-the new one checks."""
+"""Modules and rooms of pipeline/ that decide where, when and how things run and are reported, but
+not the result. Parameters count by their values, fingerprints by their ingredients. Shards and
+Parquet files of another layout lack what the new readers check, so they are refused and made
+again."""
 
 LIBRARIES = {
     "PIL": ("pillow",),
@@ -60,8 +61,8 @@ LIBRARIES = {
     "torch": ("torch",),
     "webdataset": ("webdataset",),
 }
-"""Packages that decide results, by the name they are imported by, with what they calculate with
-in turn. Everything else in the lock file only runs, shows, downloads or stores."""
+"""Import name of each package that decides results -> the distributions it calculates with.
+Everything else in the lock file only runs, shows, downloads or stores."""
 
 NEUTRAL_LIBRARIES = {
     "gradio",
@@ -78,12 +79,12 @@ NEUTRAL_LIBRARIES = {
 MODEL_FILES = ("segmenter.*", "clip.*", "prompts.*")
 
 SHIPPED = "miniature"
-"""Name of the folders with shipped weights: inputs by their bytes, no code."""
+"""Name of the folders with shipped weights, which count as input files and not as code."""
 
 
 def of_value(value: Any) -> str:
-    """Hash of a value made of None, bool, int, float, str, bytes, Path, dataclasses, and lists,
-    tuples and mappings of those. TypeError on anything else: its text might not tell it apart."""
+    """Hash a value made of None, bool, int, float, str, bytes, Path, dataclasses, and lists, tuples
+    and mappings of those. TypeError on anything else, whose repr might be ambiguous."""
     digest = hashlib.sha256()
     _feed(digest, value)
     return digest.hexdigest()[:24]
@@ -123,7 +124,7 @@ def of_models(*folders: Path | str) -> str:
 def of_contents(root: Path | str, paths: Iterable[str | None]) -> str:
     """Hash of the names and bytes of many files below `root`, read by several threads.
 
-    A file that is missing counts as such, so that it may come back; None is skipped.
+    A missing file is part of the hash, so the hash changes when it appears; None is skipped.
     """
     names = [path for path in paths if path is not None]
 
@@ -136,8 +137,8 @@ def of_contents(root: Path | str, paths: Iterable[str | None]) -> str:
 
 
 def of_code(*files: Path | str) -> str:
-    """Hash of what the code in some Python files of this project calculates (a module says
-    `__file__`): rules 3 and 4 above."""
+    """Hash what the code in some Python files of this project calculates, by rules 3 and 4 above (a
+    module passes its `__file__`)."""
     closure = code_of(*files)
     return of_value([code_hashes(closure), libraries(closure)])
 
@@ -155,8 +156,8 @@ def code_of(*files: Path | str) -> set[Path]:
 
 
 def code_hashes(closure: Iterable[Path]) -> dict[str, str]:
-    """Path below the project to hash of every Python file of a closure and of every data file
-    (word lists, class names) that lies in a folder of its own beside one."""
+    """Return path below the project -> hash for every Python file of a closure and for every data
+    file (word lists, class names) in a data folder beside one of them."""
     closure = set(closure)
     hashes = {_name(file): _of_source(file) for file in closure}
     for folder in {file.parent for file in closure}:
@@ -165,10 +166,10 @@ def code_hashes(closure: Iterable[Path]) -> dict[str, str]:
 
 
 def libraries(closure: Iterable[Path]) -> dict[str, str]:
-    """Distribution to installed release of the packages that a closure calculates with.
+    """Return distribution -> installed release for the packages that a closure calculates with.
 
-    Without the local part of a release: torch 2.14.1+cpu and +cu130 are one release, as device and
-    machine are no part of a result. Packages that are not installed do not count.
+    The local part of a release is dropped: torch 2.14.1+cpu and +cu130 count as the same, since the
+    device is not part of a result. Packages that are not installed do not count.
     """
     names = {
         distribution
@@ -190,8 +191,8 @@ def _release(distribution: str) -> str | None:
 
 @cache
 def _imports(file: Path) -> tuple[frozenset[Path], frozenset[str]]:
-    """What one file imports at any place: files of the project (a package is its __init__), and
-    the top-level names of packages."""
+    """Return what one file imports anywhere: files of the project (a package is its __init__) and
+    the top-level names of other packages."""
     files, packages = set(), set()
     for node in ast.walk(_tree(file)):
         if isinstance(node, ast.Import):
@@ -242,8 +243,8 @@ _ASIDE = ("ctx", "kind", "type_comment", "type_ignores")
 
 
 def _statements(node: Any) -> Any:
-    """A syntax tree as nested lists that are the same in every version of Python: parts that are
-    empty, or that only newer versions have, are left out."""
+    """Turn a syntax tree into nested lists that are equal in every version of Python: empty parts,
+    and parts that only newer versions have, are left out."""
     if isinstance(node, ast.AST):
         parts = [
             [name, _statements(value)]
@@ -259,7 +260,7 @@ def _statements(node: Any) -> Any:
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Whether a statement is a bare string: a docstring, of whatever it stands below."""
+    """Whether a statement is a bare string, that is, a docstring of whatever is above it."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
@@ -273,7 +274,7 @@ def _of_data(file: Path) -> str:
 
 
 def _data_files(folder: Path) -> Iterator[Path]:
-    """Files in the subfolders of a package that are no packages and hold no shipped weights."""
+    """Yield the files in those subfolders of a package that are not packages or shipped weights."""
     for below in sorted(folder.iterdir()):
         is_data = below.is_dir() and below.name not in (SHIPPED, "__pycache__")
         if is_data and not any(below.glob("*.py")):

@@ -1,4 +1,4 @@
-"""Finding the records of some pictures in a folder of Parquet shards, without reading the rest."""
+"""Find the records of some pictures in a folder of Parquet shards without reading the rest."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -19,15 +19,15 @@ R = TypeVar("R")
 class Lookup(Generic[R]):
     """Where the records of each picture are.
 
-    record_type: has a field `image_id`; files: image id to the shards that hold its records. It
-    keeps a few bytes a picture in memory and can be sent to another process.
+    record_type: has a field `image_id`; files: image id -> the shards that hold its records. Takes
+    a few bytes of memory a picture and can be sent to another process.
     """
 
     record_type: type[R]
     files: dict[int, tuple[Path, ...]]
 
     def of(self, image_ids: Iterable[int]) -> dict[int, list[R]]:
-        """The records of these pictures in the order of the shards; [] for one without any."""
+        """Return the records of each picture, in shard order; [] for one without any."""
         found: dict[int, list[R]] = {image_id: [] for image_id in image_ids}
         by_file: dict[Path, list[int]] = defaultdict(list)
         for image_id in found:

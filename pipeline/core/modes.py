@@ -1,5 +1,6 @@
-"""The choices a caller has, by name: how to combine the two branches, and how exactly to
-calculate. (Importing them costs nothing: the command line names them before it loads torch.)"""
+"""The names of two choices: how to combine the branches, and in which precision to calculate.
+
+This module imports nothing heavy: the command line lists the names before it loads torch."""
 
 from typing import Literal
 
@@ -8,4 +9,4 @@ Mode = Literal["free-text", "ensemble", "clip", "segmenter"]
 branches, every pixel named (the method as evaluated); clip, segmenter: one branch alone."""
 
 Precision = Literal["float32", "bfloat16", "float16"]
-"""Of the arithmetic inside the two networks; float32 is the reference."""
+"""Precision of the arithmetic inside the two networks; float32 is the reference."""

@@ -18,13 +18,13 @@ from pipeline.core.modes import Precision
 from pipeline.core.processes import runtime
 from pipeline.core.progress import report
 
-# float32 shall be float32: left to itself, cuDNN calculates float32 convolutions in TF32, which has
-# ten bits for the number. (Matrix products are exact unless somebody asks for less.)
+# Keep float32 exact: by default cuDNN calculates float32 convolutions in TF32, whose mantissa has
+# ten bits. (Matrix products are float32 by default.)
 torch.backends.cudnn.allow_tf32 = False
 
 
 def in_precision(device: torch.device, precision: Precision) -> AbstractContextManager:
-    """Autocast of matrix products and convolutions; nothing for float32. UserError for another
+    """Autocast matrix products and convolutions; a no-op for float32. UserError for an unknown
     precision."""
     if precision not in get_args(Precision):
         raise UserError(
@@ -47,8 +47,8 @@ def tower_precision(dev: torch.device, bfloat16: bool) -> Precision:
 
 
 def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
-    """bfloat16 where it is safe and faster (matrix products, convolutions); float32 elsewhere, and
-    everywhere on a device that has no bfloat16 arithmetic, which is said once."""
+    """Autocast to bfloat16 where that is safe and faster (matrix products, convolutions). A device
+    without bfloat16 arithmetic stays at float32, which is reported once."""
     enabled = tower_precision(dev, enabled) == "bfloat16"
     return torch.autocast(dev.type, dtype=torch.bfloat16, enabled=enabled)
 
@@ -57,7 +57,7 @@ def autocast(dev: torch.device, enabled: bool = True) -> AbstractContextManager:
 def has_bfloat16(dev: torch.device) -> bool:
     """Whether the device calculates in bfloat16 itself.
 
-    A processor without AMX or AVX-512 BF16 only imitates it, many times slower than float32.
+    A processor without AMX or AVX-512 BF16 only emulates it, many times slower than float32.
     """
     if dev.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

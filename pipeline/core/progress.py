@@ -37,7 +37,7 @@ def track(iterable: Iterable[T], total: int, description: str) -> Iterator[T]:
 
 @contextmanager
 def counting(total: int, description: str) -> Iterator[Callable[[int], None]]:
-    """Gives `advance(n)`, to be told whenever n more of `total` units are done."""
+    """Yield `advance`; call `advance(n)` whenever n more of `total` units are done."""
     shown = _bar if sys.stderr.isatty() else _lines
     with shown(total, description, sys.stderr) as advance:
         yield advance

@@ -22,9 +22,9 @@ from pipeline.core.files.atomic import replacing
 
 R = TypeVar("R")
 ROW_GROUP = 16384
-READ_BYTES = 2**20
-"""Of a column at a time; pyarrow would read all row groups of a file ahead."""
 """Records written together: what a reader or writer holds in memory."""
+READ_BYTES = 2**20
+"""Bytes of a column read at a time; by default pyarrow reads all row groups of a file ahead."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,11 @@ class PairRecord:
     """One mask-category pair, as listed in the index beside the WebDataset shards.
 
     key: the sample's key, unique over all shards; shard: file name of its tar; image_id,
-    caption_id: see ImageRecord, Caption; caption_id is -1 when the name comes from ground truth;
+    caption_id: see ImageRecord, Caption; caption_id is -1 if the name comes from ground truth;
     noun: the category; box_xyxy: crop in image pixels, x2 and y2 exclusive; area: mask pixels;
     similarity: cosine of the base CLIP's region and noun features, -1..1; query: of the proposal,
-    -1 when the mask is ground truth; covers: whether the mask really shows the noun, None where
-    no ground truth tells.
+    -1 when the mask is ground truth; covers: whether the mask really shows the noun, None
+    without ground truth for it.
     """
 
     key: str

@@ -4,8 +4,8 @@
     FOLDER/<identity>/last.json           {"file": ..., "sha256": ...}, written after the file
 
 The identity tells runs apart: only the very same run is resumed. FOLDER (data/checkpoints/STAGE) is
-no output of DVC's and the newest checkpoint stays when the training is done: where DVC's cache is
-full, it is what the result can be had from again. The next other run of the stage removes it.
+not a DVC output. The newest checkpoint stays when the training is done, so that the result can be
+restored if DVC's cache turns out to be full; the stage's next run with another identity removes it.
 """
 
 import json
@@ -36,7 +36,7 @@ UNREADABLE = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """step: how many are done; weights: by name, on the CPU; state: of whatever else there is."""
+    """step: steps done; weights: by name, on the CPU; state: of everything else (optimiser ...)."""
 
     step: int
     weights: dict[str, Tensor]
@@ -62,11 +62,11 @@ class Checkpoints:
         self._remove_all_but({path, self.folder / LAST})
 
     def load(self, weights: Mapping[str, Tensor]) -> Checkpoint | None:
-        """The newest checkpoint, or None, which is to start from the beginning.
+        """Return the newest checkpoint, or None to start from the beginning.
 
-        weights: what the training will put the checkpoint's into; names and shapes must be these.
-        A damaged checkpoint counts as none, and so does one that not all processes of the training
-        can read; both are reported in one line. Removes the checkpoints of other runs.
+        weights: those that the training will fill; names and shapes must be equal. A checkpoint
+        that is damaged, or that not all processes of the training can read, is not used and
+        reported in one line. Removes the checkpoints of other runs.
         """
         try:
             found, damage = self._read(weights), None
@@ -99,7 +99,7 @@ class Checkpoints:
         return found
 
     def _remove_all_but(self, kept: set[Path]) -> None:
-        """Checkpoints of this stage that are not kept; nothing that is not a checkpoint."""
+        """Remove the checkpoints of this stage that are not `kept`, and nothing else."""
         for folder in [path for path in self.folder.parent.glob("*") if path.is_dir()]:
             ours = [path for pattern in OURS for path in folder.glob(pattern)]
             for path in ours:
@@ -112,7 +112,7 @@ class Checkpoints:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Keep the checkpoints of a stage for one training at a time: another, with another `--out`,
-    would remove them. UserError where one is running. Of several processes the first locks."""
+    would remove them. UserError if one is running. Of several processes the first one locks."""
     if _first():
         with only_writer(folder):
             yield
@@ -129,7 +129,7 @@ def _first() -> bool:
 
 
 def _of_all(step: int) -> list[int]:
-    """The step that each process of the training has found; waits for all of them."""
+    """Return the step that each process of the training has found; waits for all of them."""
     if not dist.is_initialized():
         return [step]
     steps = [0] * dist.get_world_size()

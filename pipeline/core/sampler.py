@@ -15,8 +15,8 @@ class TrainingBatchSampler(Sampler[list[tuple[int, int]]]):
     """Yield batches of `(index, draw)` for steps `start` to `stop` of a run.
 
     The draws of a run are numbered 0, 1, ...; each epoch has its own permutation of the data,
-    decided by the seed. Step s takes the draws s*batch to (s+1)*batch, of which each of `world`
-    processes gets its share, whatever `start` is.
+    decided by the seed. Step s takes draws s*batch to (s+1)*batch, whatever `start` is, and splits
+    them over `world` processes.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class TrainingBatchSampler(Sampler[list[tuple[int, int]]]):
 def loader(
     data: Dataset, sampler: TrainingBatchSampler, collate: Callable[[list], Any], workers: int
 ) -> DataLoader:
-    """Load the batches of `sampler` from `data`; the number of workers changes none of them.
+    """Load the batches of `sampler` from `data`; the number of reading processes changes none.
 
     workers: fresh processes beside this one (see `pipeline.core.processes.workers`), 0 for none.
     """

@@ -1,20 +1,20 @@
 """Work cut into shards that survive a killed run.
 
-Items are cut into runs of `shard_size`; a function makes the files of one run in a temporary
-folder; these are then flushed and renamed into the stage's folder, and then their manifest is
-written, `manifest/00007.json`; last of all, when every shard is there, `manifest/whole.json`:
+Items are cut into shards of `shard_size`. A function makes the files of one shard in a temporary
+folder; they are flushed and renamed into the stage's folder, then their manifest is written,
+`manifest/00007.json`. When every shard is there, `manifest/whole.json` is written last:
 
     {"fingerprint": hash, "items": hash, "counts": {...}, "files": {name: {"sha256", "bytes"}},
      "sha256": of all the rest}
     {"shards": number, "sha256": of all the rest}
 
 A rerun keeps every shard whose manifest names the same fingerprint (inputs, params, code), the
-same items and all files that the shard must have, and whose files have the content that the
-manifest says; it makes the others and deletes what is stale. So a resumed run ends with the same
-bytes as an uninterrupted one. Readers see the files that manifests name, checked by content, and
-no others. One process at a time writes: it locks the folder (core/files/lock.py). The same
-function runs in this process, in local processes, or as Ray tasks (core/processes/cluster.py); on
-a cluster the folder must be shared.
+same items and all files that a shard must have, if these files still have the hashes in the
+manifest; it makes the other shards and deletes stale ones. So a resumed run ends with the same
+bytes as an uninterrupted one. Readers see only files that a manifest names, checked by hash. One
+process at a time writes: it locks the folder (core/files/lock.py). The same function runs in this
+process, in local processes, or as Ray tasks (core/processes/cluster.py); on a cluster the folder
+must be shared.
 """
 
 import hashlib
@@ -39,13 +39,13 @@ from pipeline.core.records import iterate_parquet
 T = TypeVar("T")
 Make = Callable[[list[T], Path], dict[str, Any]]
 WHOLE = "whole"
-"""Name of the manifest that says that every shard is there."""
+"""Name of the manifest that marks the folder as complete."""
 
 
 @dataclass(frozen=True)
 class ShardInfo:
     """A finished shard. index: 0 up; files: paths, by name; counts: what `make` returned;
-    kept: True when it was there from an earlier run."""
+    kept: True if it is from an earlier run."""
 
     index: int
     files: tuple[Path, ...]
@@ -111,8 +111,8 @@ def make_shard(
 ) -> ShardInfo:
     """Make one shard and publish it: its files first, its manifest last.
 
-    Two calls for the same shard, as when Ray retries a task, do not meet: each has a folder of
-    its own, and what they publish is the same.
+    Two calls for the same shard, as when Ray retries a task, do not collide: each has its own
+    temporary folder, and both publish the same bytes.
     """
     folder = atomic.temporary_name(out / f"making-{index:05d}")
     try:
@@ -134,13 +134,13 @@ def make_shard(
 
 
 def has_manifests(folder: Path | str) -> bool:
-    """Whether the shards of a folder were written by run_shards, or are being so."""
+    """Whether the shards of a folder were written, or are being written, by run_shards."""
     return (Path(folder) / "manifest").is_dir()
 
 
 def shard_files(folder: Path | str, stem: str, suffix: str = "parquet") -> list[Path]:
-    """The files `stem-00000.suffix`, `stem-00001.suffix` ... of a folder, in order: those that the
-    manifests name, each with the content that they say.
+    """Return the files `stem-00000.suffix`, `stem-00001.suffix` ... that the manifests of a folder
+    name, in order, after checking their hashes.
 
     MissingFileError when `folder` was not written by run_shards or a file is not there; UserError
     when not all shards are made, or when a file or manifest is damaged.
@@ -173,9 +173,9 @@ def shard_files(folder: Path | str, stem: str, suffix: str = "parquet") -> list[
 
 
 def of_shards(folder: Path | str, stem: str, suffix: str = "parquet") -> str:
-    """Hash of the bytes of the files that `shard_files` gives, as their manifests state them.
+    """Hash the files that `shard_files` returns, by the hashes in their manifests.
 
-    Errors as there, but files are not read: whoever reads them checks them.
+    Damaged or missing manifests raise as there. The files are not read: their readers check them.
     """
     folder = Path(folder)
     digests = []
@@ -259,7 +259,7 @@ def _has_content(path: Path, about: dict[str, Any]) -> bool:
 def _finished(
     out: Path, index: int, stamp: str, items: list[T], names: Sequence[str]
 ) -> ShardInfo | None:
-    """The shard as it is there, None when it must be made (again)."""
+    """Return the finished shard, None if it must be made (again)."""
     try:
         manifest = _read_manifest(out, f"{index:05d}")
     except UserError:
@@ -275,8 +275,8 @@ def _finished(
 
 
 def _delete_stale(out: Path, kept: dict[int, ShardInfo], names: Sequence[str]) -> None:
-    """Delete shards that are not kept: what a manifest names, and what has a name that `make` gives
-    to every shard. Other files are not ours.
+    """Delete the shards that are not kept: files that a manifest names, and files with a name that
+    `make` gives to every shard. Other files are left alone.
 
     Manifests first: a shard without one counts as missing, whatever files lie there.
     """
@@ -295,7 +295,7 @@ def _delete_stale(out: Path, kept: dict[int, ShardInfo], names: Sequence[str]) -
 
 
 def _named_by(manifest: Path, out: Path) -> set[Path]:
-    """The files of a shard that a manifest names, also one of an earlier layout."""
+    """Return the files that a manifest names, also a manifest of an earlier layout."""
     try:
         files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
         return {out / Path(name).name for name in files}

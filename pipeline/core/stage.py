@@ -20,20 +20,19 @@ INTERRUPTED = "interrupted; a rerun goes on from what is finished"
 
 
 def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None) -> None:
-    """Call `main` with the flags that its signature names (`--out data/pairs`), `first` before it.
-    Where it writes, and every OVSEG_... variable, is looked at before it starts.
+    """Call `first`, then `main` with the flags that its signature names (`--out data/pairs`).
 
-    An error of the user's (`core/errors.py`) is printed without a stack trace and the exit
-    status is 2. What `--out` names is locked while `main` runs, so that a second run of the stage
-    ends with such an error. Ctrl-C prints one line and exits with 130. Anything else is a fault of
-    the program. A stage that DVC runs ends with DVC. One of several training processes leaves it to
-    the process that started it to say what went wrong, since the others stumble over the same or
-    over its end.
+    Output paths and every OVSEG_... variable are checked before `main` starts. The folder that
+    `--out` names is locked while it runs, so that a second run of the stage ends with an error.
+    Errors of the user's (`core/errors.py`) are printed as one line, exit status 2; Ctrl-C prints
+    one line, exit status 130; anything else is a fault of the program and keeps its stack trace. A
+    stage that DVC started ends with DVC. Of several training processes none prints its error: the
+    process that started them reports the first one, since the others fail in consequence.
     """
     ready_streams()
     try:
         end_with_dvc()
-        if "torch" in sys.modules:  # a stage without it reads no variable and takes a second
+        if "torch" in sys.modules:  # without it no variable is read; importing it takes a second
             from pipeline.core.processes.runtime import check_environment
 
             check_environment()
@@ -55,7 +54,7 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
 
 
 def _alone(main: Callable[..., None]) -> Callable[..., None]:
-    """`main`, holding the lock of its `out`; of the processes of one training the first does."""
+    """Wrap `main` to hold the lock of its `out`; of several training processes the first does."""
     if os.environ.get("TORCHELASTIC_RUN_ID") and os.environ.get("RANK") != "0":
         return main
 

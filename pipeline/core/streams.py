@@ -1,7 +1,7 @@
-"""Standard output and standard error take whatever is printed, whoever listens.
+"""Make standard output and standard error accept whatever is printed.
 
-A name may have letters that the terminal lacks, or bytes that are no text; who reads may have gone
-(`ovseg check | head -1`) or never have been there (`>&-`). Work does not stop for any of these.
+A name may have characters that the terminal cannot show, or bytes that are not text; the reader may
+be gone (`ovseg check | head -1`) or never have existed (`>&-`). None of these stops the work.
 """
 
 import io
@@ -12,9 +12,9 @@ from typing import TextIO
 
 
 def ready_streams() -> None:
-    """Make standard output and standard error so, for a program that has just started.
+    """Prepare both streams; call it when a program starts.
 
-    Characters that a stream cannot write are written as \\\\xe9 or \\\\udce9 from then on.
+    From then on, characters that a stream cannot write become \\\\xe9 or \\\\udce9.
     """
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
@@ -27,7 +27,7 @@ def ready_streams() -> None:
 
 
 class _Patient(io.TextIOWrapper):
-    """A stream into a pipe. What is written after its reader has gone goes nowhere."""
+    """A stream into a pipe. What is written after its reader has gone is discarded."""
 
     @classmethod
     def like(cls, stream: io.TextIOWrapper) -> "_Patient":
@@ -69,7 +69,7 @@ def _is_pipe(stream: TextIO) -> bool:
 
 
 def _nowhere(number: int) -> TextIO:
-    """In place of a stream that was closed, under its number, so that no file gets that one."""
+    """Open the null device in place of a closed stream, so that no file gets its descriptor."""
     opened = os.open(os.devnull, os.O_WRONLY)  # the lowest number that is free
     os.set_inheritable(opened, opened == number)
     return open(opened, "w", encoding="utf-8", errors="backslashreplace")

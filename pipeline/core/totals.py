@@ -1,4 +1,4 @@
-"""What all shards of a stage come to: counts summed, rejects joined. These are its metrics."""
+"""Sum the counts of a stage's shards and join their rejects: the stage's metrics."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from pipeline.core.shards import ShardInfo, read_shards
 
 
 def total_counts(shards: Sequence[ShardInfo]) -> dict[str, Any]:
-    """Counts summed over shards; nested counts (by reason, say) key by key."""
+    """Sum counts over shards; nested counts (by reason, say) are summed key by key."""
     total: dict[str, Any] = {}
     for shard in shards:
         _add(total, shard.counts)

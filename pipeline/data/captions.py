@@ -1,4 +1,4 @@
-"""Captions in COCO's format, and what makes a text a caption.
+"""Read captions in COCO's format, and decide whether a text is a caption.
 
 {"images": [{"id": 1, "file_name": "x.jpg", "height": 480, "width": 640}],
  "annotations": [{"id": 7, "image_id": 1, "caption": "A dog on a sofa."}]}
@@ -15,16 +15,15 @@ from pipeline.data.coco_json import Fault, numbers, read_document, wrong_entry
 
 @dataclass(frozen=True)
 class CaptionsFile:
-    """A COCO captions file. All by image id."""
+    """The content of a COCO captions file, by image id."""
 
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """(height, width) of the images for which the file states it."""
+    """(height, width) of the images whose size the file states."""
     file_names: dict[int, str] = field(default_factory=dict)
     captions: dict[int, list[Caption]] = field(default_factory=dict)
     """In file order."""
     rejects: list[Reject] = field(default_factory=list)
-    """Entries that lack a key, ids that stand twice, captions that are none or of no listed
-    image."""
+    """Entries with missing keys, duplicate ids, empty captions, captions of unlisted images."""
 
 
 def read_captions(
@@ -32,9 +31,9 @@ def read_captions(
 ) -> CaptionsFile:
     """Parse a COCO captions file, leaving out what is wrong in it.
 
-    source: where an official file is to be had, for messages. sized: images need a height and a
-    width, as COCO's have; else a file name will do. MissingFileError without the file; UserError
-    when it is not COCO captions or none of its captions is right, saying what is wrong where.
+    source: where to get an official file, for messages. sized: require height and width of every
+    image, as in COCO's files; otherwise a file name is enough. MissingFileError without the file;
+    UserError, saying what is wrong where, if it is not COCO captions or has no valid caption.
     """
     document = read_document(
         path, "captions", ("images", "annotations"), "annotations_trainval2017.zip", source
@@ -59,7 +58,7 @@ def read_captions(
 
 
 def caption_fault(text: str) -> Fault | None:
-    """Reason and detail why a text is no caption, None when it is one."""
+    """Return reason and detail why a text is not a caption, None if it is one."""
     try:
         text.encode()
     except UnicodeEncodeError as error:  # JSON may escape half a character
@@ -96,7 +95,7 @@ def _add_caption(read: CaptionsFile, entry: Any, ids: set[int]) -> Fault | None:
         return "caption without image", f"image {image_id} is not in the file's images"
     if fault := caption_fault(text):
         return fault
-    if caption_id in ids:  # nouns and pairs would take one for the other
+    if caption_id in ids:  # nouns and pairs would mix them up
         return "two captions of one id", f"id {caption_id} is already that of another caption"
     ids.add(caption_id)
     read.captions.setdefault(image_id, []).append(Caption(caption_id, text))

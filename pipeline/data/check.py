@@ -1,8 +1,7 @@
-"""What is under a data root: in seconds by counting files, or by reading all of them.
+"""Check what is under a data root: in seconds by counting files, or by reading all of them.
 
-Also the words for what is missing: each part with its expected path and official source, and what
-can run without it. What is read goes through the functions that stage `dataset` calls, so that both
-find the same faults.
+Missing parts are described with their expected path and official source, and what can run without
+them. Files are read by the functions that stage `dataset` calls, so that both find the same faults.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -42,7 +41,7 @@ class CheckRow:
 
 
 def check_root(root: str | Path) -> list[CheckRow]:
-    """COCO's two splits and every benchmark, found or not. An absent root has nothing ready."""
+    """Check COCO's two splits and every benchmark. Under an absent root nothing is ready."""
     root = Path(root)
     rows = [(f"coco {split}", partial(_check_coco, root, split)) for split in COCO_PICTURES]
     rows += [(name, partial(_check_benchmark, b, root)) for name, b in BENCHMARKS.items()]
@@ -50,7 +49,7 @@ def check_root(root: str | Path) -> list[CheckRow]:
 
 
 def missing_parts(rows: Iterable[CheckRow], root: Path) -> list[str]:
-    """A line per part that rows miss: where it is expected, what it is, its source, its users."""
+    """Describe each missing part in a line: expected path, content, source, sets that need it."""
     users: dict[str, list[str]] = {}
     parts: dict[str, Part] = {}
     for row in rows:
@@ -96,7 +95,7 @@ class Checked:
     """What reading one kind of data gave.
 
     name: of the source, split or set; place: the folder that its rejects are relative to; summary:
-    what was understood, as lines; error: why it cannot be read at all, empty where it can.
+    what was understood, as lines; error: why it cannot be read at all, empty if it can.
     """
 
     name: str
@@ -107,7 +106,7 @@ class Checked:
 
     @property
     def wrong(self) -> bool:
-        """Whether anything is wrong, gaps in a download aside."""
+        """Whether anything is wrong apart from gaps in a download."""
         return bool(self.error or faults(self.rejects))
 
 
@@ -197,7 +196,7 @@ def _read_benchmark(checked: Checked, benchmark: Benchmark) -> None:
 
 
 def _readable(name: str, check: Callable[[], CheckRow]) -> CheckRow:
-    """The row, which says so when a folder may not be read."""
+    """Make the row; a folder without read permission becomes a note in it."""
     try:
         return check()
     except OSError as error:

@@ -1,6 +1,6 @@
-"""Lists of class names that are no plain lists: numbered, JSON, Markdown, with ids or comments.
+"""Find class lists in the wrong format: numbered, JSON, Markdown, with ids or comments.
 
-Read as they stand they would give classes such as "1: cat" or '["cat"', and nothing would fail:
+Read as plain lists they would give classes such as "1: cat" or '["cat"', and nothing would fail:
 the words are simply wrong in every prompt. So what looks like another format is refused, name by
 name, with what to write instead. `name_faults` judges the names wherever they come from: lines of
 classes.txt, a text with commas (`--classes`, the web page), or a list in Python.
@@ -78,17 +78,17 @@ _SHOWN = 80
 _LONGEST = 1000
 """Characters of a line in which lists are looked for; a CLIP reads some 70 words of a name."""
 _DIGITS = 9
-"""Of a number that counts lines, at most: Python converts no endless ones."""
+"""Digits of a line number, at most: Python refuses to convert very long ones."""
 _IDS_FROM = 5
 """Names before which numbers that differ are ids, in whatever order."""
 
 
 def name_faults(names: Sequence[str], apart: str = "one a line") -> dict[int, str]:
-    """What is wrong with texts that should be one class name each, by number from 1.
+    """Return what is wrong with texts that should be one class name each, by number from 1.
 
-    apart: how names are to be written apart, for the hints. Empty names and a name that stands
-    twice as it is are no faults here; two that a CLIP reads as the same are. A number is a fault
-    where most names have one: "16:9 screen" is a name.
+    apart: how to separate names, for the hints. Empty and repeated names are allowed here, but not
+    two spellings that a CLIP reads as the same. A number is a fault if most names have one:
+    "16:9 screen" is a name.
     """
     stripped = [name.strip() for name in names]
     filled = [name for name in stripped if 0 < len(name) <= _LONGEST]
@@ -207,7 +207,7 @@ def _numbered(name: str) -> re.Match[str] | None:
 
 
 def _json_names(text: str) -> list[str] | None:
-    """The names in a JSON list or object, as far as they can be told; None for other text."""
+    """Return the names in a JSON list or object, as far as recognisable; None for other text."""
     if not text.startswith(("[", "{")):
         return None
     try:
@@ -272,7 +272,7 @@ def _name(match: re.Match[str], layers: int = 3) -> str:
 
 
 def _hidden(line: str) -> str | None:
-    """The first character that shows nothing, as "U+200B"; joiners inside emoji are none."""
+    """Return the first invisible character, as "U+200B"; joiners inside emoji are allowed."""
     for character in line:
         unseen = unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp")
         if unseen and character not in "\t\u200c\u200d":

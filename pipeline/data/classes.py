@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent / "classes"
 
 @dataclass(frozen=True)
 class ClassList:
-    """names: by class id; stored: value of each class in the label files; notes: third column."""
+    """names, stored (value in the label files) and notes (third column), all by class id."""
 
     names: list[str]
     stored: list[int]
@@ -37,7 +37,7 @@ class ClassList:
 
 
 def load_class_list(name: str) -> ClassList:
-    """A class list of this package, by its file name without the ending."""
+    """Load a class list of this package; `name` is its file name without the suffix."""
     rows = [
         (line.split("\t") + [""])[:3]
         for line in (FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()

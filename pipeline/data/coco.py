@@ -34,7 +34,7 @@ _PICTURES, _LABELS = (".jpg", ".jpeg"), (".png",)
 
 
 def coco_paths(root: str | Path, split: str) -> dict[str, Path]:
-    """Where the parts of a split ("train2017", "val2017") lie: images, captions, labels."""
+    """Return the paths of a split ("train2017", "val2017"): images, captions, labels."""
     root = Path(root)
     return {
         "images": root / split,
@@ -50,16 +50,16 @@ def read_coco(
     label_map: LabelMap | None = None,
     occurrences: Occurrences | None = None,
 ) -> tuple[list[ImageRecord], list[Reject]]:
-    """Index a split of a COCO folder, and check it where it is not of our own making.
+    """Index a split of a COCO folder, and check it if it is not the one that we drew.
 
     A picture is indexed when its file is there, its size is the annotated one, and it has a caption
-    or a label map. Whatever is missing or contradictory is listed with its reason; of a kept
-    picture, the rejected part (a caption, the label map) alone is left out.
+    or a label map. Whatever is missing or contradictory is rejected with its reason; of a
+    kept picture, only the faulty part (a caption, the label map) is left out.
 
     Args:
         label_map: the values that label maps may hold, besides 255; pictures and maps are decoded.
-            None looks at their headers alone.
-        occurrences: the classes of the usable label maps are counted there.
+            None reads only their headers.
+        occurrences: receives the counts of the classes in the usable label maps.
 
     Returns:
         records in order of image id, paths relative to `root`; rejects in order of image id.
@@ -125,9 +125,9 @@ def read_coco(
 def _files_by_id(
     folder: Path, extensions: tuple[str, ...], stage: str, rejects: list[Reject]
 ) -> dict[int, str]:
-    """Image id -> file name, by the number that COCO file names are.
+    """Map image id -> file name; COCO's file names are the ids.
 
-    Other extensions are passed over: label maps unpacked beside the pictures are no pictures.
+    Other suffixes are skipped: label maps unpacked beside the pictures are not pictures.
     """
     found: dict[int, str] = {}
     names = [p.name for p in folder.iterdir() if p.suffix.lower() in extensions]

@@ -1,8 +1,8 @@
-"""What all JSON files in COCO's formats have in common: lists of entries with ids.
+"""What the readers of all JSON files in COCO's formats share: lists of entries with ids.
 
-Tools write them with a byte order mark, with ids as text, without keys that say nothing. The
+Tools write them with a byte order mark, with ids as text, or without keys of default value. The
 readers of captions, instances and panoptic segments (captions.py, instances.py,
-benchmarks/cocostuff.py) take that, leave out by name what is wrong, and use the rest.
+benchmarks/cocostuff.py) accept this, reject wrong entries by name and use the rest.
 """
 
 import json
@@ -14,7 +14,7 @@ from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files.written_json import read_json
 
 MOST = 2**63 - 1
-"""The largest id: what a Parquet file and pycocotools hold."""
+"""The largest id that a Parquet file and pycocotools can hold."""
 _SHOWN = 120
 
 Fault = tuple[str, str]
@@ -26,8 +26,8 @@ def read_document(
 ) -> dict[str, Any]:
     """Parse a COCO file, as UTF-8 with or without a byte order mark, down to lists under `keys`.
 
-    what: "captions" ..., archive: the official download that holds it, source: its address; for
-    messages. MissingFileError without the file; UserError where it is no JSON or lacks a list.
+    For messages: what ("captions" ...), archive (the official download that holds it), source (its
+    address). MissingFileError without the file; UserError if it is not JSON or lacks a list.
     """
     origin = f", from {source}" if source else ""
     try:
@@ -47,7 +47,7 @@ def read_document(
 
 
 def whole(value: Any) -> int | None:
-    """A whole number in 0..MOST, also written as text or as 7.0; None where it is none."""
+    """Return a whole number in 0..MOST, also if written as text or as 7.0; None otherwise."""
     if isinstance(value, str):
         if not (value.isascii() and value.isdecimal() and len(value) <= len(str(MOST))):
             return None
@@ -58,7 +58,7 @@ def whole(value: Any) -> int | None:
 
 
 def numbers(entry: Any, *names: str) -> list[int] | None:
-    """The whole numbers under these keys, None when one is not there or no number."""
+    """Return the whole numbers under these keys, None if one is missing or not a number."""
     if not isinstance(entry, dict):
         return None
     found = [whole(entry.get(name)) for name in names]
@@ -66,8 +66,8 @@ def numbers(entry: Any, *names: str) -> list[int] | None:
 
 
 def crowd(entry: dict[str, Any]) -> bool | None:
-    """Whether an entry stands for several objects at once: "iscrowd", 0 where it is missing or
-    null. None where it says neither."""
+    """Whether an entry is a crowd, by "iscrowd" (missing or null count as 0); None for a value that
+    is neither 0 nor 1."""
     value = entry.get("iscrowd")
     if value is None:
         return False
@@ -78,7 +78,7 @@ def crowd(entry: dict[str, Any]) -> bool | None:
 
 
 def is_text(value: Any) -> bool:
-    """Whether it is a text that can be written: JSON may escape half a character."""
+    """Whether the value is text that can be encoded: JSON may escape half a surrogate pair."""
     try:
         return isinstance(value, str) and value.encode() is not None
     except UnicodeEncodeError:
@@ -86,12 +86,12 @@ def is_text(value: Any) -> bool:
 
 
 def wrong_entry(entry: Any, expected: str) -> Fault:
-    """The fault of an entry that lacks a key or has it in another form."""
+    """Return the fault of an entry that lacks a key or has a value of the wrong form."""
     detail = f"found {shown(entry)}; expected {expected}"
     return "wrong entry", f"{detail} (ids and sizes are whole numbers from 0 to 2^63 - 1)"
 
 
 def shown(entry: Any) -> str:
-    """The start of an entry as JSON, for messages; encodable."""
+    """Return the start of an entry as JSON, for messages; encodable."""
     text = json.dumps(entry, ensure_ascii=False)[:_SHOWN]
     return text.encode("utf-8", "backslashreplace").decode()

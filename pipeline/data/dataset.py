@@ -42,7 +42,7 @@ class Dataset:
         assert len(self.classes) == len(self.seen), (len(self.classes), len(self.seen))
 
     def read_label(self, record: ImageRecord) -> np.ndarray | None:
-        """Class ids of a picture, int32 (H, W), or None where it has no label map."""
+        """Read the class ids of a picture, int32 (H, W); None without a label map."""
         if record.label_path is None:
             return None
         return read_label(self.root / record.label_path, self.label_map, self.ignore_label)
@@ -58,8 +58,8 @@ def write_dataset(
     """Write dataset.json, train.parquet and val.parquet.
 
     Args:
-        root: what to write as root instead of the absolute path, e.g. "coco" for pictures inside
-            the folder.
+        root: written as root instead of the absolute path, e.g. "coco" for pictures inside the
+            folder.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def write_dataset(
 
 
 def read_dataset(folder: str | Path) -> Dataset:
-    """Read dataset.json. MissingFileError or UserError say what is wrong and what to do."""
+    """Read dataset.json. Raises MissingFileError or UserError, saying what to do."""
     path = Path(folder) / "dataset.json"
     try:
         document = read_json(path, "a data set")
@@ -117,7 +117,7 @@ class _Document(BaseModel):
 
 
 def read_split(folder: str | Path, split: str) -> list[ImageRecord]:
-    """The pictures of "train" or "val", in image-id order."""
+    """Read the pictures of "train" or "val", in image-id order."""
     if split not in SPLITS:
         raise UserError(f"split {split!r}; there are {', '.join(SPLITS)}")
     return read_parquet(Path(folder) / f"{split}.parquet", ImageRecord)

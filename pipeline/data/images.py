@@ -1,7 +1,8 @@
-"""Decoding pictures to what every model here reads: upright 8-bit RGB.
+"""Decode pictures to what every model here reads: upright 8-bit RGB.
 
-One reader for all pictures: files of the data sets, those named on the command line, uploads of the
-web page and Pillow images from Python. Size, orientation and pixels come from the same code.
+All pictures go through this one reader: files of data sets, files named on the command line,
+uploads of the web page and Pillow images from Python. Size, orientation and pixels come from the
+same code.
 
 Pixel formats, by Pillow's name for the mode, and the value that becomes white (255):
 
@@ -16,7 +17,7 @@ Pixel formats, by Pillow's name for the mode, and the value that becomes white (
                       value of the picture does not pass; cameras and scanners store 10, 12 or 14
                       bits in 16. Negative values or more than 65535: UserError
     F                 all values within 0..1: 1. Whole numbers within 0..255: 255. Any others, also
-                      NaN: UserError, since nothing tells what is white
+                      NaN: UserError, since white is undefined
     others            UserError
 
 Orientation: EXIF (for TIFF the tag of the file, in PNG and WebP XMP too) 2..8 is applied; a value
@@ -48,15 +49,15 @@ from PIL import Image, TiffImagePlugin
 from pipeline.core.errors import MissingFileError, UserError
 
 MAX_PIXELS = 200_000_000
-"""Largest picture that is read at all: what telephones take at most. Small files can hold far
+"""Largest picture that is read, in pixels: what telephones take at most. Small files can hold far
 larger ones, which would not fit into memory."""
 LIMITS = {
     **dict.fromkeys(("PNG", "TIFF", "BMP", "GIF", "PPM"), MAX_PIXELS),
     **dict.fromkeys(("JPEG", "MPO", "AVIF"), 150_000_000),
     "WEBP": 100_000_000,
 }
-"""Most pixels by Pillow's name for the format. A picture made in memory has no format, and may have
-`MAX_PIXELS`."""
+"""Largest number of pixels by Pillow's name for the format. A picture made in memory has no format
+and may have `MAX_PIXELS`."""
 OTHER_LIMIT = 60_000_000
 """Most pixels of any other format."""
 DEEP_LIMIT = 100_000_000
@@ -78,7 +79,7 @@ _DECODE_ERRORS = (
 
 
 def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
-    """Decode a picture as the head of this module says.
+    """Decode a picture by the rules at the top of this module.
 
     Args:
         path: any format Pillow reads; of several frames the first.
@@ -97,14 +98,14 @@ def read_image(path: str | Path, upright: bool = True) -> np.ndarray:
 
 
 def decoded_image(data: bytes, name: str) -> np.ndarray:
-    """The picture that a file's bytes hold, as `read_image` gives it; errors start with `name`."""
+    """Decode a file's bytes as `read_image` does; errors start with `name`."""
     with open_picture(name, data=data) as image:
         return _pixels(image, True, name)
 
 
 def opened_image(image: Image.Image) -> np.ndarray:
-    """A picture that Pillow has opened or made, as `read_image` gives it: upright, uint8
-    (H, W, 3). UserError where its file is closed or cut short, and as for `read_image`."""
+    """Convert a picture that Pillow has opened or made as `read_image` does: upright, uint8
+    (H, W, 3). UserError if its file is closed or cut short, and as for `read_image`."""
     name = getattr(image, "filename", "") or "the picture"
     try:
         check_pixels(*image.size, name, image.format)
@@ -116,7 +117,7 @@ def opened_image(image: Image.Image) -> np.ndarray:
 
 
 def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
-    """Height and width, from the header alone; those that `read_image` gives.
+    """Read height and width from the header alone; equal to those of `read_image`.
 
     Args:
         upright: of the upright picture. False gives the size of the stored pixels, and is much
@@ -129,8 +130,7 @@ def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
 
 
 def is_turned(path: str | Path) -> bool:
-    """Whether the upright picture has its pixels in other places than the stored one. Raises as
-    `image_size` does."""
+    """Whether the orientation of a picture moves its pixels. Raises as `image_size` does."""
     with open_picture(path) as image:
         return _orientation(image) != 1
 
@@ -139,9 +139,9 @@ def is_turned(path: str | Path) -> bool:
 def open_picture(
     path: str | Path, what: str = "picture", data: bytes | None = None
 ) -> Iterator[Image.Image]:
-    """The file opened by Pillow, not decoded yet; whatever fails within is an error that names it.
+    """Open a file with Pillow without decoding it; errors raised inside the `with` name the file.
 
-    what: the file is to hold, for messages. data: its bytes, where they are read already; `path` is
+    what: the file should hold, for messages. data: its bytes, if they are read already; `path` is
     then only a name for messages.
     Raises MissingFileError, or UserError for no picture or one above the limit of its format.
     """
@@ -162,8 +162,8 @@ def open_picture(
 
 
 def check_pixels(width: int, height: int, name: str, format: str | None = None) -> None:
-    """UserError where a picture has more pixels than are read of its format (None: made in
-    memory); the message starts with its name."""
+    """Raise UserError, starting with `name`, if a picture has more pixels than its format may have
+    (None: made in memory)."""
     limit = MAX_PIXELS if format is None else LIMITS.get(format, OTHER_LIMIT)
     if width * height > limit:
         kind = "" if format is None else f" of a {format} file"
@@ -202,7 +202,7 @@ def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The orientation of the stored pixels, 1 (upright) when there is none or it is broken."""
+    """Return the orientation of the stored pixels, 1 (upright) if there is none or a broken one."""
     try:
         found = int(image.getexif().get(_ORIENTATION, 1))
     except (SyntaxError, ValueError, TypeError, OSError):
@@ -211,7 +211,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _size(image: Image.Image, orientation: int) -> tuple[int, int]:
-    """Height and width once the orientation is applied, before or after decoding."""
+    """Return height and width after the orientation is applied, before or after decoding."""
     width, height = image.size
     if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow gives that of the upright one
         if image.tag_v2.get(_ORIENTATION) in _SWAPPED:
@@ -220,7 +220,7 @@ def _size(image: Image.Image, orientation: int) -> tuple[int, int]:
 
 
 def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """The upright view of stored pixels (H, W, 3)."""
+    """Return an upright view of stored pixels (H, W, 3)."""
     if orientation in (3, 4, 6, 7):
         pixels = pixels[::-1]
     if orientation in (2, 3, 7, 8):
@@ -229,7 +229,7 @@ def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """The picture a band of rows at a time."""
+    """Yield the picture in bands of rows."""
     width, height = image.size
     rows = max(1, _BAND // max(width, 1))
     for top in range(0, height, rows):
@@ -238,7 +238,7 @@ def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
 
 
 def _white(image: Image.Image, name: str) -> float:
-    """The value that is white in a picture of whole or real numbers."""
+    """Return the value of white in a picture of whole or real numbers."""
     lows, highs, whole = [], [], True
     for _, band in _bands(image):
         values = np.asarray(band)

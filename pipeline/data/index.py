@@ -1,4 +1,4 @@
-"""Making the records of a folder's pictures: present, readable, sizes agree."""
+"""Make the records of a folder's pictures, after checking presence, readability and sizes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,16 +29,16 @@ def index_picture(
     decode: bool = False,
     refused_maps: Mapping[str, tuple[str, str]] | None = None,
 ) -> tuple[ImageRecord | None, list[Reject]]:
-    """The record of one picture, or the reason why there is none.
+    """Make the record of one picture, or rejects that say why there is none.
 
-    A picture is kept when it is readable, has the annotated size and has a caption or a label map.
-    A missing or unfit caption or label map of a kept picture is rejected alone.
+    A picture is kept if it is readable, has the annotated size and has a caption or a label map.
+    Of a kept picture, a missing or unusable caption or label map is rejected alone.
 
     Args:
         root, path, label_path: the files are `root / path` and `root / label_path`.
         annotated_size: (height, width) the annotations state for the upright picture.
-        decode: whether pictures are decoded, which alone finds those cut short, or only their
-            headers read. Label maps are decoded elsewhere (pipeline/data/label_values.py).
+        decode: decode pictures, the only way to find those cut short, instead of reading only
+            their headers. Label maps are decoded elsewhere (pipeline/data/label_values.py).
         refused_maps: reason and detail why label maps cannot be used, by `label_path`.
     """
     try:
@@ -65,15 +65,14 @@ def index_picture(
 
 
 def read_all(items: Sequence[T], read: Callable[[T], R], description: str) -> Iterator[tuple[T, R]]:
-    """(item, read(item)) for every item, in order, by threads and with progress."""
+    """Yield (item, read(item)) for every item, in order, read by threads with a progress bar."""
     with ThreadPoolExecutor(_READERS) as pool:
         results = zip(items, pool.map(read, items), strict=True)
         yield from track(results, len(items), description)
 
 
 def decoded_size(path: Path) -> tuple[int, int]:
-    """Height and width of the upright picture, once it is known that it can be decoded. Raises as
-    `read_image` does."""
+    """Decode the picture and return its height and width, upright. Raises as `read_image` does."""
     height, width = image_size(path)
     if height * width <= _LARGE:
         read_image(path)
@@ -84,7 +83,7 @@ def decoded_size(path: Path) -> tuple[int, int]:
 
 
 def _label_fault(path: Path, size: tuple[int, int]) -> tuple[str, str] | None:
-    """Reason and detail why a label map does not fit its picture, None when it does."""
+    """Return reason and detail why a label map does not fit its picture, None if it does."""
     try:
         height, width = image_size(path, upright=False)
     except UserError as error:

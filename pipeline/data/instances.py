@@ -1,13 +1,13 @@
-"""Masks of objects out of a COCO instances file, everything of one category in a picture together.
+"""Read object masks from a COCO instances file; those of one category in a picture are joined.
 
     {"images": [{"id": 2, "height": 480, "width": 640}], "categories": [{"id": 17, "name": "dog"}],
      "annotations": [{"image_id": 2, "category_id": 17, "iscrowd": 0, "segmentation": ...}]}
 
 For measuring only; crowds are left out. A segmentation is a list of polygons [x, y, x, y, ...] in
-pixels (one polygon alone is taken too), or run lengths {"size": [height, width], "counts": ...},
-column by column, as a list of numbers or as pycocotools' text. pycocotools checks none of it and
-reads run lengths that do not fill their picture as memory that was never set, so all of it is
-checked here, once, when the file is read. An object covers at least one pixel of its picture.
+pixels (a single polygon is accepted too), or run lengths {"size": [height, width], "counts": ...},
+column by column, as a list of numbers or as pycocotools' text. pycocotools checks none of this:
+if run lengths do not fill their picture it returns uninitialised memory. So everything is checked
+here, once, when the file is read. An object covers at least one pixel of its picture.
 """
 
 import math
@@ -27,16 +27,16 @@ from pipeline.data.rle import run_lengths
 
 ANNOTATIONS = ("annotations/instances_all_val2017.json", "annotations/instances_val2017.json")
 _MOST_SIDE = 2**15
-"""Pixels of a side, at most: pycocotools counts the pixels of a picture in 32 bits."""
+"""Longest side in pixels: pycocotools counts the pixels of a picture in 32 bits."""
 
 
 def instances_file(root: Path) -> Path | None:
-    """The COCO file with the most objects under a data-set root, None where there is none."""
+    """Return the instances file with the most objects under a data-set root, None without one."""
     return next((root / name for name in ANNOTATIONS if (root / name).is_file()), None)
 
 
 def object_faults(truth: "TrueMasks", records: Sequence[ImageRecord], stage: str) -> list[Reject]:
-    """What is wrong in an instances file: entries, and sizes that are not those of `records`."""
+    """Return what is wrong in an instances file: entries, and sizes that differ from `records`."""
     rejects = list(truth.rejects)
     for record in records:
         if fault := truth.size_fault(record.image_id, (record.height, record.width)):
@@ -47,9 +47,9 @@ def object_faults(truth: "TrueMasks", records: Sequence[ImageRecord], stage: str
 class TrueMasks:
     """Category names and masks of the pictures in a COCO instances file.
 
-    names: category name by id; rejects: the entries left out, by file and place in it; crowds are
-    none. MissingFileError or UserError when the file is not there, is no COCO instances file, or
-    none of its objects can be used.
+    names: category name by id; rejects: the entries left out, by file and place in it (crowds are
+    no rejects). MissingFileError or UserError if the file is missing, is not COCO instances, or has
+    no usable object.
     """
 
     def __init__(self, path: Path, stage: str = "segmenter") -> None:
@@ -75,11 +75,11 @@ class TrueMasks:
             )
 
     def __len__(self) -> int:
-        """How many objects can be used."""
+        """Number of usable objects."""
         return sum(map(len, self._entries.values()))
 
     def counts(self) -> dict[str, int]:
-        """Usable objects by category name, in order of category id."""
+        """Count the usable objects by category name, in order of category id."""
         found = dict.fromkeys(self.names.values(), 0)
         for entries in self._entries.values():
             for category, _ in entries:
@@ -87,8 +87,8 @@ class TrueMasks:
         return found
 
     def size_fault(self, image_id: int, hw: tuple[int, int]) -> str | None:
-        """That the objects of a picture of `hw` pixels are of another size; None where they fit,
-        or it has none."""
+        """Say that the objects of a picture of `hw` pixels have another size; None if they fit or
+        there are none."""
         size = self._sizes.get(image_id)
         if image_id not in self._entries or size == hw:
             return None
@@ -100,7 +100,7 @@ class TrueMasks:
     def of(self, image_id: int, hw: tuple[int, int]) -> dict[str, np.ndarray]:
         """{category name: (H,W) bool}, names ascending; {} for a picture without objects.
 
-        hw: of the picture. UserError where its objects are of another size.
+        hw: of the picture. UserError if its objects have another size.
         """
         if fault := self.size_fault(image_id, hw):
             raise UserError(fault)
@@ -157,7 +157,7 @@ class TrueMasks:
 
 
 def segmentation_fault(segmentation: Any, hw: tuple[int, int]) -> str | None:
-    """Why a segmentation of a picture of `hw` pixels cannot be used; None when it can."""
+    """Return why a segmentation of a picture of `hw` pixels cannot be used, None if it can."""
     if isinstance(segmentation, dict):
         return _run_fault(segmentation, hw)
     if not isinstance(segmentation, list) or not segmentation:
@@ -219,7 +219,7 @@ def _is_pair(segmentation: dict) -> bool:
 
 
 def _polygons(segmentation: list) -> list:
-    """Its polygons; one polygon alone, as some tools write it, is one."""
+    """Return the polygons; some tools write a single one without a list around it."""
     alone = not any(isinstance(part, list) for part in segmentation)
     return [segmentation] if alone else segmentation
 
@@ -230,7 +230,7 @@ def _rle(polygons: list, hw: tuple[int, int]) -> dict:
 
 
 def _mask(segmentation: Any, hw: tuple[int, int]) -> np.ndarray:
-    """A segmentation without fault -> (H,W) bool."""
+    """Decode a valid segmentation to (H,W) bool."""
     if isinstance(segmentation, list):
         return coco_mask.decode(_rle(_polygons(segmentation), hw)).astype(bool)
     runs = run_lengths(segmentation["counts"])

@@ -1,7 +1,7 @@
-"""Whether label maps hold what they should: their stored values, each map's and all maps' together.
+"""Check the stored values of label maps, of each map and of all maps together.
 
-One map alone may look right where the set of them shows that its numbers mean something else: maps
-painted 0 and 255 as masks of one object are, maps that count classes from one.
+A map may look right by itself while the whole set shows that the numbers mean something else: maps
+painted 0 and 255 as masks of one object, or maps that count classes from one.
 """
 
 from collections import Counter
@@ -20,18 +20,18 @@ IGNORE = 255
 _SHOWN = 10
 
 Values = Mapping[int, int]
-"""Stored value -> how many pixels of a map have it."""
+"""Stored value -> number of pixels of a map that have it."""
 
 
 @dataclass
 class Occurrences:
-    """How often classes occur in label maps: by class id, the maps and the pixels that have it."""
+    """How often classes occur in label maps: number of maps and of pixels, by class id."""
 
     maps: Counter = field(default_factory=Counter)
     pixels: Counter = field(default_factory=Counter)
 
     def add(self, values: Values, label_map: LabelMap) -> None:
-        """Count a map. label_map: stored value -> class id; other values do not count."""
+        """Count a map. label_map: stored value -> class id; other values are skipped."""
         for value in values.keys() & label_map.keys():
             self.maps[label_map[value]] += 1
             self.pixels[label_map[value]] += values[value]
@@ -40,8 +40,8 @@ class Occurrences:
 def read_values(
     root: Path, maps: Sequence[str], description: str
 ) -> tuple[dict[str, Values], dict[str, Fault]]:
-    """The values of label maps, and why the others cannot be read, by path below `root`. Decodes
-    all of them."""
+    """Decode label maps; return the values of those that can be read and the faults of the others,
+    by path below `root`."""
 
     def read(path: str) -> Values | Fault:
         try:
@@ -56,7 +56,7 @@ def read_values(
 
 
 def stored_values(path: Path) -> Values:
-    """The values of one label map. MissingFileError or UserError as `read_label`."""
+    """Count the values of one label map. MissingFileError or UserError as `read_label`."""
     label = read_label(path).reshape(-1)
     if label.min(initial=0) < 0 or label.max(initial=0) > 65535:
         values, pixels = np.unique(label, return_counts=True)
@@ -70,12 +70,12 @@ def stored_values(path: Path) -> Values:
 def value_faults(
     found: Mapping[str, Values], classes: Set[int], unlabelled: Set[int], expected: str
 ) -> dict[str, Fault]:
-    """What is wrong with the values of label maps that belong together, by map.
+    """Return what is wrong with the values of label maps of one set, by map.
 
     Args:
         found: the values of every map.
-        classes: stored values that are classes; unlabelled: those that are none.
-        expected: the values in words, for messages.
+        classes: stored values that are classes; unlabelled: those that mean "not labelled".
+        expected: describes the allowed values, for messages.
     """
     together = set().union(*found.values())
     if together == {0, IGNORE} and 0 in classes:

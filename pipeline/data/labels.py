@@ -1,8 +1,8 @@
 """Label maps: single-channel PNGs of class ids, and the table from stored to contiguous ids.
 
 Every data set stores its own numbers (COCO-Stuff 0..181 with gaps, ADE20K 1..150 with 0 for
-"nothing", VOC 1..20). A label map, `{stored: contiguous}`, turns them into 0..K-1; whatever it does
-not list becomes the ignore label, which no loss and no metric counts.
+"nothing", VOC 1..20). The table `LabelMap`, `{stored: contiguous}`, turns them into 0..K-1; values
+that it does not list become the ignore label, which no metric counts.
 """
 
 from pathlib import Path
@@ -27,8 +27,8 @@ _STRETCHED = {"L;2": 85, "L;4": 17}  # Pillow multiplies gray of 2 and 4 bits, t
 def read_label(
     path: str | Path, label_map: LabelMap | None = None, ignore_label: int = 255
 ) -> np.ndarray:
-    """Decode a label PNG: gray of 1, 2, 4, 8 or 16 bits, or a palette, whose indices count and not
-    its colours. An orientation is not applied: labels are drawn on upright pictures.
+    """Decode a label PNG: gray of 1, 2, 4, 8 or 16 bits, or the indices (not the colours) of a
+    palette. Orientation tags are ignored: labels are drawn on upright pictures.
 
     Args:
         path: the PNG. Other formats are refused, since most change the values.
@@ -41,7 +41,7 @@ def read_label(
 
     Raises:
         MissingFileError: no such file.
-        UserError: not readable, no PNG, or a colour picture; the message names the file.
+        UserError: the file is unreadable, not a PNG or a colour picture; the message names it.
     """
     with open_picture(path, "label map") as image:
         if image.format != "PNG":
@@ -79,8 +79,8 @@ def write_label(path: str | Path, label: np.ndarray, ignore_label: int = 255) ->
 
     Args:
         label: integer (H, W), ids in 0..K-1 or `ignore_label`, all in 0..65535.
-        ignore_label: only decides the depth together with the ids, so that all files of a set
-            with ignore label 65535 are 16-bit.
+        ignore_label: counts for the bit depth even if absent, so that all files of a set with
+            ignore label 65535 are 16-bit.
 
     Raises:
         UserError: a value outside 0..65535.

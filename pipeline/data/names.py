@@ -1,6 +1,6 @@
-"""Names of files as people see them: which cannot be written, which look alike.
+"""File names as people see them: which cannot be written, which look alike.
 
-A file system holds any bytes as a name; Parquet, JSON and a terminal hold text. And two names may
+A file system allows any bytes in a name; Parquet, JSON and a terminal need text. And two names may
 look the same: accents composed or not, a zero-width space, a no-break space.
 """
 
@@ -16,7 +16,7 @@ _BLANK = frozenset("\u034f\u115f\u1160\u3164\uffa0") | {chr(c) for c in range(0x
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a name the file system gave is text; Python stands in for other bytes."""
+    """Whether a name from the file system is UTF-8; Python puts surrogates for other bytes."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -30,7 +30,7 @@ def printable(name: str) -> str:
 
 
 def visible(name: str) -> str:
-    """What is seen of a name: accents composed, invisible characters left out, spaces plain."""
+    """Return a name as it looks: accents composed, invisible characters removed, spaces plain."""
     seen = []
     for character in unicodedata.normalize("NFC", name):
         kind = unicodedata.category(character)
@@ -42,7 +42,7 @@ def visible(name: str) -> str:
 
 
 def lookalikes(names: Iterable[str]) -> list[list[str]]:
-    """The groups of two or more names that look the same, each in order."""
+    """Return the groups of two or more names that look the same, each sorted."""
     groups = defaultdict(list)
     for name in names:
         groups[visible(name)].append(name)
@@ -50,15 +50,15 @@ def lookalikes(names: Iterable[str]) -> list[list[str]]:
 
 
 def loose(name: str) -> str:
-    """A name without what tools change on the way: case, "%20", backslashes, "./", "images/" and
-    what cannot be seen. For hints, not for reading."""
+    """Undo what tools change in a name: case, "%20", backslashes, "./", "images/" and invisible
+    characters. For hints, not for reading."""
     path = visible(unquote(name)).strip().replace("\\", "/").casefold()
     return path.removeprefix("./").removeprefix("images/")
 
 
 class Hints:
-    """Which of these files a wrong name may mean: the one that is loosely the same, or else the
-    only one with its last part, whatever folders it carries."""
+    """Guess which file a wrong name means: the one with the same `loose` name, or else the only one
+    with the same last part, in whatever folder."""
 
     def __init__(self, files: Iterable[str]) -> None:
         self._whole, self._last = defaultdict(list), defaultdict(list)
@@ -67,7 +67,7 @@ class Hints:
             self._last[PurePosixPath(loose(file)).name].append(file)
 
     def meant(self, name: str) -> str | None:
-        """The file, None where there is none or more than one."""
+        """Return the file, None if there is none or more than one."""
         wanted = loose(name)
         for found in (self._whole.get(wanted), self._last.get(PurePosixPath(wanted).name)):
             if found:

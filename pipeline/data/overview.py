@@ -1,4 +1,4 @@
-"""What was understood of a kind of data, and what was found wrong in it, as lines to print."""
+"""Lines to print about a kind of data: what was understood, and what is wrong in it."""
 
 import textwrap
 from collections import Counter, defaultdict
@@ -10,12 +10,12 @@ from pipeline.data.sets import EvalImage
 
 MOST_FAULTS = 10
 GAPS = frozenset({"no caption", "no label map", "picture missing"})
-"""Reasons that say a download is not whole. What is there of it is used, so they are no faults."""
+"""Reasons that mean a download is incomplete. The rest of it is used, so these are no faults."""
 _WIDTH = 100
 
 
 def pictures_line(records: Sequence[ImageRecord] | Sequence[EvalImage]) -> str:
-    """How many pictures, of which sizes, with how many captions and label maps."""
+    """Say how many pictures there are, their sizes, and how many captions and label maps."""
     if not records:
         return "0 pictures"
     smallest = min(records, key=lambda record: record.width * record.height)
@@ -36,8 +36,8 @@ def pictures_line(records: Sequence[ImageRecord] | Sequence[EvalImage]) -> str:
 
 
 def class_lines(classes: Sequence[str], occurrences: Occurrences) -> list[str]:
-    """How often each class occurs: label maps that hold it, share of labelled pixels; most frequent
-    first, those that never occur last."""
+    """Say how often each class occurs (label maps with it, share of labelled pixels), most frequent
+    first, absent ones last."""
     if not classes:
         return []
     total = max(sum(occurrences.pixels.values()), 1)
@@ -55,7 +55,7 @@ def class_lines(classes: Sequence[str], occurrences: Occurrences) -> list[str]:
 
 
 def object_lines(counts: Counter | dict[str, int]) -> list[str]:
-    """How many objects of each category an instances file has."""
+    """Say how many objects of each category an instances file has."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     named = ", ".join(f"{name} {number:,}" for name, number in ordered)
     return _wrapped(
@@ -64,8 +64,8 @@ def object_lines(counts: Counter | dict[str, int]) -> list[str]:
 
 
 def fault_lines(place: str, rejects: Iterable[Reject], most: int = MOST_FAULTS) -> list[str]:
-    """A line per fault, with file, entry, what was found and what is expected; of each reason the
-    first `most`, then how many more there are. place: the folder that items are relative to."""
+    """Describe each fault in a line: file, entry, what was found, what is expected. Of each reason
+    the first `most`, then the number of the others. place: folder that items are relative to."""
     by_reason: dict[str, list[Reject]] = defaultdict(list)
     for reject in rejects:
         by_reason[reject.reason].append(reject)
@@ -80,7 +80,7 @@ def fault_lines(place: str, rejects: Iterable[Reject], most: int = MOST_FAULTS) 
 
 
 def faults(rejects: Iterable[Reject]) -> list[Reject]:
-    """The rejects that are more than a gap in a download."""
+    """Return the rejects that are not just gaps in a download."""
     return [reject for reject in rejects if reject.reason not in GAPS]
 
 
@@ -97,7 +97,7 @@ def reasons_line(rejects: Sequence[Reject]) -> str:
 
 
 def gap_line(rejects: Iterable[Reject]) -> str:
-    """What a download lacks, by reason; empty where it lacks nothing."""
+    """Say what a download lacks, by reason; empty if nothing."""
     counts = Counter(reject.reason for reject in rejects if reject.reason in GAPS)
     return ", ".join(f"{reason}: {number:,}" for reason, number in sorted(counts.items()))
 

@@ -11,8 +11,8 @@
     classes.txt        needed with masks: one class name a line; the first line is class 0
     val.txt            optional: pictures, one a line, kept from training and used to evaluate
 
-The names in captions and val.txt are paths below images/. Every line that is wrong becomes a reject
-that says where, what was found and what was expected; the rest of the folder is used.
+The names in captions and val.txt are paths below images/. Every wrong line becomes a reject that
+says where it is, what was found and what was expected; the rest of the folder is used.
 """
 
 import os
@@ -54,10 +54,10 @@ def read_own(root: str | Path) -> OwnData:
     """Read and check a folder as described above, decoding label maps and pictures.
 
     Raises:
-        MissingFileError: no images/ or no captions and no masks; says what is expected.
-        UserError: classes.txt is missing beside masks/ or has a wrong line, captions.json is not
-            COCO captions, no line of the captions is right, val.txt lists every picture, or none
-            of the others can be used; names every wrong line.
+        MissingFileError: no images/, or neither captions nor masks; says what is expected.
+        UserError: classes.txt is missing beside masks/ or has a wrong line; captions.json is not
+            COCO captions; no line of the captions is valid; val.txt lists every picture, or no
+            other picture can be used. Names every wrong line.
     """
     root = Path(root)
     if not is_utf8(str(root.absolute())):
@@ -133,8 +133,8 @@ def read_own(root: str | Path) -> OwnData:
 
 
 def _pictures(folder: Path, rejects: list[Reject]) -> tuple[list[str], dict[str, str]]:
-    """The pictures below images/ by name, and the names of all other files with the reason why they
-    are left out."""
+    """Return the pictures below images/, by name, and all other files with the reason why they are
+    left out."""
     files, others = _files(folder, rejects)
     formats = f"expected one of {', '.join(sorted(_PICTURES))}"
     rejects += [Reject(STAGE, f"images/{name}", "format not read", formats) for name in others]
@@ -151,7 +151,7 @@ def _pictures(folder: Path, rejects: list[Reject]) -> tuple[list[str], dict[str,
 def _masks(
     root: Path, files: list[str], left_out: Iterable[str], rejects: list[Reject]
 ) -> dict[str, str]:
-    """The label map, as a path below `root`, of each picture that has one of its own."""
+    """Return the label map, as a path below `root`, of each picture that has one."""
     pictures, found = defaultdict(list), defaultdict(list)
     for name in files:
         pictures[_stem(name)].append(name)
@@ -194,21 +194,20 @@ def _refuse(root: Path, captions: Path | None, rejects: list[Reject]) -> None:
 
 
 def _deeper(root: Path) -> str:
-    """A hint where the folder was unpacked one deeper."""
+    """Return a hint if the folder was unpacked one level too deep."""
     found = [path.parent for path in sorted(root.glob("*/images")) if path.is_dir()]
     return f"; did you mean {printable(str(found[0]))}?" if found else ""
 
 
 def _stem(name: str) -> str:
-    """The name without its ending; accents may be composed (Linux) or not (macOS)."""
+    """Return the name without its suffix; accents may be composed (Linux) or not (macOS)."""
     return unicodedata.normalize("NFC", Path(name).with_suffix("").as_posix())
 
 
 def _files(folder: Path, rejects: list[Reject]) -> tuple[list[str], list[str]]:
-    """Paths below `folder`, sorted, of pictures and of all other files; links are followed, what
-    the system keeps there (.DS_Store, Thumbs.db) is passed over. A link to a folder above itself,
-    which has no end, goes to `rejects`, and so does a name that is not UTF-8, which no text file
-    can hold."""
+    """Return the sorted paths below `folder` of pictures and of all other files. Follows links and
+    skips system files (.DS_Store, Thumbs.db). Links to a folder above themselves, which never end,
+    and names that are not UTF-8, which no text file can hold, go to `rejects`."""
     found = []
     above = {str(folder): [folder.resolve()]}  # by folder as walked: where it and those above lie
     for below, folders, names in os.walk(folder, followlinks=True):

@@ -1,6 +1,6 @@
 """The text files of one's own folder (pipeline/data/own.py): captions, classes, held-out names.
 
-Lines are told apart by line ends alone: str.splitlines would part a caption at a form feed.
+Only line ends separate lines: str.splitlines would also split a caption at a form feed.
 """
 
 import codecs
@@ -32,7 +32,7 @@ _OTHER_ENCODINGS = {
 
 
 class Names:
-    """The pictures below images/, found as people write their names. `left_out` are the other files
+    """Finds the pictures below images/ by the names that people write. `left_out`: the other files
     there, with the reason why they are not used."""
 
     def __init__(self, files: Collection[str], left_out: Mapping[str, str] | None = None) -> None:
@@ -43,11 +43,11 @@ class Names:
         self._hints = Hints(files)
 
     def find(self, name: str) -> str | None:
-        """The file of that name; accents may be composed (Linux) or not (macOS)."""
+        """Return the file of that name; accents may be composed (Linux) or not (macOS)."""
         return self._exact.get(unicodedata.normalize("NFC", name))
 
     def unknown(self, where: str, name: str) -> Reject:
-        """The fault that there is no such picture, with the name that may be meant."""
+        """Make the reject for an unknown picture, with the name that may be meant."""
         if reason := self._left_out.get(unicodedata.normalize("NFC", name)):
             return Reject(STAGE, where, reason, f"{name!r} is in images/, see there")
         meant = self._hints.meant(name)
@@ -57,7 +57,7 @@ class Names:
 
 @dataclass
 class Captions:
-    """file: the one that was read, None without any; texts: captions by picture name; sizes:
+    """file: the file that was read, None if there is none; texts: captions by picture name; sizes:
     (height, width) that the file states, by picture name."""
 
     file: Path | None = None
@@ -66,9 +66,9 @@ class Captions:
 
 
 def read_all_captions(root: Path, names: Names, rejects: list[Reject]) -> Captions:
-    """From captions.jsonl or else captions.json; what is wrong in them goes to `rejects`.
+    """Read captions.jsonl or else captions.json; wrong lines and entries go to `rejects`.
 
-    UserError when the file as a whole is not what its name says.
+    UserError if the file as a whole is not what its name says.
     """
     lines, coco = root / "captions.jsonl", root / "captions.json"
     if lines.is_file():
@@ -80,7 +80,7 @@ def read_all_captions(root: Path, names: Names, rejects: list[Reject]) -> Captio
 
 
 def read_classes(path: Path, needed: bool = True) -> list[str]:
-    """Class names of a classes.txt, one a line. UserError names the first ten wrong lines."""
+    """Read the class names of a classes.txt. UserError names the first ten wrong lines."""
     if not path.is_file():
         if needed:
             raise UserError(f"{path}: missing; with masks/ it names the classes, one a line")
@@ -107,7 +107,7 @@ def read_classes(path: Path, needed: bool = True) -> list[str]:
 
 
 def read_names(path: Path, names: Names, rejects: list[Reject]) -> set[str]:
-    """The pictures that a val.txt lists, one a line; empty without the file."""
+    """Read the pictures that a val.txt lists, one a line; empty without the file."""
     found = set()
     for number, line in enumerate(_lines(path, rejects) if path.is_file() else [], start=1):
         name = line.strip()
@@ -169,7 +169,7 @@ def _from_lines(path: Path, names: Names, rejects: list[Reject]) -> Captions:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object in which no key stands twice."""
+    """Build a JSON object from its pairs; UserError on a duplicate key."""
     counts = Counter(key for key, _ in pairs)
     if twice := sorted(key for key, count in counts.items() if count > 1):
         more = f" and {len(twice) - SHOWN_KEYS} more" if len(twice) > SHOWN_KEYS else ""
@@ -180,7 +180,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _lines(path: Path, rejects: list[Reject]) -> list[str]:
-    """The lines of a text file, without a byte order mark and without empty ones at the end.
+    """Read the lines of a text file, without a byte order mark and without empty lines at the end.
 
     Lines end as on Linux, Windows or, where no line does so, old Macs (CR). A line that is not
     UTF-8 goes to `rejects` and is empty in the result. UserError for UTF-16 and UTF-32.

@@ -1,4 +1,4 @@
-"""The pictures of a shard, read side by side; those that cannot be read become rejects."""
+"""Read the pictures of a shard in parallel; those that cannot be read become rejects."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from pipeline.data.images import read_image
 def read_pictures(
     root: Path, records: Sequence[ImageRecord], stage: str, rejects: list[Reject]
 ) -> Iterator[tuple[ImageRecord, np.ndarray]]:
-    """The pictures that can be read, uint8 (H, W, 3), in order; the others go to `rejects`."""
+    """Yield the readable pictures, uint8 (H, W, 3), in order; the others go to `rejects`."""
 
     def read(record: ImageRecord) -> np.ndarray | Reject:
         try:

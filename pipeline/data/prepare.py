@@ -1,4 +1,4 @@
-"""Filling the data-set folder (pipeline/data/dataset.py): a source, and the evaluation sets.
+"""Fill the data-set folder (pipeline/data/dataset.py): a source, and the evaluation sets.
 
 openmoji: draws the embedded world and indexes it like any COCO folder.
 coco: indexes an official COCO 2017 folder; its closed set is COCO-Stuff's 171 classes.
@@ -25,7 +25,7 @@ from pipeline.world.build import WorldSize
 def prepare(
     source: str, root: str | None, sets: Sequence[str], world: WorldSize, out: Path
 ) -> dict:
-    """Fill the folder `out`; label maps that an earlier run converted are kept while wanted.
+    """Fill the folder `out`; label maps that an earlier run converted are kept if still needed.
 
     Args:
         source: "openmoji", "coco" or "own".
@@ -36,7 +36,7 @@ def prepare(
         out: the data-set folder.
 
     Returns:
-        the counts: pictures, captions and label maps by split, pictures by evaluation set,
+        The counts: pictures, captions and label maps by split, pictures by evaluation set,
         rejects by reason. `rejects.parquet` has the rejects.
 
     Raises:
@@ -75,7 +75,7 @@ def _check_sets(source: str, sets: Sequence[str]) -> None:
 
 
 def _drop_unwanted(out: Path, source: str, sets: Sequence[str]) -> None:
-    """Remove what an earlier run with other parameters left in the folder."""
+    """Remove what earlier runs with other parameters left in the folder."""
     if source != "openmoji":
         shutil.rmtree(out / "coco", ignore_errors=True)
     conversions = {BENCHMARKS[name].conversion for name in sets if name in BENCHMARKS} - {None}

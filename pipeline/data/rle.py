@@ -12,43 +12,43 @@ Rle = dict  # {"size": [height, width], "counts": bytes}
 
 
 def encode_masks(masks: np.ndarray) -> list[Rle]:
-    """bool (N, H, W) -> N run lengths, compressed, column by column."""
+    """Encode bool (N, H, W) as N compressed run lengths, column by column."""
     if not len(masks):
         return []
     return coco.encode(np.asfortranarray(masks.transpose(1, 2, 0), dtype=np.uint8))
 
 
 def to_rle(record: ProposalRecord) -> Rle:
-    """The mask of a record as pycocotools takes it."""
+    """Return the mask of a record in pycocotools' form."""
     return {"size": [record.height, record.width], "counts": record.rle}
 
 
 def decode_masks(rles: Sequence[Rle], height: int, width: int) -> np.ndarray:
-    """N run lengths of height x width pixels -> bool (N, H, W); N may be 0."""
+    """Decode N run lengths of height x width pixels to bool (N, H, W); N may be 0."""
     if not rles:
         return np.zeros((0, height, width), bool)
     return np.ascontiguousarray(coco.decode(list(rles)).transpose(2, 0, 1)).astype(bool)
 
 
 def areas(rles: Sequence[Rle]) -> np.ndarray:
-    """Foreground pixels, int64 (N,)."""
+    """Count foreground pixels, int64 (N,)."""
     return np.asarray(coco.area(list(rles)), dtype=np.int64) if rles else np.zeros(0, np.int64)
 
 
 def overlaps(a: Sequence[Rle], b: Sequence[Rle]) -> np.ndarray:
-    """Intersection over union of every pair, float64 (len(a), len(b)) in 0..1."""
+    """Compute the IoU of every pair, float64 (len(a), len(b)) in 0..1."""
     if not a or not b:
         return np.zeros((len(a), len(b)))
     return np.asarray(coco.iou(list(a), list(b), [0] * len(b)), dtype=np.float64)
 
 
 def run_lengths(counts: Any) -> np.ndarray | None:
-    """The run lengths, int64 (N,), that a COCO mask's "counts" stand for: a list of numbers, or the
-    text that pycocotools writes. None where they are neither, or a run is below 0.
+    """Decode a COCO mask's "counts", a list of numbers or the text that pycocotools writes, to run
+    lengths, int64 (N,). None for anything else, or if a run is negative.
 
-    In the text each run is its difference to the one before the last (the first three are as they
-    are), in groups of 5 bits, the lowest first; a group's sixth bit says that another follows, and
-    the fifth of the last group is the sign. Characters count from "0".
+    In the text, each run from the fourth on is stored as its difference to the run two before it.
+    Numbers are cut into groups of 5 bits, lowest first; bit 6 of a group says that another follows,
+    bit 5 of the last group is the sign. A group is one character, counted from "0".
     """
     if isinstance(counts, list):
         if not all(type(run) is int and 0 <= run < 2**32 for run in counts):

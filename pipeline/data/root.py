@@ -17,12 +17,12 @@ VARIABLE = "DETECTRON2_DATASETS"
 
 
 def data_root(configured: str | Path | None = None) -> Path:
-    """The root, absolute. It need not exist."""
+    """Return the absolute root, which need not exist."""
     return Path(configured or os.environ.get(VARIABLE) or "datasets").expanduser().resolve()
 
 
 def root_fault(root: Path) -> str:
-    """What is wrong with a root as a whole, to be added to a sentence: nothing when it is there."""
+    """Return what is wrong with a root as a whole, to end a sentence; "" if it exists."""
     try:
         if root.is_dir():
             return ""
@@ -35,8 +35,8 @@ def root_fault(root: Path) -> str:
 
 
 def too_deep(root: Path, path: str) -> str:
-    """Where `path`, missing or without files, stands one folder too deep under `root`, as after
-    unpacking an archive into a folder of its own name; as words to end a message with, or ""."""
+    """Return a hint, to end a message, if a missing or empty `path` lies one folder too deep under
+    `root`, as after unpacking an archive into a folder of its own name; else ""."""
     names = Path(path).parts
     for i in range(len(names)):
         above, below = root.joinpath(*names[:i]), "/".join(names[i:])
@@ -50,9 +50,9 @@ def too_deep(root: Path, path: str) -> str:
 
 
 def check_pictures(root: Path, stated_in: Path) -> None:
-    """MissingFileError when the pictures' folder is gone, or the variable points elsewhere.
+    """Raise MissingFileError if the pictures' folder is gone or the variable points elsewhere.
 
-    Without it a stage would find every single picture unreadable.
+    Without this check a stage would reject every single picture as unreadable.
     """
     if not root.is_dir():
         raise MissingFileError(
@@ -62,14 +62,14 @@ def check_pictures(root: Path, stated_in: Path) -> None:
 
 
 def written_root(configured: str | None, folder: str = "") -> str:
-    """How a file states the root, or a folder under it: by variable when nothing is configured."""
+    """Return how a file states the root or a folder under it: by variable if unconfigured."""
     if configured is None:
         return f"${VARIABLE}/{folder}" if folder else f"${VARIABLE}"
     return str(data_root(configured) / folder)
 
 
 def read_root(stated: str, beside: Path) -> Path:
-    """The absolute path of a root stated in a file of folder `beside`; see `written_root`."""
+    """Return the absolute path of a root stated in a file of folder `beside` (`written_root`)."""
     if stated == f"${VARIABLE}":
         return data_root()
     if stated.startswith(f"${VARIABLE}/"):

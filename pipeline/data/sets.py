@@ -11,8 +11,8 @@
 
 Paths are relative to the root, and the root is absolute, relative to the JSON file or under
 $DETECTRON2_DATASETS (pipeline/data/root.py), so a cluster may mount the data elsewhere.
-`label_root` is there when label maps were converted and so lie apart from the official pictures; a
-loaded set has it joined in, so that `root / label_path` is the file in every case. Stored label
+`label_root` is set if label maps were converted and so lie apart from the official pictures;
+loading a set joins it into the paths, so that `root / label_path` is always the file. Stored label
 values that `label_map` does not list are ignored.
 """
 
@@ -70,7 +70,7 @@ def save_eval_set(
     Args:
         path: the JSON file.
         eval_set: what to write.
-        root: what to write as root instead of the absolute path (say "../coco" when the pictures
+        root: written as root instead of the absolute path (say "../coco" when the pictures
             lie beside the JSON and move with it).
         label_root: likewise for label maps that do not lie under the root.
     """
@@ -82,7 +82,7 @@ def save_eval_set(
 
 
 def load_eval_set(path: str | Path) -> EvalSet:
-    """Read the JSON. MissingFileError or UserError name the file and what is wrong with it."""
+    """Read the JSON. Raises MissingFileError or UserError, naming the file and the fault."""
     path = Path(path)
     try:
         document = read_json(path, "an evaluation set")

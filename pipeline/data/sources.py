@@ -22,13 +22,13 @@ from pipeline.world.vocabulary import CLOSED, NOUNS, UNSEEN
 
 STAGE = "dataset"
 OWN_SETS = {"openmoji": ("world-closed", "world-open"), "coco": (), "own": ("own",)}
-"""Evaluation sets that a source brings along, besides the benchmarks."""
+"""Evaluation sets that come with a source, besides the benchmarks."""
 
 
 def prepare_openmoji(
     size: WorldSize, sets: Sequence[str], out: Path
 ) -> tuple[Dataset, list[Reject]]:
-    """Draw the world into `<out>/coco` and index it; writes those of its sets asked for.
+    """Draw the world into `<out>/coco`, index it and write the requested evaluation sets.
 
     The seen classes of `world-open` are the closed set; those of `world-closed` leave out UNSEEN.
     """
@@ -72,7 +72,7 @@ def prepare_coco(configured_root: str | None, out: Path) -> tuple[Dataset, list[
 
 
 def prepare_own(root: str | Path, sets: Sequence[str], out: Path) -> tuple[Dataset, list[Reject]]:
-    """Index a folder of one's own; writes the evaluation set `own` when it is asked for."""
+    """Index a folder of one's own; write the evaluation set `own` if it is requested."""
     data = read_own(root)
     write_dataset(out, data.dataset, data.train, data.val)
     if "own" in sets:

@@ -21,8 +21,8 @@ CLOSED, NEVER_LABELLED = "closed", "never_labelled"
 class Truth:
     """True masks by noun.
 
-    groups: every noun that truth can tell of, with "closed" (in the closed set) or
-    "never_labelled"; empty where a data set has no ground truth at all.
+    groups: every noun that has ground truth -> "closed" (in the closed set) or "never_labelled";
+    empty if a data set has no ground truth at all.
     """
 
     def __init__(self, dataset: Dataset, split: str) -> None:
@@ -35,9 +35,9 @@ class Truth:
             self.groups |= {name: NEVER_LABELLED for name in names if name not in self.groups}
 
     def regions(self, record: ImageRecord) -> dict[str, np.ndarray] | None:
-        """The closed-set classes in a picture's label map, in class order: name to mask, bool
-        (H, W), at least one pixel each. None where it has no label map. MissingFileError or
-        UserError when that cannot be read or is of another size."""
+        """Return the closed-set classes of a picture's label map, in class order: name -> bool
+        (H, W), at least one pixel each. None without a label map. MissingFileError or UserError if
+        the map cannot be read or has another size."""
         label = self._dataset.read_label(record)
         if label is None:
             return None
@@ -53,7 +53,7 @@ class Truth:
         }  # fmt: skip
 
     def of(self, record: ImageRecord) -> dict[str, np.ndarray] | None:
-        """Like `regions`, and the objects that were never labelled after them."""
+        """Like `regions`, followed by the objects that were never labelled."""
         masks = self.regions(record)
         if masks is None or self._objects is None:
             return masks
@@ -63,20 +63,20 @@ class Truth:
 
 
 def objects_file(split: str) -> str:
-    """The file of every object in the pictures of a split, below the data set's root; only the
+    """Return the path, below the data set's root, of the file of all objects of a split; only the
     OpenMoji world has one."""
     return f"annotations/instances_all_{split}2017.json"
 
 
 def closed_of(true: dict[str, np.ndarray], groups: dict[str, str]) -> dict[str, np.ndarray]:
-    """Of the masks that `Truth.of` gives, those of the closed set."""
+    """Return those of the masks of `Truth.of` that are of the closed set."""
     return {name: mask for name, mask in true.items() if groups[name] == CLOSED}
 
 
 def read_truth(
     truth: Truth, record: ImageRecord, stage: str, rejects: list[Reject]
 ) -> dict[str, np.ndarray] | None:
-    """`truth.of(record)`; a label map that cannot be used goes to `rejects` and counts as none."""
+    """Return `truth.of(record)`; an unusable label map goes to `rejects` and gives None."""
     try:
         return truth.of(record)
     except UserError as error:

@@ -126,7 +126,9 @@ class Comparison:
                 probabilities[Variant(branch.CLIP, name, threshold)] = alone
             for weight in self.settings.weights:
                 variant = Variant(branch.ENSEMBLE, name, threshold, weight)
-                probabilities[variant] = ensemble(scores.segmenter, named, weight)
+                probabilities[variant] = (
+                    scores.segmenter if weight == 0 else ensemble(scores.segmenter, named, weight)
+                )
 
     def _names_of_true_masks(
         self, pictures: Sequence[LabelledPicture]

@@ -118,13 +118,21 @@ def count(
         confusions[variant] += confusion_matrix(labels, truth, classes, ignored)
         if variant in whole:
             whole[variant][:] = labels
-    contests = {v: Contest.between(p) for v, p in outcomes.probabilities.items()}
+    alike: dict[int, list[Variant]] = {}  # weight 0 is the segmenter, of whichever CLIP
+    for variant, probabilities in outcomes.probabilities.items():
+        alike.setdefault(id(probabilities), []).append(variant)
+    contests = [
+        (variants, Contest.between(outcomes.probabilities[variants[0]]))
+        for variants in alike.values()
+    ]
     for part, masks in mask_parts(outcomes.masks, truth.shape, classes):
-        for variant, contest in contests.items():
+        for variants, contest in contests:
             labels = contest.labels(masks).cpu().numpy()
-            confusions[variant] += confusion_matrix(labels, truth[part], classes, ignored)
-            if variant in whole:
-                whole[variant][part] = labels
+            counted = confusion_matrix(labels, truth[part], classes, ignored)
+            for variant in variants:
+                confusions[variant] += counted
+                if variant in whole:
+                    whole[variant][part] = labels
     for variant, labels in whole.items():
         confusions[outlined[variant]] += boundary_confusion(labels, truth, classes, ignored)
 

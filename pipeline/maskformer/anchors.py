@@ -2,11 +2,11 @@
 
 MaskFormer's queries are the same vectors for every picture; which of them takes which object is
 learned by matching alone, and from scratch that takes tens of thousands of steps. An anchored query
-stands on a point of a regular grid and starts from the per-pixel embedding found there, so before
-any training it already asks "which pixels are like the one I stand on?" - a mask after a few
-hundred steps. What the anchors say by themselves is trained without matching: each answers for
-the region it stands on, so that every labelled point teaches what a mask is, whatever the class.
-The decoder behind them and its losses are unchanged.
+is tied to a point of a regular grid and starts from the per-pixel embedding there, so before any
+training it already asks which pixels resemble its point, and a few hundred steps make that a mask.
+The anchors' own output is trained without matching: each predicts the region around its point, so
+that every labelled point teaches what a mask is, whatever the class. The decoder behind them and
+its losses are unchanged.
 """
 
 from math import isqrt
@@ -37,11 +37,11 @@ class Anchors(nn.Module):
 
     @property
     def places(self) -> Tensor:
-        """(Q,2) float32: x and y of the points in 0..1 of the padded picture."""
+        """Return x and y of the points, (Q,2) float32 in 0..1 of the padded picture."""
         return (self.points.view(-1, 2) + 1) / 2
 
     def forward(self, mask_features: Tensor) -> Tensor:
-        """mask_features (B,E,H,W) -> (Q,B,C): what stands at each point, bilinearly sampled."""
+        """mask_features (B,E,H,W) -> (Q,B,C): the embedding at each point, bilinearly sampled."""
         points = self.points.to(mask_features.dtype).expand(len(mask_features), -1, -1, -1)
         sampled = F.grid_sample(mask_features, points, mode="bilinear", align_corners=False)
         return self.project(sampled[..., 0].permute(2, 0, 1))

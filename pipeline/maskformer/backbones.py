@@ -22,12 +22,12 @@ STEMS = {"basic": BasicStem, "deeplab": DeepLabStem}
 
 
 def build_backbone(config: ResNetConfig | SwinConfig) -> Backbone:
-    """The backbone `config` describes; `output_shape()` gives channels and stride per feature."""
+    """Build the backbone; its `output_shape()` returns channels and stride per feature."""
     return build_resnet(config) if isinstance(config, ResNetConfig) else Swin(config)
 
 
 def build_resnet(config: ResNetConfig) -> ResNet:
-    """A ResNet (B,3,H,W) -> {"res2": (B,C,H/4,W/4), ... "res5": (B,8C,H/32,W/32)}."""
+    """Build a ResNet: (B,3,H,W) -> {"res2": (B,C,H/4,W/4), ... "res5": (B,8C,H/32,W/32)}."""
     blocks = BLOCKS[config.depth]
     dilations = (1, 1, config.res4_dilation, config.res5_dilation)
     stages = []
@@ -51,7 +51,7 @@ def build_resnet(config: ResNetConfig) -> ResNet:
 
 
 def _bottleneck_options(config: ResNetConfig, stage: int, count: int, dilation: int) -> dict:
-    """What only bottleneck blocks (depth 50 and more) know."""
+    """Return the options that only bottleneck blocks (depth 50 and more) have."""
     if config.depth < 50:
         return {}
     grid = config.res5_multi_grid if stage == 3 and config.res5_multi_grid else (1,) * count

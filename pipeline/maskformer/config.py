@@ -1,8 +1,8 @@
 """What a segmenter is made of: the architecture part of `segmenter.json`.
 
-Only what decides the shape and the arithmetic of the network stands here; how it is trained is
+It holds only what decides the shape and the arithmetic of the network; training settings are in
 `pipeline.segmenter.train`. Names and defaults follow the published R-101c model (paper section
-4.1), the embedded world overrides them through `params.yaml`.
+4.1); the embedded world overrides them through `params.yaml`.
 """
 
 from math import isqrt
@@ -13,7 +13,7 @@ from pydantic_core import PydanticKnownError
 
 from pipeline.core.errors import UserError
 
-MasksOf = Literal["last_layer", "all_layers"]  # whose masks are taken, see masks.py
+MasksOf = Literal["last_layer", "all_layers"]  # whose masks are used, see masks.py
 Width = Annotated[int, Field(ge=1, le=65_536)]  # channels, numbers in a vector
 Layers = Annotated[int, Field(ge=1, le=100)]
 Heads = Annotated[int, Field(ge=1, le=1024)]  # of attention

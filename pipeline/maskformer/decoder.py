@@ -67,8 +67,8 @@ class Decoder(nn.Module):
     ) -> list[Tensor]:
         """query (Q,B,C) embeddings; memory, position (S,B,C) -> one (B,Q,C) per layer.
 
-        start (Q,B,C): what the queries hold before the first layer, DETR's zeros where None.
-        Where it is given, its own output (normed) comes first in the list.
+        start (Q,B,C): content of the queries before the first layer; None is DETR's zeros. If it
+        is given, its own output comes first in the list.
         """
         x = query.new_zeros(query.shape) if start is None else start
         outputs = [] if start is None else [self.norm(x).transpose(0, 1)]

@@ -1,9 +1,9 @@
-"""Convolve the pictures of a batch one at a time on a CPU.
+"""Convolve the pictures of a batch one by one on a CPU.
 
-Which kernel torch and oneDNN take for a convolution depends on how many maps there are, most of all
-for small ones, and kernels round differently: mask logits by 1e-5 to 1e-3. A picture's masks must
-not depend on the company they are made in, so at inference each map is convolved as it is alone.
-The matrix products around the convolutions need no such care (`pipeline/__init__.py`).
+Which kernel torch and oneDNN choose for a convolution depends on the batch size, most of all for
+small maps, and kernels round differently: mask logits by 1e-5 to 1e-3. A picture's masks must not
+depend on the other pictures of its batch, so at inference each map is convolved alone. The matrix
+products around the convolutions need no such care (`pipeline/__init__.py`).
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class PerImageConv(TorchFunctionMode):
-    """Within it, a 2-d convolution on a CPU sees one picture at a time."""
+    """A mode in which 2-d convolutions on a CPU see one picture at a time."""
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None

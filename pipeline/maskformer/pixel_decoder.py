@@ -19,7 +19,7 @@ GROUPS = 32
 
 
 class GroupNorm(nn.GroupNorm):
-    """torch's, for maps of one cell too: a group of a single value is its bias, not an error."""
+    """torch's group norm that accepts maps of one cell: a group of one value becomes the bias."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B,C,h,w) -> (B,C,h,w)."""

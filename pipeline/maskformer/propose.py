@@ -19,7 +19,7 @@ from pipeline.maskformer.masks import MaskChoice, choose_masks
 from pipeline.maskformer.per_image_conv import PerImageConv
 
 UNLIMITED = 2**31
-"""A long side that no picture reaches."""
+"""A long side beyond that of any picture."""
 
 _PADDED_TO = 32
 """The segmenter pads both sides to multiples of this, which counts in hair-thin pictures."""

@@ -30,8 +30,8 @@ WEIGHTS = "segmenter.safetensors"
 def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
     """Write `segmenter.safetensors`, then `segmenter.json`, which names its sha256.
 
-    Only what has learned or counted is stored, in float32; buffers follow from the architecture
-    except batch-norm statistics, which are stored.
+    Stores the model's state dict as it is: parameters, batch-norm statistics and other persistent
+    buffers, in their own types.
     """
     folder = Path(folder)
     state = {
@@ -39,16 +39,16 @@ def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
     }
     (folder / CONFIG).unlink(missing_ok=True)  # killed in between, the folder holds no model
     with replacing(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(save(state))  # save_file would not say which error the disk had
+        temporary.write_bytes(save(state))  # save_file would hide the disk's error
     document = description(model) | {KEY: digests(folder, [WEIGHTS])}
     write_text(folder / CONFIG, json.dumps(document, indent=1) + "\n")
 
 
 def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> MaskFormer:
-    """The segmenter in `folder`, in evaluation mode.
+    """Load the segmenter in `folder`, in evaluation mode.
 
-    MissingFileError when a file is missing; UserError when a file is broken or the weights are
-    not those of the architecture.
+    MissingFileError if a file is missing; UserError if a file is broken or the weights do not fit
+    the architecture.
     """
     folder = Path(folder)
     for name in (CONFIG, WEIGHTS):
@@ -72,14 +72,14 @@ def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> Ma
 
 
 def description(model: MaskFormer) -> dict[str, Any]:
-    """What `segmenter.json` holds, and exported checkpoints beside the weights."""
+    """Describe the model as `segmenter.json` and exported checkpoints store it."""
     return model.config.model_dump(mode="json") | {VIEW: to_json(model.view)}
 
 
 def read_description(
     content: Mapping[str, Any], where: str
 ) -> tuple[SegmenterConfig, SegmenterView]:
-    """Architecture and view out of a `description`; `where` names it in a UserError."""
+    """Read architecture and view from a `description`; `where` names it in a UserError."""
     architecture = {key: value for key, value in content.items() if key != VIEW}
     try:
         config = SegmenterConfig.model_validate(architecture)

@@ -1,4 +1,4 @@
-"""Batch norm over the batch of all processes, so that a training does not depend on their number.
+"""Batch norm over the batch of all processes, so that training does not depend on their number.
 
 Under NCCL that is torch's SyncBatchNorm. Under gloo (processes on CPUs) torch has none, and
 detectron2's sums in the precision of its input: the one here sums in float64.
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 
 class SyncedBatchNorm(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` (same parameters and buffers) whose statistics in training are those of the
-    pixels of all processes together; in evaluation it is the same."""
+    """`nn.BatchNorm2d` (same parameters and buffers) whose training statistics are over the
+    pixels of all processes; in evaluation nothing differs."""
 
     def forward(self, images: Tensor) -> Tensor:
         """(B,C,H,W) -> the same shape and dtype; B, H and W may differ between processes."""

@@ -72,7 +72,7 @@ class TransformerPredictor(nn.Module):
 
     def forward(self, memory: Tensor, mask_features: Tensor) -> list[QueryOutput]:
         """memory (B,C,h,w), mask_features (B,E,H,W) -> one output per decoder layer, with anchored
-        queries one more in front: what the anchors say by themselves."""
+        queries one more in front: the anchors' own output."""
         memory = self.input_proj(memory)
         batch, dim, height, width = memory.shape
         position = sine_position(height, width, dim, memory.device).to(memory.dtype)

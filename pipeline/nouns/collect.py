@@ -1,7 +1,7 @@
-"""The nouns of every caption of a data set, in shards, with every drop and its reason.
+"""Collect the nouns of every caption of a data set, in shards, with every drop and its reason.
 
-Two passes, since how rare a noun is shows only when all captions have been read: first the nouns
-of each shard of pictures, in `candidates/`, then the same shards without the rare ones.
+There are two passes, since rare nouns are known only after all captions have been read: first the
+nouns of each shard of pictures, in `candidates/`, then the same shards without the rare ones.
 """
 
 import csv
@@ -26,7 +26,7 @@ from pipeline.nouns.tagger import load_tagger, weights_stamp
 STAGE = "nouns"
 RARE = "rarer than min_count"
 FILES = ("nouns.parquet", "drops.parquet", "rejects.parquet")
-"""Of a shard, in both passes."""
+"""Files of a shard, in both passes."""
 _COMMONEST = 40
 
 
@@ -68,7 +68,7 @@ def collect_nouns(
 def make_candidates(
     options: NounOptions, pictures: Sequence[ImageRecord], folder: Path
 ) -> dict[str, Any]:
-    """One shard of the first pass: nouns.parquet and drops.parquet."""
+    """Make one shard of the first pass: nouns.parquet and drops.parquet."""
     nouns: list[NounRecord] = []
     drops: list[Reject] = []
     empty: list[Reject] = []
@@ -93,8 +93,8 @@ def make_candidates(
 def drop_rare(
     source: Path, rare: frozenset[str], files: Sequence[tuple], folder: Path
 ) -> dict[str, Any]:
-    """One shard of the second pass. source: the first pass's folder; files: one tuple, the index
-    of a shard there and its files' hashes."""
+    """Make one shard of the second pass. source: the first pass's folder; files: one tuple, the
+    index of a shard there and its files' hashes."""
     index = files[0][0]
 
     def read(stem: str, record_type: type) -> Iterator:
@@ -120,7 +120,7 @@ def drop_rare(
 
 
 def count_captions(folder: Path) -> Counter[str]:
-    """In how many captions each noun occurs; a caption has a noun once at most."""
+    """Count the captions in which each noun occurs; a caption counts once for a noun."""
     counts: Counter[str] = Counter()
     for path in shard_files(folder, "nouns"):
         counts.update(record.noun for record in iterate_parquet(path, NounRecord))
@@ -128,7 +128,7 @@ def count_captions(folder: Path) -> Counter[str]:
 
 
 def vocabulary(counts: Counter[str], max_nouns: int | None = None) -> str:
-    """CSV of nouns and the number of captions they occur in, commonest first, then by name."""
+    """Return a CSV of nouns and their numbers of captions, most frequent first, then by name."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(("noun", "captions"))
@@ -137,7 +137,7 @@ def vocabulary(counts: Counter[str], max_nouns: int | None = None) -> str:
 
 
 def metrics_of(shards: Sequence[ShardInfo], counts: Counter[str]) -> dict[str, Any]:
-    """Counts of the whole run; drops by reason, the commonest reason first."""
+    """Sum up the whole run; drops by reason, the most frequent reason first."""
     empty = {"pictures_with_nouns": 0, "nouns": 0, "dropped": 0, "drops": {}}
     total = empty | total_counts(shards)
     drops = sorted(total.pop("drops").items(), key=lambda item: (-item[1], item[0]))
@@ -146,7 +146,7 @@ def metrics_of(shards: Sequence[ShardInfo], counts: Counter[str]) -> dict[str, A
 
 @cache
 def _tagger() -> PerceptronTagger:
-    """One a process."""
+    """Load the tagger once per process."""
     return load_tagger()
 
 

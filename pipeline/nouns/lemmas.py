@@ -18,9 +18,9 @@ _SINGULAR_IN_MEN = frozenset({"ramen", "specimen", "abdomen", "omen", "amen", "s
 
 @lru_cache(maxsize=100_000)
 def singular(noun: str) -> str:
-    """The singular of a lower-case noun; what is singular already, or unknown, comes back as is.
+    """Return the singular of a lower-case noun; a singular or unknown noun is returned unchanged.
 
-    Of a multi-word noun the last word is changed: "wine glasses" -> "wine glass". Idempotent.
+    In a multi-word noun the last word is changed: "wine glasses" -> "wine glass". Idempotent.
     """
     words = lexicon()
     if noun in words.unchanged:

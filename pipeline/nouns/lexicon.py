@@ -14,12 +14,13 @@ class Lexicon:
     """Word lists, all lower case.
 
     stop: lemma -> reason why it names nothing visible; multi_word: words of a phrase, the last one
-    a lemma -> its name (stopped phrases included); phrase_starts: their first words; unchanged:
-    forms that are their own singular; irregular: form -> singular. For the tag rules, lemmas of:
-    not_nouns: no nouns at all; modifiers: none before another noun; colours: none when they
-    describe; predicates: verbs after any noun; verbs: verbs after a subject; transitive: verbs
-    between a subject and an object; sure_nouns: always nouns; and ing_nouns: words in -ing that
-    name things.
+    a lemma -> its name (stopped phrases included); phrase_starts: first words of the phrases;
+    unchanged: forms that are their own singular; irregular: form -> singular.
+
+    For the tag rules, lemmas that are: not_nouns: never nouns; modifiers: not nouns before another
+    noun; colours: not nouns when they describe one; predicates: verbs after any noun; verbs: verbs
+    after a subject; transitive: verbs between a subject and an object; sure_nouns: always nouns;
+    ing_nouns: words in -ing that name things.
     """
 
     stop: dict[str, str]
@@ -39,7 +40,7 @@ class Lexicon:
 
 @cache
 def lexicon() -> Lexicon:
-    """The lists as shipped, read once."""
+    """Read the shipped lists, once."""
     rules = {name: frozenset(words) for name, words in _sections("tag_rules.txt").items()}
     singulars = _sections("singulars.txt")
     stop = dict.fromkeys(_words("abstract_nouns.txt"), "abstract")
@@ -70,7 +71,7 @@ def _words(name: str) -> frozenset[str]:
 
 
 def _sections(name: str) -> dict[str, dict[str, str]]:
-    """Section -> {entry: what it maps to, by default itself}."""
+    """Return section -> {entry: what it maps to, by default itself}."""
     text = (files(__package__) / "lexicon" / name).read_text(encoding="utf-8")
     return parse(text, name)
 

@@ -1,9 +1,9 @@
-"""The candidate names of a picture: the nouns of its captions (OVSeg paper, section 4.1, step 2).
+"""Find the candidate names of a picture: the nouns of its captions (paper section 3.2, step 2).
 
 The paper takes every noun that NLTK's tagger finds. Here multi-word nouns are kept together,
-plurals made singular, and what the tagger misread or what names nothing visible is dropped, each
-with its reason. Every rule group can be switched off; with all off, these are the tagger's nouns,
-as in the paper, but in the singular.
+plurals become singular, and words that the tagger misread or that name nothing visible are dropped,
+each with its reason. Every group of rules can be switched off; with all off, these are the tagger's
+nouns, as in the paper, but in the singular.
 """
 
 import re
@@ -21,15 +21,15 @@ _LETTERS = re.compile(rf"{_WORD}(?: {_WORD})*\.?")
 
 
 class Tagger(Protocol):
-    """Anything that gives Penn Treebank tags, as NLTK's taggers do."""
+    """Anything that returns Penn Treebank tags, as NLTK's taggers do."""
 
     def tag(self, tokens: list[str]) -> list[tuple[str, str]]: ...
 
 
 @dataclass(frozen=True)
 class Noun:
-    """A noun kept: lemma in lower case; its form as the caption writes it ("fire_hydrants"), with
-    single blanks; index of its first token (0 up)."""
+    """A kept noun. noun: lemma in lower case; surface: as the caption writes it ("fire_hydrants"),
+    with single blanks; position: index of its first token, from 0."""
 
     noun: str
     surface: str
@@ -61,10 +61,10 @@ class _Candidate:
 def caption_nouns(
     text: str, tagger: Tagger, options: NounOptions
 ) -> tuple[list[Noun], list[tuple[str, str]]]:
-    """The nouns of a caption in order, each lemma once, and what was dropped.
+    """Find the nouns of a caption, in order, each lemma once.
 
-    Returns (kept, drops); a drop is (form as written, reason). Words that are no nouns are not
-    drops. Depends on nothing but its arguments; an empty text gives two empty lists.
+    Returns (kept, drops); a drop is (form as written, reason). Words that are not nouns are not
+    drops. Depends on its arguments only; an empty text gives two empty lists.
     """
     read = read_tokens(text)
     tokens = [token.text for token in read]
@@ -87,7 +87,7 @@ def caption_nouns(
 
 
 def _candidates(words: list[str], tags: list[str], options: NounOptions) -> list[_Candidate]:
-    """Multi-word nouns of the list and single nouns, left to right, without overlap."""
+    """Find multi-word nouns of the list and single nouns, left to right, without overlap."""
     lists = lexicon()
     found = []
     index = 0
@@ -104,7 +104,7 @@ def _candidates(words: list[str], tags: list[str], options: NounOptions) -> list
 
 
 def _phrase_at(words: list[str], index: int, lists: Lexicon) -> tuple[int, str]:
-    """End and name of the longest listed phrase that starts at `index`; (index, "") for none."""
+    """Return end and name of the longest listed phrase from `index` on; (index, "") if none."""
     if words[index].partition("-")[0] not in lists.phrase_starts:
         return index, ""
     for end in range(min(len(words), index + _LONGEST_PHRASE), index, -1):
@@ -117,7 +117,7 @@ def _phrase_at(words: list[str], index: int, lists: Lexicon) -> tuple[int, str]:
 
 
 def _lemma(words: list[str], index: int) -> str:
-    """The singular; "glasses" alone are spectacles, "glasses of ..." are not."""
+    """Return the singular; "glasses" alone are spectacles, "glasses of ..." are not."""
     if words[index] == "glasses" and words[index + 1 : index + 2] == ["of"]:
         return "glass"
     return singular(words[index])

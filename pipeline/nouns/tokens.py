@@ -1,4 +1,4 @@
-"""Captions to words, with NLTK's Treebank-style tokenizer, which needs no downloaded data.
+"""Split captions into words with NLTK's Treebank-style tokenizer, which needs no downloaded data.
 
 It expects one sentence at a time. Captions have one or two and often miss the space between them,
 so full stops are set apart here; abbreviations ("U.S.", "St."), numbers and what may be an address
@@ -26,7 +26,7 @@ _SENTENCE_END = frozenset(".!?;:\"''``")
 
 
 class Token(NamedTuple):
-    """A word or punctuation mark, and what it stands for: `caption[start:end]`."""
+    """A word or punctuation mark; it stands for `caption[start:end]`."""
 
     text: str
     start: int
@@ -34,7 +34,7 @@ class Token(NamedTuple):
 
 
 def read_tokens(caption: str) -> list[Token]:
-    """The words and punctuation marks of a caption, in order, with their capitals.
+    """Return the words and punctuation marks of a caption, in order, with their capitals.
 
     Deterministic; an empty or blank text gives no tokens.
     """
@@ -43,7 +43,7 @@ def read_tokens(caption: str) -> list[Token]:
     tokens = []
     at = 0
     for token in _TREEBANK.tokenize(text):
-        if token in _QUOTES:  # the tokenizer writes double quotes its own way
+        if token in _QUOTES:  # the tokenizer rewrites double quotes
             at, end = _DOUBLE_QUOTE.search(text, at).span()
         else:
             at = text.index(token, at)
@@ -54,7 +54,7 @@ def read_tokens(caption: str) -> list[Token]:
 
 
 def tokenize(caption: str) -> list[str]:
-    """The texts of `read_tokens`."""
+    """Return the texts of `read_tokens`."""
     return [token.text for token in read_tokens(caption)]
 
 

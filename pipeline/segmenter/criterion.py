@@ -30,11 +30,13 @@ Matches = Sequence[tuple[Tensor, Tensor]]
 def losses(
     output: SegmenterOutput, targets: Sequence[Target], weights: LossWeights
 ) -> dict[str, Tensor]:
-    """Unweighted losses: `loss_ce`, `loss_mask`, `loss_dice` of the last decoder layer and the
-    same with suffix `_0`, `_1`, ... of the earlier ones (those in `output.aux`).
+    """Compute the unweighted losses of every decoder layer.
 
-    Anchors are not matched: each answers for the region it stands on, if that is labelled, at the
-    size of the prediction (there are many of them)."""
+    Keys: `loss_ce`, `loss_mask`, `loss_dice` of the last layer, and the same with suffix `_0`,
+    `_1`, ... of the earlier ones (those in `output.aux`).
+
+    Anchors are not matched: each is trained on the region around its point, if that is labelled,
+    at the size of the prediction (there are many anchors)."""
     result = {}
     layers = {"": output} | {f"_{i}": layer for i, layer in enumerate(output.aux)}
     device = output.pred_masks.device
@@ -58,18 +60,18 @@ def losses(
 
 
 def weighted(raw: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
-    """The losses times their weights; their sum is what is minimised."""
+    """Multiply the losses by their weights; the sum is what is minimised."""
     factor = {"ce": weights.classes, "mask": weights.mask, "dice": weights.dice}
     return {name: value * factor[name.split("_")[1]] for name, value in raw.items()}
 
 
 def over_processes(count: int, device: torch.device) -> Tensor:
-    """A number of masks per process, averaged over the processes, at least 1; scalar float."""
+    """Average a number of masks over the processes, at least 1; scalar float."""
     return _average(torch.tensor(float(count), device=device)).clamp(min=1)
 
 
 def _average(value: Tensor) -> Tensor:
-    """A scalar without gradient, averaged over the processes."""
+    """Average a scalar over the processes, without gradient."""
     if comm.get_world_size() > 1:
         torch.distributed.all_reduce(value)
     return value / comm.get_world_size()
@@ -80,7 +82,8 @@ def class_loss(
 ) -> Tensor:
     """Weighted cross entropy over all queries of (B,Q,K+1); unmatched queries are class K.
 
-    Divided by the weights of the batch of all processes: their mean is the loss of one process.
+    Divided by the weights of the batch of all processes, so that the mean over the processes is the
+    loss of a single one.
     """
     nothing = pred_logits.shape[-1] - 1
     truth = torch.full(pred_logits.shape[:2], nothing, device=pred_logits.device)
@@ -97,8 +100,8 @@ def mask_losses(
 ) -> tuple[Tensor, Tensor]:
     """Sums of focal and of dice loss over all matched masks of the batch.
 
-    Predictions are enlarged to `padded_hw`. Without any match both are 0 and still carry
-    (zero) gradients, so that distributed training does not wait for a missing one.
+    Predictions are enlarged to `padded_hw`. Without any match both are 0 but have (zero) gradients,
+    so that distributed training does not wait for missing ones.
     """
     chosen = [masks[query] for masks, (query, _) in zip(layer.pred_masks, matches, strict=True)]
     pixels = F.interpolate(

@@ -1,8 +1,8 @@
 """Training samples: one mask per class present in a picture (MaskFormer on semantic labels).
 
-Pictures are scaled, cropped, flipped and recoloured with detectron2's augmentations, as the
-original trains. Every draw has its own random numbers, decided by the seed and the position in
-the run alone, so that a resumed run sees what an uninterrupted one would have seen.
+Pictures are scaled, cropped, flipped and recoloured with detectron2's augmentations, as in the
+original. The random numbers of a draw depend only on the seed and its position in the run, so that
+a resumed run sees what an uninterrupted one would have seen.
 """
 
 import random
@@ -39,7 +39,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class TrainingSample:
-    """image: (3,H,W) uint8 RGB; target: its masks; rejects: pictures skipped on the way to it."""
+    """image: (3,H,W) uint8 RGB; target: its masks; rejects: pictures skipped before it."""
 
     image: Tensor
     target: Target
@@ -82,7 +82,7 @@ class TrainingSet(torch.utils.data.Dataset):
         return len(self.records)
 
     def __getitem__(self, place: tuple[int, int]) -> TrainingSample:
-        """The augmented picture; an unreadable one is replaced by the next that can be read."""
+        """Return the augmented picture; an unreadable one is replaced by the next readable one."""
         index, draw = place
         rejects = []
         for step in range(len(self.records)):
@@ -128,7 +128,7 @@ def augment(
         steps.append(ColorAugSSDTransform(img_format="RGB"))
     if augmentation.flip:
         steps.append(T.RandomFlip())
-    drawn = T.AugInput(image, sem_seg=label.astype(np.float32))  # int cannot be resized there
+    drawn = T.AugInput(image, sem_seg=label.astype(np.float32))  # detectron2 cannot resize int
     T.AugmentationList(steps)(drawn)
     return drawn.image, drawn.sem_seg.astype(np.int64)
 
@@ -148,7 +148,7 @@ def to_target(label: Tensor, class_ids: Sequence[int], count_ignored: bool) -> T
 
 @contextmanager
 def seeded(*numbers: int) -> Iterator[None]:
-    """Inside, NumPy's and Python's global generators follow from `numbers`; then they go on."""
+    """Seed NumPy's and Python's global generators by `numbers` inside; restore them afterwards."""
     state = int(np.random.SeedSequence(numbers).generate_state(1)[0])
     numpy_before, python_before = np.random.get_state(), random.getstate()
     np.random.seed(state)

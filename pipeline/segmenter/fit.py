@@ -1,4 +1,4 @@
-"""From a data set and text features to a trained segmenter: one whole, resumable training run."""
+"""Train a segmenter from a data set and text features: one whole, resumable run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class ClosedSet:
 
 
 def trained_classes(dataset: Dataset, which: str) -> tuple[list[int], list[str]]:
-    """Class ids and names: "all" of the closed set, or only the "seen" ones of a zero-shot split
-    (COCO-Stuff-156); the rest becomes ignored pixels. A data set without masks has none."""
+    """Return class ids and names: "all" of the closed set, or only the "seen" ones of a zero-shot
+    split (COCO-Stuff-156); other pixels are ignored. A data set without masks has no classes."""
     assert which in ("all", "seen"), which
     ids = [i for i, seen in enumerate(dataset.seen) if seen or which == "all"]
     return ids, [dataset.classes[i] for i in ids]
@@ -60,9 +60,9 @@ def fit(
     """Build and train a segmenter on `device`.
 
     count_ignored: see `TrainingSet`. start_from: weights to begin with, None for random ones.
-    Checkpoints go to that folder, which is this stage's alone, under a fingerprint of everything
-    that decides the result, so that only the very same run is resumed; dvclive's curves to theirs.
-    UserError when there is no class to learn.
+    checkpoints: a folder of this stage alone; they are stored under a fingerprint of everything
+    that decides the result, so that only the very same run is resumed. curves: folder for dvclive.
+    UserError if there is no class to learn.
     """
     _need_classes(closed)
     data = TrainingSet(
@@ -104,7 +104,7 @@ def run_identity(
     recipe: Recipe,
     start_from: Path | None,
 ) -> str:
-    """Hash of all that decides the result (see `pipeline.core.fingerprint`); arguments as of `fit`.
+    """Hash all that decides the result (`pipeline.core.fingerprint`); arguments as of `fit`.
 
     Reads every picture and label map once, by threads.
     """

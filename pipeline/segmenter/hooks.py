@@ -103,7 +103,7 @@ class Curves(HookBase):
             self.live.end()
 
     def last(self) -> dict[str, float]:
-        """The newest means, {} before there are any."""
+        """Return the newest means, {} before there are any."""
         return dict(self.history[-1]) if self.history else {}
 
     def _write(self, point: dict[str, float]) -> None:

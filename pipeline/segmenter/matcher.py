@@ -1,4 +1,4 @@
-"""Which query answers for which ground-truth mask: Hungarian matching, as in DETR and MaskFormer.
+"""Assign queries to ground-truth masks: Hungarian matching, as in DETR and MaskFormer.
 
 Cost of a pair = class_weight * (-probability of the class) + mask_weight * focal + dice_weight *
 dice, the masks compared at the prediction's size (ground truth reduced by nearest neighbours).
@@ -22,8 +22,8 @@ FOCAL_GAMMA = 2
 class Target:
     """Ground truth of one picture, N >= 0 masks.
 
-    labels: (N,) int64, index into the text features. masks: (N,H,W) bool, in the picture's size or
-    padded. counted: (H,W) bool, pixels that mask losses count; None = all, padding included, as
+    labels: (N,) int64, index into the text features. masks: (N,H,W) bool, of the picture's size or
+    padded. counted: (H,W) bool, pixels that count in mask losses; None: all, padding included, as
     in the original.
     """
 
@@ -50,11 +50,11 @@ def match(
     padded_hw: tuple[int, int],
     weights: LossWeights,
 ) -> list[tuple[Tensor, Tensor]]:
-    """Best one-to-one assignment per picture.
+    """Find the best one-to-one assignment per picture.
 
     pred_logits (B,Q,K+1), pred_masks (B,Q,h,w) logits, one target per picture. Returns for each
     picture (query, mask), two int64 tensors of length min(Q,N), queries ascending; empty without
-    ground truth. UserError when a prediction is not finite.
+    ground truth. UserError if a prediction is not finite.
     """
     size = pred_masks.shape[-2:]
     matches = []
@@ -81,8 +81,8 @@ def match(
 
 
 def standing_on(points: Tensor, target: Target) -> tuple[Tensor, Tensor]:
-    """Which ground-truth mask each point lies in: (query, mask) as from `match`, but a mask can
-    come many times, and a point on unlabelled ground does not come at all.
+    """Find the ground-truth mask that each point lies in: (query, mask) as from `match`, but a mask
+    may occur many times, and points on unlabelled ground are left out.
 
     points: (Q,2) x and y in 0..1 of the target's padded picture.
     """
@@ -95,7 +95,7 @@ def standing_on(points: Tensor, target: Target) -> tuple[Tensor, Tensor]:
 
 
 def reduced(target: Target, padded_hw: tuple[int, int], size_hw: tuple[int, int]) -> Target:
-    """The target, padded and then reduced to `size_hw` by nearest neighbours."""
+    """Pad the target, then reduce it to `size_hw` by nearest neighbours."""
 
     def small(masks: Tensor) -> Tensor:
         return _reduced(pad(masks, padded_hw), size_hw).view(-1, *size_hw) > 0

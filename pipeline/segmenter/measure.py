@@ -1,6 +1,6 @@
 """Mask recall of a segmenter on held-out pictures with instance ground truth.
 
-One ground-truth mask is everything of one category in a picture, since the segmenter learns one
+A ground-truth mask joins all objects of a category in a picture, since the segmenter learns one
 mask per class (paper section 3.1).
 """
 
@@ -30,11 +30,11 @@ BATCH = 8
 class Measure:
     """How recall is measured."""
 
-    masks_of: MasksOf  # which masks and how many at most: see `MaskChoice`
+    masks_of: MasksOf  # which masks, and at most how many: see `MaskChoice`
     most_masks: int
     short_side: int | None  # pictures are resized to this short side; None: as they are
     long_side: int | None  # and no more than this long side; None: any
-    mask_threshold: float  # a proposal is where its probability is above this
+    mask_threshold: float  # probability above which a pixel is in a proposal
     overlap: float  # intersection over union at which a mask counts as found
 
 
@@ -48,11 +48,11 @@ def measure_recall(
     settings: Measure,
     rejects: list[Reject],
 ) -> dict[str, float | int | None]:
-    """Recall of everything in `truth` by the proposed masks, see `recall`.
+    """Measure the recall of all masks in `truth` by the proposed masks, see `recall`.
 
-    Compared at the size the segmenter sees. closed: names of the trained classes. Pictures that
-    cannot be read, or that their truth does not fit, and entries that are no truth are appended to
-    `rejects` and left out.
+    Masks are compared at the size that the segmenter sees. closed: names of the trained classes.
+    Unreadable pictures, pictures whose ground truth has another size, and invalid entries of the
+    ground truth are left out and appended to `rejects`.
     """
     rejects += truth.rejects
     overlaps: list[float] = []
@@ -78,7 +78,7 @@ def measure_recall(
 
 
 def _resized(masks: list[np.ndarray], hw: tuple[int, int]) -> np.ndarray:
-    """Masks of one size -> (N,*hw) bool by nearest neighbours; N may be 0."""
+    """Resize masks of one size to (N,*hw) bool by nearest neighbours; N may be 0."""
     if not masks:
         return np.zeros((0, *hw), bool)
     stack = torch.from_numpy(np.stack(masks))[:, None].float()

@@ -1,8 +1,8 @@
 """AdamW as MaskFormer is trained with it, its schedule and its gradient clipping.
 
-No weight decay on norms, embeddings and position tables; a learning rate of its own for the
-backbone; poly schedule (power 0.9) with linear warm-up; the gradient of the whole model is
-clipped to one norm (paper section 4.1).
+Norms, embeddings and position tables have no weight decay, the backbone has its own learning rate;
+poly schedule (power 0.9) with linear warm-up; the gradient of the whole model is clipped to a norm
+(paper section 4.1).
 """
 
 import torch
@@ -46,7 +46,7 @@ def adamw(
 
 
 def poly_schedule(optimizer: torch.optim.Optimizer, steps: int, warmup: int) -> WarmupPolyLR:
-    """Linear warm-up over `warmup` steps times (1 - step / steps) ** POWER."""
+    """Make the schedule: linear warm-up over `warmup` steps times (1 - step / steps) ** POWER."""
     return WarmupPolyLR(
         optimizer, max(1, steps), warmup_factor=WARMUP_FACTOR, warmup_iters=warmup, power=POWER
     )

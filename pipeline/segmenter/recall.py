@@ -1,4 +1,4 @@
-"""How many ground-truth masks some proposal covers: arrays in, numbers out.
+"""Count the ground-truth masks that some proposal covers: arrays in, numbers out.
 
 Class-agnostic recall at an intersection over union, for objects of the closed set and for objects
 that were never labelled: the segmenter's side of open vocabulary (paper section 3.1).
@@ -12,7 +12,7 @@ from pipeline.data.rle import encode_masks, overlaps
 
 
 def best_overlaps(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Largest intersection over union of every ground-truth mask with any proposal.
+    """Return the largest IoU of every ground-truth mask with any proposal.
 
     proposals (Q,H,W) bool, truth (N,H,W) bool -> (N,) float64 in [0,1]. Without proposals every
     value is 0; an empty ground-truth mask has 0; Q and N may be 0.
@@ -24,7 +24,7 @@ def best_overlaps(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def recall(
     values: Iterable[float], closed: Iterable[bool], threshold: float = 0.5
 ) -> dict[str, float | int | None]:
-    """Share of ground-truth masks whose best overlap is at least `threshold`.
+    """Compute the share of ground-truth masks whose best overlap is at least `threshold`.
 
     values: best overlap of each ground-truth mask of all pictures; closed: whether its class is in
     the closed set. Returns `recall_closed`, `recall_never_labelled`, `recall_all` (None where there

@@ -1,4 +1,4 @@
-"""Training the segmenter on the closed set (paper section 4.1), on detectron2's trainer.
+"""Train the segmenter on the closed set (paper section 4.1), on detectron2's trainer.
 
 Runs in one process, or in several under torchrun (see `pipeline.core.processes.distributed`). A run
 that was killed goes on from its last checkpoint and ends with the same weights and curves.
@@ -42,7 +42,7 @@ class Recipe:
     weights: LossWeights
     seed: int
     bfloat16: bool = True  # mixed precision
-    checkpoint_steps: int = 1000  # at most from one to the next; short runs write five
+    checkpoint_steps: int = 1000  # at most, between checkpoints; short runs write five
     curve_steps: int = 20
 
 
@@ -67,7 +67,7 @@ def train(
 
     text_features: (K,D) unit norm, one row per trained class in the order of `data.class_ids`.
     checkpoints: of this run alone; one found there is resumed from.
-    curves: folder for dvclive; None writes none. UserError when the loss is no number.
+    curves: folder for dvclive; None writes none. UserError if the loss is not a number.
     """
     assert len(text_features) == len(data.class_ids), (text_features.shape, len(data.class_ids))
     device = next(segmenter.parameters()).device

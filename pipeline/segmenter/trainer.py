@@ -51,7 +51,7 @@ def _on(target: Target, device: torch.device) -> Target:
 
 
 class SegmenterTrainer(SimpleTrainer):
-    """Remembers, across restarts, which pictures could not be used."""
+    """A trainer that remembers, across restarts, which pictures could not be used."""
 
     rejects: set[Reject]
 

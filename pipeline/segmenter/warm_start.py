@@ -1,7 +1,7 @@
-"""Start from weights of something else: an ImageNet backbone, a MaskFormer, an earlier run.
+"""Start from other weights: an ImageNet backbone, a MaskFormer, an earlier run.
 
-Tensors are loaded where name and shape fit, after translating the names of other libraries
-(pipeline/checkpoints/backbone_names.py); all others are reported.
+Tensors are chosen by name and shape, after translating the names of other libraries
+(pipeline/checkpoints/backbone_names.py); the others are reported.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from pipeline.weights.load_strict import FLOATS
 BACKBONE = "backbone."
 PREFIXES = ("", BACKBONE)
 CONSTANTS = ("num_batches_tracked", "relative_position_index", "attn_mask")
-"""Last names of entries that are no trained weights; nobody misses them."""
+"""Last parts of the names of untrained entries; if missing they are not reported."""
 SHOWN = 8
 
 
@@ -35,8 +35,8 @@ class WarmStart:
     names: str
 
     def describe(self, source: str) -> list[str]:
-        """Lines for people: counts; if the file has a backbone, the weights of ours that it lacks;
-        tensors of the file that had no place."""
+        """Describe the result in lines: counts; if the file has a backbone, which of our parameters
+        it did not fill; which tensors had no place."""
         lines = [
             f"warm start: {len(self.loaded)} tensors from {source} ({self.names}), "
             f"{len(self.kept)} of the segmenter keep their initial values"
@@ -56,7 +56,7 @@ class WarmStart:
 def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> WarmStart:
     """Copy into `model` every tensor whose name (or `backbone.` + name) and shape fit.
 
-    UserError when nothing fits, or when a frozen part of the backbone would stay random.
+    UserError if nothing fits, or if a frozen part of the backbone would stay random.
     """
     own = model.state_dict()
     weights, names = to_detectron2(weights, source)
@@ -93,7 +93,7 @@ def _refuse_frozen_noise(model: nn.Module, loaded: dict[str, Tensor], source: st
 
 
 def _grouped(keys: list[str]) -> str:
-    """Parameters by the module they belong to: "stem.conv1 (6), res2.0.shortcut (1)"."""
+    """Group parameters by module: "stem.conv1 (6), res2.0.shortcut (1)"."""
     modules = Counter(key.rpartition(".")[0].removesuffix(".norm") for key in keys)
     some = [f"{module} ({count})" for module, count in list(modules.items())[:SHOWN]]
     return ", ".join(some) + (f" and {len(modules) - SHOWN} more" if len(modules) > SHOWN else "")

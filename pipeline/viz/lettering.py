@@ -1,4 +1,4 @@
-"""Text on pictures, with the font that comes inside Pillow, so that no machine differs."""
+"""Write text on pictures in the font that comes with Pillow, so that all machines agree."""
 
 from functools import cache
 
@@ -9,12 +9,12 @@ WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 @cache
 def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """Pillow's own font at a size in pixels."""
+    """Load Pillow's own font at a size in pixels."""
     return ImageFont.load_default(size)
 
 
 def text_size(text: str, face: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> tuple[int, int]:
-    """Width and height of one line in pixels."""
+    """Measure width and height of one line in pixels."""
     left, top, right, bottom = face.getbbox(text)
     return int(right - left), int(bottom - top)
 
@@ -26,8 +26,8 @@ def write(
     face: ImageFont.ImageFont | ImageFont.FreeTypeFont,
     centred: bool = False,
 ) -> None:
-    """White text with a black rim, kept inside the picture; `at` = (x, y) of its top left corner,
-    or of its middle."""
+    """Write white text with a black rim, kept inside the picture; `at` = (x, y) of its top left
+    corner, or of its middle."""
     width, height = text_size(text, face)
     x, y = (at[0] - width // 2, at[1] - height // 2) if centred else at
     page_width, page_height = draw.im.size

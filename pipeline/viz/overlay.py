@@ -1,4 +1,4 @@
-"""Label maps as pictures a person can read: classes in colour, named where they lie."""
+"""Paint label maps for people: classes in colour, each name on its region."""
 
 import colorsys
 
@@ -9,15 +9,16 @@ from scipy import ndimage
 from pipeline.viz.lettering import font, write
 
 MIN_WIDTH, MAX_WIDTH, MAX_HEIGHT = 320, 1280, 4096
-"""Pixels. On smaller pictures names would not fit; larger ones make sheets nobody can open."""
+"""Pixels. Names do not fit on smaller pictures; larger ones make sheets too large to open."""
 OPACITY = 0.55
 """Of the classes' colours over the photograph."""
 NAMED_SHARE = 0.01
-"""Regions below this share of the picture are coloured, but carry no name of their own."""
+"""Regions below this share of the picture are coloured but not named."""
 
 
 def distinct_colours(count: int) -> np.ndarray:
-    """`(count, 3)` uint8 RGB: neighbours differ much, the first dozen are easy to tell apart."""
+    """Make `count` colours, `(count, 3)` uint8 RGB; neighbours differ much, and the first dozen are
+    easy to tell apart."""
     shades = [(1.0, 0.6), (0.85, 0.95), (0.9, 0.75), (1.0, 1.0), (0.55, 0.75)]
     colours = []
     for i in range(count):
@@ -28,9 +29,9 @@ def distinct_colours(count: int) -> np.ndarray:
 
 
 def fitted(image: np.ndarray, labels: np.ndarray | None = None) -> tuple:
-    """Picture `(H, W, 3)` and labels `(H, W)` at a width that can be read: a small one enlarged
-    by a whole factor to `MIN_WIDTH` or more, a large one reduced to `MAX_WIDTH`, and none higher
-    than `MAX_HEIGHT`; labels keep hard edges."""
+    """Resize picture `(H, W, 3)` and labels `(H, W)` to a readable width. Small ones are enlarged
+    by a whole factor to at least `MIN_WIDTH`, large ones reduced to `MAX_WIDTH`, and none is higher
+    than `MAX_HEIGHT`. Labels keep hard edges."""
     height, width = image.shape[:2]
     if width < MIN_WIDTH:
         shown = -(-MIN_WIDTH // width) * width
@@ -38,7 +39,7 @@ def fitted(image: np.ndarray, labels: np.ndarray | None = None) -> tuple:
         shown = min(width, MAX_WIDTH)
     shown = min(shown, max(width * MAX_HEIGHT // height, 1))
     size = (shown, max(1, round(height * shown / width)))
-    step = max(1, width // (4 * shown))  # of a huge picture every so many pixels are enough
+    step = max(1, width // (4 * shown))  # a huge picture is sampled
     big = np.array(Image.fromarray(image[::step, ::step]).resize(size, Image.Resampling.BICUBIC))
     if labels is None:
         return big, None
@@ -76,7 +77,7 @@ def paint(
 
 
 def _borders(labels: np.ndarray) -> np.ndarray:
-    """Pixels whose right or lower neighbour has another label: bool `(H, W)`."""
+    """Find pixels whose right or lower neighbour has another label: bool `(H, W)`."""
     edge = np.zeros(labels.shape, dtype=bool)
     edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     edge[:-1] |= labels[:-1] != labels[1:]
@@ -84,7 +85,7 @@ def _borders(labels: np.ndarray) -> np.ndarray:
 
 
 def _middle_of_largest_part(mask: np.ndarray) -> tuple[int, int] | None:
-    """(x, y) farthest from the edge of the largest connected part; None where it is too small."""
+    """Find the (x, y) farthest from the edge of the largest connected part; None if too small."""
     parts, count = ndimage.label(mask)
     if count == 0:
         return None

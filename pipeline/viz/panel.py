@@ -1,4 +1,4 @@
-"""One sheet per picture: columns side by side (picture, truth, prediction ...) over a legend."""
+"""Draw one sheet per picture: columns (picture, truth, prediction ...) above a legend."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ INK, PAPER, DIM = (30, 30, 30), (255, 255, 255), (110, 110, 110)
 
 @dataclass(frozen=True)
 class Column:
-    """One picture of the sheet: its title, and labels `(H, W)` to paint, None for the photo."""
+    """One picture of the sheet: a title, and labels `(H, W)` to paint, None for the photo alone."""
 
     title: str
     labels: np.ndarray | None
@@ -26,8 +26,8 @@ class Column:
 def sheet(image: np.ndarray, columns: list[Column], names: list[str], shown: list[int]) -> Image:
     """Draw the sheet.
 
-    image: uint8 RGB `(H, W, 3)`. names: of all classes. shown: the ids that get a colour and a
-    line in the legend, the most important first. Ids outside `shown` stay grey.
+    image: uint8 RGB `(H, W, 3)`. names: of all classes. shown: the ids that get a colour and an
+    entry in the legend, the most important first. Other ids stay grey.
     """
     palette = dict(zip(shown, distinct_colours(len(shown)), strict=True))
     texts = {class_id: names[class_id] for class_id in shown}
@@ -60,7 +60,7 @@ def save_sheet(page: Image.Image, path: Path) -> None:
 
 
 def _legend_places(names: list[str], page_width: int, face) -> tuple[list[tuple[int, int]], int]:
-    """Where each entry starts, line by line, and the height of them all."""
+    """Return where each entry starts, line by line, and the height of the legend."""
     places: list[tuple[int, int]] = []
     x, y, line = MARGIN, 0, SWATCH + 8
     for name in names:

@@ -1,8 +1,7 @@
-"""Which weights a model has: by all its numbers in memory, or by the files of its folder.
+"""Hash a model's weights: by its numbers in memory, or by the files of its folder.
 
-A model's JSON file is written last and names the sha256 of its weights. So a folder in which a
-writer was killed, or a file that was damaged or put there by hand, does not load as a mixture of
-two models.
+A model's JSON file is written last and names the sha256 of its weights. So if a writer was killed,
+or a file was damaged or exchanged by hand, the folder does not load as a mixture of two models.
 """
 
 import hashlib
@@ -17,12 +16,12 @@ from pipeline.core.errors import UserError
 from pipeline.core.fingerprint import of_file, of_value
 
 KEY = "sha256"
-"""Of the hashes in a model's JSON file."""
+"""Key of the hashes in a model's JSON file."""
 
 
 def of_weights(module: nn.Module) -> str:
-    """Hash of the names, types, shapes and bytes of all parameters and buffers, trained or frozen,
-    whatever device they are on."""
+    """Hash the names, types, shapes and bytes of all parameters and buffers, trained or frozen, on
+    any device."""
     digests = []
     for name, tensor in sorted(module.state_dict().items()):
         flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
@@ -32,15 +31,15 @@ def of_weights(module: nn.Module) -> str:
 
 
 def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """sha256 of these files of a folder, to be written under KEY of its JSON file."""
+    """Return the sha256 of these files of a folder, to be stored under KEY in its JSON file."""
     return {name: of_file(folder / name) for name in names}
 
 
 def verify(folder: Path, config: str, expected: Any, names: Iterable[str]) -> None:
-    """UserError when a file is not the one that the JSON file `config` was written with.
+    """Raise UserError if a file is not the one that the JSON file `config` was written with.
 
-    expected: what the JSON file has under KEY, None for one that has none: written by an earlier
-    version. names: the files that it may speak of.
+    expected: the JSON file's value under KEY, None if it was written by an earlier version. names:
+    the files that it may list.
     """
     if expected is None:
         return

@@ -1,4 +1,4 @@
-"""Recognise the format of a file of weights by its content; suffixes are anybody's choice."""
+"""Recognise the format of a file by its content, since suffixes of weight files mean little."""
 
 import io
 import re
@@ -26,18 +26,18 @@ _FOREIGN = (
      "weights"),
     (rb"(?s).{4}TFL3", "a TensorFlow Lite model"),
 )  # fmt: skip
-"""How foreign formats begin, and what to say of them."""
+"""First bytes of unsupported formats, and how to describe them."""
 
 
 class ForeignFile(Exception):
-    """The file holds no weights that can be read here; the message says what it is."""
+    """The file is not weights, or of an unsupported format; the text says what it is."""
 
 
 def kind_of(file: IO[bytes], name: str) -> Kind:
     """Recognise the kind of a file of tensors.
 
-    name: of the file; its suffix counts only where the content is ambiguous. Raises ForeignFile,
-    naming the format, for any other file.
+    name: of the file; its suffix counts only if the content decides nothing. Raises ForeignFile,
+    which says what the file is, for any other format.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -61,7 +61,7 @@ def kind_of(file: IO[bytes], name: str) -> Kind:
     if start[:1] == b"\x80" or (name.endswith(".pkl") and start[:1] in b"(}]c"):
         return "pickle"
     if name.endswith(".safetensors"):
-        return "safetensors"  # whose reader says what is wrong with it
+        return "safetensors"  # its reader says what is wrong with it
     raise ForeignFile("it is no torch file and no safetensors")
 
 

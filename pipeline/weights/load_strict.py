@@ -1,4 +1,4 @@
-"""Load weights into a model strictly: guess nothing, name whatever differs."""
+"""Load weights into a model strictly: every difference is an error that names it."""
 
 import math
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from torch import Tensor
 from pipeline.core.errors import UserError
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-"""Types of stored weights that mean their numbers."""
+"""Types of stored weights that can be loaded."""
 ONE_NUMBER = ("logit_scale", "logit_bias")
-"""Weights of a CLIP that are one number, in some files as a tensor (1,)."""
+"""Scalar weights of a CLIP, which some files store as a tensor (1,)."""
 SCALE = "logit_scale"
 MOST_LOG, LEAST_FACTOR, MOST_FACTOR = 7.0, 10.0, 1000.0
 """A scale up to MOST_LOG is the logarithm of a factor of at most 1,097; one from LEAST_FACTOR on
@@ -19,16 +19,16 @@ would be that of 22,026 and more, which no CLIP has, so it is the factor itself.
 
 
 def describe_types(weights: Mapping[str, Tensor]) -> list[str]:
-    """A line for people where weights are stored in other floats than float32."""
+    """Return a note if weights are stored in other floats than float32."""
     stored = {weight.dtype for weight in weights.values() if weight.dtype in FLOATS}
     names = sorted(str(dtype).removeprefix("torch.") for dtype in stored - {torch.float32})
     return [f"weights stored as {', '.join(names)} are kept as float32"] if names else []
 
 
 def as_one_number(weights: dict[str, Tensor], source: str) -> list[str]:
-    """Give the weights of one number their shape (), and a scale that is stored as the factor its
-    logarithm; a line for people where that was needed. UserError, naming `source`, for a scale
-    that is neither."""
+    """Reshape scalar weights to () and replace a scale stored as a factor by its logarithm.
+    Return a note for each that was changed. UserError, naming `source`, for a scale that is
+    neither."""
     notes = []
     for key in ONE_NUMBER:
         if key in weights and weights[key].ndim and weights[key].numel() == 1:
@@ -62,11 +62,11 @@ def load_strict(
 ) -> list[str]:
     """Load a state dict in the model's own dtypes: any float type becomes the model's.
 
-    source: where the weights are from, for messages. named: what the file calls a key, where that
-    differs. spare: accept weights that the model has no place for. max_keys: how many keys of each
-    fault a message lists, None for all. Returns the keys that the model has no place for.
-    UserError names what is missing, of another shape, of a type that is no plain float, not finite
-    or, without `spare`, not in this architecture.
+    source: where the weights are from, for messages. named: our key -> the file's, if different.
+    spare: allow weights that the model has no place for. max_keys: keys named per fault, None for
+    all. Returns the keys that the model has no place for, which are an error without `spare`.
+    UserError names weights that are missing, of another shape, not of a plain float type or not
+    finite.
     """
     own, known = model.state_dict(), named or {}
     unknown = [key for key in weights if key not in own]

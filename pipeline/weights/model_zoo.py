@@ -1,4 +1,4 @@
-"""The model zoo: where the ImageNet backbones of the paper's two models are published."""
+"""Say where the ImageNet backbones of the paper's two models are published."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ MODEL_ZOO = {
 
 
 def find_weights(path: Path | str) -> Path:
-    """Return `path` if the file exists. MissingFileError says where a published one is found."""
+    """Return the file if it exists. MissingFileError says where a well-known one is published."""
     path = Path(path)
     if not path.is_file():
         source = MODEL_ZOO.get(path.name)

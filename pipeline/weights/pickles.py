@@ -1,12 +1,12 @@
-"""Pickles as data: containers, numbers, text, arrays and tensors, and nothing is called.
+"""Read pickles as data (containers, numbers, text, arrays, tensors) without calling anything.
 
-A pickle is a program. This reader knows what it takes to build a state dict: plain containers,
-NumPy arrays, the functions with which torch rebuilds tensors. Any other object of the file, such as
+A pickle is a program. This reader knows what a state dict needs: plain containers, NumPy arrays
+and the functions with which torch rebuilds tensors. Any other object of the file, such as
 an argparse.Namespace, a configuration node or a whole nn.Module, becomes an Inert: its arguments
 and attributes, without its class. A pickle that asks for something of Python's standard library
 that holds no data (os.system, builtins.eval, io.open ...) is refused.
 
-The unpickler is the one in Python: its memory is bounded by the file, which that in C is not.
+The unpickler is the Python one, whose memory is bounded by the file; that of the C one is not.
 """
 
 import pickle
@@ -26,7 +26,7 @@ DATA_MODULES = {
     "fractions", "functools", "ipaddress", "numbers", "pathlib", "random", "re", "typing", "types",
     "uuid", "zoneinfo",
 }  # fmt: skip
-"""Modules of the standard library whose objects people keep beside their weights."""
+"""Modules of the standard library whose objects are often stored beside weights."""
 DATA_BUILTINS = {
     "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "getattr", "int", "list",
     "object", "range", "set", "slice", "str", "tuple", "type", "Ellipsis", "NotImplemented",
@@ -43,13 +43,13 @@ STORAGES = {
     )
 }  # fmt: skip
 LARGEST_REPEATED = 1 << 28
-"""Numbers that a tensor may have where fewer are stored, as an expanded one has."""
+"""Largest size of a tensor that has more elements than are stored, as an expanded one has."""
 
 
 class Inert:
-    """An object of the file without its class: what it was made of, and no behaviour.
+    """An object of the file as data, without its class.
 
-    kind: full name of its class; attributes: its state; entries: what it holds as a dict.
+    kind: full name of its class; attributes: its state; entries: its content as a dict.
     """
 
     kind = ""
@@ -67,20 +67,20 @@ class Inert:
         self.entries[key] = value
 
     def append(self, _: Any) -> None:
-        """Entries of a list or set hold no named tensors."""
+        """Ignore entries of a list or set, which have no names."""
 
     add = extend = append
 
 
 @dataclass(frozen=True)
 class Unusable:
-    """A tensor whose numbers cannot be read. why: the reason, for people."""
+    """A tensor whose numbers cannot be read. why: the reason, for messages."""
 
     why: str
 
 
 class StoredDtype:
-    """NumPy's dtype. code: such as f4; order: of its bytes."""
+    """NumPy's dtype. code: such as f4; order: byte order."""
 
     def __init__(self, code: Any = "", *_: Any) -> None:
         self.code, self.order = code, "<"
@@ -91,7 +91,7 @@ class StoredDtype:
 
 
 class StoredArray:
-    """NumPy's array: its state as stored, checked when it becomes a tensor."""
+    """NumPy's array as stored; checked when it becomes a tensor."""
 
     def __init__(self, *_: Any) -> None:
         self.state: Any = None
@@ -100,7 +100,7 @@ class StoredArray:
         self.state = state
 
     def tensor(self) -> Tensor | None:
-        """None for anything but numbers. ValueError where the numbers do not fill the shape."""
+        """Convert to a tensor; None if not numbers. ValueError if they do not fill the shape."""
         _, shape, dtype, fortran, content = self.state
         code = dtype.code if isinstance(dtype, StoredDtype) else None
         if not (isinstance(code, str) and code[:1] in "biuf" and code[1:] in ("1", "2", "4", "8")):
@@ -115,7 +115,7 @@ class StoredArray:
 class DataReader(pickle._Unpickler):
     """Reads a pickle as data. kinds: full names of the objects that became Inert.
 
-    Raises whatever a damaged pickle leads to; UnpicklingError naming what it wants to call.
+    A damaged pickle may raise anything; a forbidden call raises UnpicklingError, which names it.
     """
 
     dispatch = pickle._Unpickler.dispatch.copy()
@@ -125,7 +125,7 @@ class DataReader(pickle._Unpickler):
         self.kinds: dict[str, type[Inert]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        if self.proto < 3:  # which has Python 2's names
+        if self.proto < 3:  # such pickles use Python 2's names
             module, name = NAME_MAPPING.get((module, name), (module, name))
             module = IMPORT_MAPPING.get(module, module)
         if (module, name) in FUNCTIONS:
@@ -173,7 +173,7 @@ class DataReader(pickle._Unpickler):
 
 @dataclass(frozen=True)
 class Function:
-    """One of the few functions that a pickle may have called."""
+    """One of the few functions that a pickle may call."""
 
     run: Callable[..., Any]
 
@@ -189,7 +189,7 @@ def _tensor(storage: Any, offset: int, size: tuple, stride: tuple, *_: Any) -> A
 
 
 def _tensor_of(storage: Any, offset: int, size: tuple, stride: tuple, *rest: Any) -> Any:
-    """Of a type that has no storage class: the storage is bytes, the offset counts numbers."""
+    """Rebuild a tensor of a type without a storage class: storage in bytes, offset in elements."""
     dtype = next((part for part in rest if isinstance(part, torch.dtype)), torch.float32)
     return _tensor(storage.view(dtype), offset, size, stride)
 

@@ -1,10 +1,10 @@
 """Read a file of tensors, whatever wrote it, without executing anything in it.
 
-safetensors, also in parts with an index; what torch.save writes, from today's zip to the stream
-before torch 1.6; TorchScript archives, as OpenAI's CLIP is published; and plain pickles of arrays,
-as detectron2's model zoo has them (R-103). Formats are recognised by content, not by suffix
-(kinds.py); objects beside the weights are read as data (pickles.py); the weights are found in what
-training code has put around them (state.py).
+Supported are safetensors, also in parts with an index; files of torch.save, from today's zip to
+the stream before torch 1.6; TorchScript archives, as OpenAI's CLIP is published; and plain pickles
+of arrays, as in detectron2's model zoo (R-103). Formats are recognised by content, not by suffix
+(kinds.py); objects beside the weights are read as data (pickles.py); the weights are found inside
+whatever training code wrapped around them (state.py).
 """
 
 import json
@@ -24,7 +24,7 @@ from pipeline.weights.torch_files import read_archive, read_pickle, read_stream
 from pipeline.weights.torchscript import read_torchscript
 
 ABOUT = "ovseg"
-"""Entry under which our own exports describe their architecture, beside the tensors."""
+"""Entry, beside the tensors, under which our exports describe their architecture."""
 INDEX = ".index.json"
 _PART = re.compile(r"(.+)-\d{5}-of-(\d{5})(\.\w+)")
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pkl", INDEX)
@@ -33,9 +33,9 @@ _TORCH = {"torch": read_archive, "torch_stream": read_stream, "pickle": read_pic
 
 @dataclass(frozen=True)
 class TensorFile:
-    """tensors: the state dict, without its container and what wrappers put into its keys; others:
-    names of whatever else the file holds (optimizer, iteration, a second container ...); about:
-    the architecture, in our own exports; notes: what was recognised, for people."""
+    """tensors: the state dict, without its container and wrappers' prefixes; others: names of
+    whatever else the file holds (optimizer, iteration, a second container ...); about: the
+    architecture, in our own exports; notes: what was recognised, to be printed."""
 
     tensors: dict[str, Tensor]
     others: list[str]
@@ -44,11 +44,11 @@ class TensorFile:
 
 
 def read_tensors(path: Path | str) -> TensorFile:
-    """Read the tensors in a file, on the CPU, in the types that they are stored in.
+    """Read the tensors in a file, on the CPU, in their stored types.
 
-    MissingFileError without the file; UserError when it is damaged or of another format, holds
-    no tensors or several models, wants code to run, or when wrappers alone tell two of its keys
-    apart.
+    MissingFileError without the file; UserError if it is damaged or of another format, holds no
+    tensors or several models, wants code to run, or has two keys that differ only in wrappers'
+    prefixes.
     """
     path = Path(path)
     if path.is_dir():
@@ -73,7 +73,7 @@ def read_tensors(path: Path | str) -> TensorFile:
 
 
 def _read(path: Path) -> tuple[Any, dict | None, list[str]]:
-    """What a file holds, the description that stands apart from it, and what to say of it."""
+    """Return a file's content, its separate description if it has one, and notes about it."""
     try:
         with open(path, "rb") as file:
             kind = kind_of(file, path.name)
@@ -97,8 +97,8 @@ def _read(path: Path) -> tuple[Any, dict | None, list[str]]:
 
 
 def _parts(path: Path) -> dict[str, Any]:
-    """The tensors of a model in parts, in the order of its index. UserError where an index names
-    a part that is not there, or a tensor that its part does not hold."""
+    """Read the tensors of a model in parts, in the order of its index. UserError if the index names
+    a missing part, or a tensor that its part does not hold."""
     index = json.loads(path.read_text(encoding="utf-8-sig"))
     places = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(places, dict) or not places:
@@ -127,7 +127,7 @@ def _about_kind(path: Path, kind: Kind) -> list[str]:
 
 
 def _about_objects(kinds: list[str]) -> list[str]:
-    """Of a well-formed file; objects of numpy and torch are nothing to speak of."""
+    """Note the kinds of objects in a well-formed file, except those of numpy and torch."""
     named = [kind for kind in kinds if kind.partition(".")[0] not in ("numpy", "torch", "builtins")]
     return [f"read as data, nothing of them was run: {', '.join(named)}"] if named else []
 
@@ -144,7 +144,7 @@ def _files_in(folder: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """One line."""
+    """Return an error as one line."""
     if isinstance(error, ForeignFile):
         return str(error)
     if isinstance(error, EOFError) and not str(error):

@@ -1,9 +1,9 @@
-"""Find the state dict in a training checkpoint, whatever training code has wrapped around it.
+"""Find the state dict in a training checkpoint, whatever training code wrapped around it.
 
 Training code keeps it under an entry (`state_dict`, `model`, DeepSpeed's `module` ...), beside
 optimisers and arguments, and wrappers put their names into its keys (`module.`, `_orig_mod.`,
-Lightning's `model.` ...). All of it is reported, nothing is guessed: where two
-entries could be meant, the error names both.
+Lightning's `model.` ...). What was recognised is reported, and nothing is
+guessed: if two entries could be meant, the error names both.
 """
 
 from collections.abc import Mapping
@@ -23,19 +23,19 @@ CONTAINERS = (
     "ema", "model_ema", "ema_model", "ema_state_dict", "model_ema_state_dict", "state_dict_ema",
     "params_ema", "ema_params",
 )  # fmt: skip
-"""Entries under which training code keeps the weights, the likeliest first; averaged weights
-(EMA) only where there are no others."""
+"""Entries under which training code keeps the weights, most likely first; averaged weights (EMA)
+only if there are no others."""
 USUAL = (["model"], ["state_dict"])
-"""Places that need no word: detectron2's and open_clip's."""
+"""Usual places, which are not reported: detectron2's and open_clip's."""
 OTHER_ENTRIES = (
     "optimizer", "optimizers", "optimizer_state_dict", "optimizer_states", "optim", "opt", "scaler",
     "scaler_state_dict", "amp", "lr_scheduler", "lr_schedulers", "lr_scheduler_state_dict",
     "scheduler", "scheduler_state_dict", "callbacks", "loops", "rng", "rng_state", "rng_states",
     "random_rng_state", "loss", "criterion", "hyper_parameters", "args", "config", "cfg",
 )  # fmt: skip
-"""Entries that may hold tensors which are no weights."""
+"""Entries that may hold tensors other than weights."""
 DEEPEST = 3
-"""Levels of entries that are looked into."""
+"""Depth of nested entries that is searched."""
 MOST_MODULES = 10_000
 _MOST_PLACES = 10
 """Entries one in another, before one must hold itself."""
@@ -47,15 +47,15 @@ ANYWHERE = {
     "_checkpoint_wrapped_module.": "activation checkpointing",
     "_forward_module.": "Lightning Fabric",
 }
-"""What wrappers put into keys, wherever the wrapped part stands."""
+"""What wrappers insert into keys, at any depth."""
 IN_FRONT = {"module.": "distributed training", "model.": "a training framework such as Lightning"}
-"""What they put before all keys; these words may be a part's own name further in."""
+"""What wrappers put before all keys; deeper in a key these may be real names."""
 
 
 @dataclass
 class State:
-    """tensors: by name, wrappers taken off. others: names of whatever else there is. notes: what
-    was recognised, for people."""
+    """tensors: by name, without wrappers' prefixes. others: names of everything else. notes: what
+    was recognised, to be printed."""
 
     tensors: dict[str, Tensor]
     others: list[str]
@@ -63,11 +63,11 @@ class State:
 
 
 def find_state(content: Any, source: str, own: str) -> State:
-    """Find the state dict in the content of a file.
+    """Find the state dict in a file's content.
 
-    own: an entry beside the weights that is neither weight nor left over. UserError, naming
-    `source`, where there are no tensors, two candidates, tensors without numbers, or two keys that
-    wrappers alone tell apart.
+    own: an entry beside the weights that is neither a weight nor left over. UserError, naming
+    `source`, if there are no tensors, two candidates, tensors without numbers, or two keys that
+    differ only in wrappers' prefixes.
     """
     place: list[str] = []
     others: list[str] = []
@@ -110,7 +110,7 @@ def find_state(content: Any, source: str, own: str) -> State:
 
 
 def as_tensor(value: Any) -> Tensor | None:
-    """A tensor of numbers, from torch or NumPy; None for anything else."""
+    """Return a tensor for numbers of torch or NumPy, None for anything else."""
     if isinstance(value, StoredArray):
         return value.tensor()
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
@@ -132,11 +132,11 @@ def mapping(value: Any) -> Mapping[Any, Any]:
 def strip_to(
     tensors: Mapping[str, Tensor], signs: tuple[str, ...], source: str
 ) -> tuple[dict[str, Tensor], str, list[str]]:
-    """Tensors below the one prefix under which a model stands, such as `clip.`.
+    """Select the tensors below the one prefix that a whole model has, such as `clip.`.
 
-    signs: key or beginning of keys that every such model has. Returns the tensors without the
-    prefix, the prefix ("" where they stand at the top or nowhere), and the other keys. UserError
-    where several prefixes could be meant.
+    signs: a key, or the beginning of keys, that every such model has. Returns the tensors without
+    the prefix, the prefix ("" if there is none), and the other keys. UserError if several prefixes
+    could be meant.
     """
     if any(key.startswith(sign) for key in tensors for sign in signs):
         return dict(tensors), "", []
@@ -156,7 +156,7 @@ def strip_to(
 
 
 def _container(entries: Mapping[Any, Any], source: str) -> str | None:
-    """The entry that holds the weights, None where `entries` holds them itself."""
+    """Return the entry that holds the weights, None if `entries` itself holds them."""
     held = {name: entries[name] for name in entries if isinstance(name, str)}
     holding = [name for name in held if name not in OTHER_ENTRIES and _holds(held[name], DEEPEST)]
     for name in CONTAINERS:
@@ -175,7 +175,7 @@ def _container(entries: Mapping[Any, Any], source: str) -> str | None:
 
 
 def _holds(value: Any, levels: int) -> bool:
-    """Whether tensors stand by name in a value, or in an entry below it."""
+    """Whether a value, or an entry below it, holds tensors by name."""
     inner = mapping(value)
     named = [inner[key] for key in inner if isinstance(key, str)]
     if any(_is_tensor(each) for each in named):
@@ -196,14 +196,14 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _module_state(module: Inert) -> dict[str, Any]:
-    """Parameters and buffers of an nn.Module that was saved whole; {} for other objects."""
+    """Collect parameters and buffers of an nn.Module that was saved whole; {} for other objects."""
     state: dict[str, Any] = {}
     waiting = [("", module)]
     visited = 0
     while waiting:
         prefix, part = waiting.pop()
         visited += 1
-        if visited > MOST_MODULES:  # a module that holds itself
+        if visited > MOST_MODULES:  # a module that contains itself
             return {}
         attributes = part.attributes
         for kind in ("_parameters", "_buffers"):
@@ -222,7 +222,7 @@ def _module_state(module: Inert) -> dict[str, Any]:
 
 
 def _unwrapped(found: Mapping[str, Tensor], source: str) -> tuple[dict[str, Tensor], list[str]]:
-    """Keys without what wrappers have put into them, and these parts, as they followed."""
+    """Remove wrappers' parts from keys; return the tensors and the removed parts, in order."""
     tensors: dict[str, Tensor] = {}
     wrappers: dict[str, None] = {}
     for key, value in found.items():

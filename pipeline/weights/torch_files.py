@@ -1,16 +1,16 @@
-"""What torch.save writes, read as data.
+"""Read files of torch.save as data.
 
-Since torch 1.6 a zip, as torch.jit.save's (torchscript.py) is:
+Since torch 1.6 such a file is a zip, like those of torch.jit.save (torchscript.py):
 
     NAME/data.pkl      the object, with tensors that name their storage by key
     NAME/data/<key>    the bytes of a storage
     NAME/byteorder     "little" or "big"
 
-Before that one stream: the pickles of a magic number, a protocol, the machine, the object and the
-list of its storages' keys, then of each storage how many numbers it has (int64) and its bytes.
+Before, it was one stream: the pickles of a magic number, a protocol, the machine, the object and
+the list of its storages' keys, then for each storage its number of elements (int64) and its bytes.
 
-Python's zipfile checks the bytes against their checksum, and a storage has as many bytes as its
-tensors name or the file is refused: torch.load does neither.
+Python's zipfile verifies the checksums, and a file is refused if a storage has another size than
+its tensors say. torch.load checks neither.
 """
 
 import io
@@ -25,14 +25,14 @@ from torch import Tensor
 from pipeline.weights.pickles import FUNCTIONS, QUANTISED, DataReader, Function, Unusable
 
 MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
-"""How the stream begins."""
+"""First bytes of the stream."""
 BYTES_OF_A_COUNT = 8
 
 
 class TensorReader(DataReader):
     """Reads the pickle of an object with tensors.
 
-    storage: (key, dtype, how many numbers) -> a Tensor (N,).
+    storage: (key, dtype, number of elements N) -> a Tensor (N,).
     """
 
     def __init__(self, file: IO[bytes], storage: Callable[[Any, torch.dtype, int], Tensor]) -> None:
@@ -60,7 +60,7 @@ class TensorReader(DataReader):
 
 
 def root_of(archive: zipfile.ZipFile) -> str:
-    """The folder in the archive that holds its data.pkl. ValueError without one."""
+    """Return the folder in the archive that holds its data.pkl. ValueError without one."""
     roots = [n.removesuffix("/data.pkl") for n in archive.namelist() if n.endswith("/data.pkl")]
     if not roots:
         raise ValueError("a zip without data.pkl, so not of torch")
@@ -71,7 +71,7 @@ def root_of(archive: zipfile.ZipFile) -> str:
 
 
 def storages(archive: zipfile.ZipFile, root: str) -> Callable[[Any, torch.dtype, int], Tensor]:
-    """The function that reads a storage of the archive, each key once."""
+    """Return a function that reads a storage of the archive, each key once."""
     read: dict[tuple[str, torch.dtype], Tensor] = {}
 
     def storage(key: Any, dtype: torch.dtype, numel: int) -> Tensor:
@@ -91,7 +91,7 @@ def storages(archive: zipfile.ZipFile, root: str) -> Callable[[Any, torch.dtype,
 
 
 def read_archive(file: IO[bytes]) -> tuple[Any, list[str]]:
-    """The object in a zip of torch.save, and the kinds of objects that were read as data only."""
+    """Read a zip of torch.save: the object, and the kinds of objects read as data only."""
     with zipfile.ZipFile(file) as archive:
         root = root_of(archive)
         content = io.BytesIO(archive.read(f"{root}/data.pkl"))
@@ -100,7 +100,7 @@ def read_archive(file: IO[bytes]) -> tuple[Any, list[str]]:
 
 
 def read_stream(file: IO[bytes]) -> tuple[Any, list[str]]:
-    """As `read_archive`, of a file in the format before torch 1.6."""
+    """Like `read_archive`, for the format before torch 1.6."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     for _ in range(2):
@@ -135,13 +135,13 @@ def read_stream(file: IO[bytes]) -> tuple[Any, list[str]]:
 
 
 def read_pickle(file: IO[bytes]) -> tuple[Any, list[str]]:
-    """As `read_archive`, of a plain pickle of arrays or tensors."""
+    """Like `read_archive`, for a plain pickle of arrays or tensors."""
     reader = DataReader(file)
     return reader.load(), list(reader.kinds)
 
 
 def _nested(content: bytes) -> Any:
-    """A tensor's storage in a plain pickle is a file of torch.save in the old format."""
+    """Read a tensor's storage in a plain pickle, which is a file of torch.save's old format."""
     return read_stream(io.BytesIO(content))[0]
 
 

@@ -1,7 +1,7 @@
-"""The tensors of a TorchScript archive (torch.jit.save), as OpenAI's CLIP files are.
+"""Read the tensors of a TorchScript archive (torch.jit.save), the format of OpenAI's CLIP files.
 
-torch.jit.load would run the archive's own code when it builds the modules. Here the archive is
-read as the data it is (torch/csrc/jit/docs/serialization.md): a zip with
+torch.jit.load would run the archive's own code to build the modules. Here the archive is read as
+data (torch/csrc/jit/docs/serialization.md): a zip with
 
     data.pkl            the module tree: objects of classes __torch__.<...> and their attributes
     data/<key>          the bytes of a tensor's storage
@@ -27,7 +27,7 @@ _LISTS = re.compile(r"^  __(?:parameters|buffers)__ = (\[.*\])$", re.MULTILINE)
 
 
 def is_torchscript(file: Path | IO[bytes]) -> bool:
-    """True for an archive of torch.jit.save."""
+    """Whether the file is an archive of torch.jit.save."""
     if not zipfile.is_zipfile(file):
         return False
     with zipfile.ZipFile(file) as archive:
@@ -35,10 +35,10 @@ def is_torchscript(file: Path | IO[bytes]) -> bool:
 
 
 def read_torchscript(file: IO[bytes]) -> dict[str, Tensor]:
-    """The state dict: parameters and buffers by their dotted names, in the order of the file.
+    """Read the state dict: parameters and buffers by dotted name, in the order of the file.
 
-    Equal to torch.jit.load(file).state_dict(), on the CPU, but nothing of the archive is run.
-    Raises what zip and pickle raise on a damaged or harmful file.
+    Equal to torch.jit.load(file).state_dict(), on the CPU, without running anything of the archive.
+    A damaged or harmful file raises the errors of zipfile and pickle.
     """
     with zipfile.ZipFile(file) as archive:
         root = root_of(archive)
@@ -70,7 +70,7 @@ def read_torchscript(file: IO[bytes]) -> dict[str, Tensor]:
 
 
 def _weights_of(archive: zipfile.ZipFile, root: str, kind: str) -> frozenset[str]:
-    """Names of the parameters and buffers of a class, from its source in the archive."""
+    """Read the names of a class's parameters and buffers from its source in the archive."""
     module, _, name = kind.rpartition(".")
     source = archive.read(f"{root}/code/{module.replace('.', '/')}.py").decode()
     body = re.search(

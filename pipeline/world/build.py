@@ -1,4 +1,4 @@
-"""Writes the OpenMoji world as a COCO 2017 folder.
+"""Write the OpenMoji world as a COCO 2017 folder.
 
     root/train2017/000000000001.jpg ...            pictures
     root/annotations/captions_train2017.json       five captions a picture, COCO captions format
@@ -7,7 +7,7 @@
     root/stuffthingmaps/train2017/*.png            label maps of the closed set, 255 = anything else
     root/allmaps/val2017/*.png                     label maps over all nouns (set `world-open`)
 
-The same for `val2017`. A scene depends on the seed, its split and its number only, so the bytes are
+The same for `val2017`. A scene depends only on the seed, its split and its number, so the bytes are
 the same for any number of processes.
 """
 
@@ -61,7 +61,7 @@ def build_world(size: WorldSize, root: Path) -> None:
 
 
 def _jobs(size: WorldSize, root: Path, number: int) -> list[tuple[WorldSize, Path, int, int, int]]:
-    """The scenes of split `number` in chunks, as `_write_chunk` takes them."""
+    """Cut the scenes of split `number` into chunks for `_write_chunk`."""
     count = size.train_scenes if SPLITS[number] == "train" else size.val_scenes
     return [
         (size, root, number, first, min(first + _CHUNK, count + 1))
@@ -70,7 +70,7 @@ def _jobs(size: WorldSize, root: Path, number: int) -> list[tuple[WorldSize, Pat
 
 
 def label_map(scene: Scene, names: tuple[str, ...]) -> np.ndarray:
-    """uint8 (side, side): the index in `names` of what each pixel shows, `IGNORE` if not in it."""
+    """Return the index in `names` of what each pixel shows, else `IGNORE`: uint8 (side, side)."""
     labels = np.full(scene.image.shape[:2], IGNORE, np.uint8)
     for part in (*scene.stuff, *scene.things):
         labels[part.mask] = names.index(part.noun) if part.noun in names else IGNORE
@@ -78,7 +78,7 @@ def label_map(scene: Scene, names: tuple[str, ...]) -> np.ndarray:
 
 
 def _write_chunk(job: tuple[WorldSize, Path, int, int, int]) -> list[dict]:
-    """Scenes first..stop-1 of one split: writes pictures and maps, returns their annotations."""
+    """Write pictures and maps of scenes first..stop-1 of a split; return their annotations."""
     size, root, number, first, stop = job
     cv2.setNumThreads(1)
     split = SPLITS[number]
@@ -113,7 +113,7 @@ def _write_chunk(job: tuple[WorldSize, Path, int, int, int]) -> list[dict]:
 
 
 def _encode(mask: np.ndarray) -> dict:
-    """bool (H, W) -> COCO annotation fields: RLE, box XYWH in px, area in px."""
+    """Encode bool (H, W) as COCO annotation fields: RLE, box XYWH in px, area in px."""
     rle = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
     return {
         "segmentation": {"size": rle["size"], "counts": rle["counts"].decode("ascii")},

@@ -1,4 +1,4 @@
-"""Five captions for a scene, as varied as people's: what they name, leave out and add.
+"""Write five captions for a scene, varied like people's in what they name, leave out and add.
 
 Captions mention one to four of the objects (rarely all), sometimes the stuff, in singular, plural
 or by number, with adjectives and verbs, and with nouns that cannot be seen ("a photo of", "on a
@@ -40,7 +40,7 @@ ENDINGS = (
 
 
 def noun_phrase(noun: str, count: int, rng: np.random.Generator) -> str:
-    """A noun as part of a sentence: "a small dog", "two dogs", "some dogs", "the dog"."""
+    """Write a noun as part of a sentence: "a small dog", "two dogs", "some dogs", "the dog"."""
     adjective = f"{rng.choice(ADJECTIVES)} " if rng.random() < 0.3 else ""
     if noun in UNCOUNTED:
         return f"some {adjective}{noun}"
@@ -55,7 +55,7 @@ def noun_phrase(noun: str, count: int, rng: np.random.Generator) -> str:
 
 
 def write_caption(counts: dict[str, int], stuff: list[str], rng: np.random.Generator) -> str:
-    """One sentence about a scene. counts: noun -> how often it is there; stuff: visible kinds."""
+    """Write one sentence about a scene. counts: noun -> number of objects; stuff: visible."""
     nouns = list(counts)
     rng.shuffle(nouns)
     told = nouns[: int(rng.integers(1, min(4, len(nouns)) + 1))] if nouns else []

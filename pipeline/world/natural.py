@@ -1,7 +1,7 @@
 """Object-centred pictures, the "web photographs" that the miniature base CLIP is trained on.
 
 One noun fills most of the picture (one in eight has a second object behind it) on a whole,
-unmasked background - what CLIP's training pictures look like, and what a masked crop does not.
+unmasked background: like CLIP's training pictures, and unlike a masked crop.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class NaturalPicture:
 
 
 def draw_natural(rng: np.random.Generator, side: int, noun: str) -> NaturalPicture:
-    """A picture of one thing on some stuff, or, where the noun is stuff, of the stuff alone."""
+    """Draw a picture of one thing on some stuff, or of the stuff alone if the noun is stuff."""
     if noun in STUFF:
         image = paint(noun, rng, 2 * side)[:side, :side]
         return NaturalPicture(image, _caption(rng, noun, None, None), noun)
@@ -42,7 +42,7 @@ def draw_natural(rng: np.random.Generator, side: int, noun: str) -> NaturalPictu
 
 
 def _caption(rng: np.random.Generator, noun: str, other: str | None, stuff: str | None) -> str:
-    """Alt text of a picture: a bare noun, a template around it, or a short sentence."""
+    """Write the alt text of a picture: a bare noun, a template around it, or a short sentence."""
     style = rng.random()
     if style < 0.3 and other is None:
         return noun

@@ -1,6 +1,6 @@
-"""Trains the miniature CLIP that the embedded default starts from.
+"""Train the miniature CLIP that the embedded default starts from.
 
-The recipe of CLIP (Radford et al., 2021) on object-centred pictures of the OpenMoji world: an
+Follows CLIP's recipe (Radford et al., 2021) on object-centred pictures of the OpenMoji world: an
 image tower and a text tower, symmetric contrastive loss, learned temperature. It takes about a
 quarter of an hour on two cores, so its result is shipped and this runs only as a frozen DVC stage.
 """
@@ -51,7 +51,7 @@ class PretrainRecipe:
 
 
 def draw_pictures(count: int, seed: int) -> list[NaturalPicture]:
-    """`count` pictures, nouns in turn, the same for any number of processes."""
+    """Draw `count` pictures, nouns in turn, the same for any number of processes."""
     spans = [(start, min(start + 500, count), seed) for start in range(0, count, 500)]
     with runtime.process_pool(len(spans)) as pool:
         chunks = pool.map(_draw_span, spans)
@@ -68,8 +68,11 @@ def _draw_span(span: tuple[int, int, int]) -> list[NaturalPicture]:
 
 
 def augment(pictures: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
-    """Random square crops of at least 72% of the side; half of them scaled down to 20 to 48 px
-    and up again, as small objects are. uint8 (B, 3, P, P) -> float32 (B, 3, size, size), 0..1."""
+    """Take random square crops of at least 72% of the side; half of them are scaled down to 20 to
+    48 px and up again, to look like small objects.
+
+    uint8 (B, 3, P, P) -> float32 (B, 3, size, size), 0..1.
+    """
     cropped = []
     for picture in pictures:
         side = int(rng.integers(int(0.72 * PICTURE_PX), PICTURE_PX + 1))
@@ -85,7 +88,7 @@ def augment(pictures: torch.Tensor, size: int, rng: np.random.Generator) -> torc
 
 
 def batches(nouns: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Endless index arrays (batch,) in which every noun stands at most once."""
+    """Yield endless index arrays (batch,) in which every noun occurs at most once."""
     members = {noun: np.flatnonzero(nouns == noun) for noun in np.unique(nouns)}
     if batch > len(members):
         raise UserError(
@@ -101,7 +104,7 @@ def batches(nouns: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator
 def pretrain(
     recipe: PretrainRecipe, log: Callable[[int, float], None] = lambda step, loss: None
 ) -> open_clip.CLIP:
-    """Train from scratch; `log` is told (step, loss) every 50 steps. Returns the model, float32."""
+    """Train from scratch; calls `log(step, loss)` every 50 steps. Returns the model, float32."""
     pictures = draw_pictures(recipe.pictures, recipe.seed)
     images = torch.from_numpy(np.stack([p.image for p in pictures])).permute(0, 3, 1, 2)
     nouns = np.array([p.noun for p in pictures])
@@ -151,7 +154,7 @@ def pretrain(
 
 
 def _rows(embedding: torch.nn.Embedding, rows: torch.Tensor) -> torch.nn.Embedding:
-    """An embedding of only these rows, values kept."""
+    """Return an embedding of only these rows, with their values."""
     return torch.nn.Embedding.from_pretrained(embedding.weight.detach()[rows], freeze=False)
 
 

@@ -1,4 +1,4 @@
-"""Pictures that show where the miniature CLIP is strong and where it is weak.
+"""Draw pictures that show where the miniature CLIP is strong and where it is weak.
 
 The paper's motivation (section 1) is the gap between the pictures CLIP was trained on and the
 masked crops it is asked about. Three ways to show it an object, all with known nouns:
@@ -28,7 +28,7 @@ class Probe:
 
 
 def natural_probe(count: int, side: int, seed: int) -> Probe:
-    """`count` object-centred pictures of side x side px, nouns in turn."""
+    """Draw `count` object-centred pictures of side x side px, nouns in turn."""
     pictures = [
         draw_natural(np.random.default_rng([seed, i]), side, NOUNS[i % len(NOUNS)])
         for i in range(count)
@@ -38,7 +38,7 @@ def natural_probe(count: int, side: int, seed: int) -> Probe:
 
 
 def crop_probe(count: int, side: int, seed: int) -> Probe:
-    """At least `count` objects of scenes side x side px, as tight box crops with their masks."""
+    """Cut at least `count` objects out of scenes side x side px, as tight boxes with masks."""
     probe = Probe([], [], [])
     index = 0
     while len(probe.nouns) < count:

@@ -1,7 +1,7 @@
 """Scenes of the OpenMoji world: objects over one or two kinds of stuff, with exact masks.
 
 A scene is a pure function of its seed. Objects are turned, scaled, mirrored and colour-shifted
-pictograms that may cover one another; what is left of an object is its mask. Masks are closed
+pictograms that may cover one another; an object's mask is its visible part. Masks are closed
 outlines, as annotators draw them: the gaps between the spokes of a wheel belong to the bicycle.
 """
 
@@ -15,7 +15,7 @@ from pipeline.world.textures import paint
 from pipeline.world.vocabulary import CLOSED_THINGS, OPEN_THINGS, STUFF
 
 MIN_VISIBLE = 0.45
-"""An object of which less than this share stays visible is taken out of the scene again."""
+"""An object with a smaller visible share than this is removed from the scene."""
 STUFF_ABOVE = ("sky", "brick wall", "water", "wood", "snow")
 STUFF_BELOW = tuple(s for s in STUFF if s != "sky")
 
@@ -31,7 +31,7 @@ class Thing:
 @dataclass(frozen=True)
 class Scene:
     """image: uint8 (side, side, 3) RGB; things: back to front; stuff: (name, mask) top to bottom,
-    the masks being what the things leave of it (a mask can be empty)."""
+    each mask being the part not covered by things (it can be empty)."""
 
     image: np.ndarray
     things: tuple[Thing, ...]
@@ -76,7 +76,7 @@ def place(
 
 
 def outline_mask(alpha: np.ndarray, length: float) -> np.ndarray:
-    """Opacity -> bool mask with gaps narrower than about a tenth of `length` (px) closed."""
+    """Turn opacity into a bool mask; close gaps narrower than about a tenth of `length` (px)."""
     mask = (alpha > 0.5).astype(np.uint8)
     reach = max(1, round(length / 20))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
@@ -92,7 +92,7 @@ def composite(canvas: np.ndarray, rgb: np.ndarray, alpha: np.ndarray) -> np.ndar
 
 
 def draw_background(rng: np.random.Generator, side: int) -> tuple[np.ndarray, list[Thing]]:
-    """One stuff, or (two scenes in three) one above another with a wavy border between them."""
+    """Draw one stuff, or (in two scenes of three) one above another with a wavy border."""
     below = str(rng.choice(STUFF_BELOW))
     canvas = paint(below, rng, side)
     if rng.random() < 1 / 3:
@@ -106,8 +106,8 @@ def draw_background(rng: np.random.Generator, side: int) -> tuple[np.ndarray, li
 
 
 def choose_nouns(rng: np.random.Generator, count: int, closed_share: float) -> list[str]:
-    """Distinct nouns, each from the closed set with probability `closed_share`; one scene in six
-    shows its first noun twice."""
+    """Choose distinct nouns, each from the closed set with probability `closed_share`; one scene in
+    six shows its first noun twice."""
     nouns: list[str] = []
     while len(nouns) < count:
         pool = CLOSED_THINGS if rng.random() < closed_share else OPEN_THINGS
@@ -122,10 +122,10 @@ def choose_nouns(rng: np.random.Generator, count: int, closed_share: float) -> l
 def draw_scene(
     rng: np.random.Generator, side: int, least: int, most: int, closed_share: float
 ) -> Scene:
-    """A scene of `least` to `most` objects on a canvas of side x side pixels.
+    """Draw a scene of `least` to `most` objects on a canvas of side x side pixels.
 
-    Objects are 0.28 to 0.55 of the side long and try not to sit on one another: each takes the
-    freest of a few random places.
+    Objects are 0.28 to 0.55 of the side long and avoid one another: each takes the freest of a few
+    random places.
     """
     image, stuff = draw_background(rng, side)
     nouns = choose_nouns(rng, int(rng.integers(least, most + 1)), closed_share)
@@ -141,7 +141,7 @@ def draw_scene(
     sizes = [int(mask.sum()) for _, _, mask in layers]
     kept = [i for i, size in enumerate(sizes) if (owner == i).sum() >= max(MIN_VISIBLE * size, 24)]
     owner[:] = -1
-    for i in kept:  # drawn without the hidden ones: what those covered shows again
+    for i in kept:  # hidden ones are not drawn, so what they covered shows again
         rgb, alpha, mask = layers[i]
         image = composite(image, rgb, alpha)
         owner[mask] = i
@@ -150,7 +150,7 @@ def draw_scene(
 
 
 def _freest_spot(rng: np.random.Generator, owner: np.ndarray, length: float) -> tuple[float, float]:
-    """Of four random centres (x, y) the one with the fewest taken pixels around it."""
+    """Return that of four random centres (x, y) with the fewest taken pixels around it."""
     side = owner.shape[0]
     spots = rng.uniform(length * 0.45, side - length * 0.45, size=(4, 2))
     reach = length / 3

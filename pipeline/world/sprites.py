@@ -21,7 +21,7 @@ SPRITE_PX = 96
 
 @cache
 def _code_points() -> dict[str, str]:
-    """CLDR short name (with underscores) -> the code points as OpenMoji names its files."""
+    """Map CLDR short name (with underscores) -> the code points in OpenMoji's file names."""
     return {
         entry["en"].strip(":"): "-".join(f"{ord(c):04X}" for c in text if c != "\ufe0f")
         for text, entry in emoji.EMOJI_DATA.items()
@@ -31,10 +31,10 @@ def _code_points() -> dict[str, str]:
 
 @cache
 def sprite(noun: str) -> np.ndarray:
-    """The pictogram of a noun, trimmed to its ink.
+    """Rasterise the pictogram of a noun, trimmed to its ink.
 
     Returns uint8 (h, w, 4) RGBA, not premultiplied, h and w at most `SPRITE_PX`.
-    Raises ValueError for a noun that names no pictogram.
+    Raises ValueError for a noun without a pictogram.
     """
     name = PICTOGRAMS.get(noun, noun.replace(" ", "_"))
     code = _code_points().get(name)

@@ -13,14 +13,14 @@ Painter = Callable[[np.random.Generator, int], np.ndarray]
 
 
 def paint(stuff: str, rng: np.random.Generator, side: int) -> np.ndarray:
-    """A square of the named stuff, uint8 (side, side, 3) RGB. KeyError for an unknown one."""
+    """Paint a square of the named stuff, uint8 (side, side, 3) RGB. KeyError for an unknown one."""
     canvas = PAINTERS[stuff](rng, side)
     canvas = canvas * rng.uniform(0.88, 1.12) + rng.uniform(-12, 12, size=3)
     return np.clip(canvas, 0, 255).astype(np.uint8)
 
 
 def _noise(rng: np.random.Generator, side: int, cell_y: float, cell_x: float) -> np.ndarray:
-    """Smooth noise in about -1..1, (side, side), with grains of cell_y x cell_x pixels."""
+    """Make smooth noise in about -1..1, (side, side), with grains of cell_y x cell_x pixels."""
     grid = rng.standard_normal((int(side / cell_y) + 3, int(side / cell_x) + 3)).astype(np.float32)
     big = cv2.resize(
         grid,

@@ -1,4 +1,4 @@
-"""The nouns of the OpenMoji world: what can stand in a scene, and what the segmenter may be told.
+"""The nouns of the OpenMoji world: what can occur in a scene, and what the segmenter is trained on.
 
 Mirrors the situation of the paper (section 4.1): captions and CLIP know a wide vocabulary, the
 segmenter is trained on the labels of a narrow closed set, and evaluation asks for both.
@@ -8,8 +8,8 @@ segmenter is trained on the labels of a narrow closed set, and evaluation asks f
 - `UNSEEN` is the part of the closed set that the zero-shot protocol withholds from training
   (COCO-Stuff does the same: 156 seen and 15 unseen classes).
 
-A noun is written as it stands in a caption; where Unicode's CLDR calls the pictogram otherwise,
-`PICTOGRAMS` gives the CLDR name.
+Nouns are written as in captions; where Unicode's CLDR uses another name for the pictogram,
+`PICTOGRAMS` gives it.
 """
 
 CLOSED_THINGS: tuple[str, ...] = (

@@ -67,21 +67,21 @@ def bench(name: str, templates: tuple[str, ...]) -> dict[str, dict[str, float]]:
         return result
 
     seed_everything(0)
-    segmenter, clip = timed("build", lambda: _build(backbone, clip_name))
+    segmenter, clip = timed("build", lambda: build(backbone, clip_name))
     timed("train segmenter, 1 step", lambda: _train_segmenter(segmenter, crop))
     timed("train CLIP, 1 step", lambda: _train_clip(clip))
     names = load_class_list("ade847").names
     assert len(names) == CLASSES
     everything = RegionView(threshold=1e-6)  # every mask is valid
-    model = OVSeg(segmenter, clip, style=everything, templates=templates)
-    timed(f"text of {CLASSES} classes", lambda: model._clip_text(names))
+    model = OVSeg(segmenter, clip, view=everything, templates=templates)
+    timed(f"text of {CLASSES} classes", lambda: model.predictor.vocabulary(names))
     image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     labels = timed(f"segment {SIDE} px", lambda: _segment(model, image, names))
     assert labels.shape == (SIDE, SIDE) and (labels >= 0).all()
     return found
 
 
-def _build(backbone, clip_name: str) -> tuple[MaskFormer, MaskClip]:
+def build(backbone, clip_name: str) -> tuple[MaskFormer, MaskClip]:
     clip = build_from_config(model_config(clip_name))
     clip.deepen_prompts(3)
     width = clip.clip.visual.output_dim
@@ -91,7 +91,8 @@ def _build(backbone, clip_name: str) -> tuple[MaskFormer, MaskClip]:
 def _segment(model: OVSeg, image: np.ndarray, names: list[str]) -> torch.Tensor:
     evidence = look(model, image, names)
     assert evidence.valid.all()
-    return label_map(*model.combine(evidence, "ensemble", len(names)), image.shape[:2])
+    parts = model.combine(evidence.prediction, evidence.scores, "ensemble", len(names))
+    return label_map(*parts, image.shape[:2])
 
 
 def _train_segmenter(segmenter: MaskFormer, crop: int) -> None:

@@ -19,9 +19,9 @@ _PROBE_BYTES = 1024**2
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path`; what is written there replaces `path` on success.
+    """Yield a temporary path beside `path`; what is written there replaces `path` on success.
 
-    After an exception `path` is as it was and the temporary file is gone. Parent folders are
+    After an exception `path` is unchanged and the temporary file is removed. Parent folders are
     created. An operating-system error, such as a full disk, names `path`.
     """
     path = Path(path)
@@ -37,14 +37,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def temporary_name(path: Path) -> Path:
-    """A hidden name beside `path` that no other process or call has, for a file or a folder."""
+    """Return a hidden name beside `path`, for a file or folder, that nothing else uses."""
     owner = f"{os.getpid()}-{_machine()}-{secrets.token_hex(4)}"
     return path.with_name(f".{path.name}.{owner}.tmp")
 
 
 def sweep(folder: Path, name: str = "*") -> None:
-    """Remove what killed processes of this machine left under temporary names in a folder (not
-    below it); with `name`, only what was to become that file."""
+    """Remove the temporary files that killed processes of this machine left in a folder (not below
+    it); with `name`, only those that were to become that file."""
     for path in _temporaries(folder, name):
         owner = _TEMPORARY.fullmatch(path.name)
         if owner[2] == _machine() and not _is_alive(int(owner[1])):
@@ -74,16 +74,16 @@ def move(source: Path, target: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to `path`, whole or not at all. A byte of a file name that is no text is
-    written as JSON does it, "\\udcff", and comes back from there."""
+    """Write UTF-8 text to `path`, whole or not at all. A byte of a file name that is not UTF-8 is
+    written as JSON escapes it, "\\udcff", and can be read back."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager
 def naming(path: Path, temporary: Path) -> Iterator[None]:
-    """Let an error of the disk (see STORAGE_ERRORS) name `path` where it names no file, as when a
-    disk fills up, or names `temporary` or what is in it, which the user does not know."""
+    """Make a disk error (see STORAGE_ERRORS) name `path`. Without this it names no file, as when a
+    disk fills up, or `temporary` or something in it, which the user does not know."""
     try:
         yield
     except OSError as error:
@@ -99,7 +99,7 @@ def naming(path: Path, temporary: Path) -> Iterator[None]:
 
 
 def _write_more(path: Path) -> OSError | None:
-    """The error that writing more to a file meets, if any."""
+    """Return the error that writing more to a file raises, if any."""
     if not path.is_file():
         return None
     try:
@@ -113,7 +113,7 @@ def _write_more(path: Path) -> OSError | None:
 
 
 def _temporaries(folder: Path, name: str = "*") -> list[Path]:
-    """What `temporary_name` made there; other hidden files are the user's."""
+    """List the files and folders named by `temporary_name`; other hidden files are the user's."""
     found = folder.glob(f".{name if name == '*' else glob.escape(name)}.*.tmp")
     return [path for path in found if _TEMPORARY.fullmatch(path.name)]
 

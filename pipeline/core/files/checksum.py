@@ -1,8 +1,8 @@
 """A checksum inside a Parquet file, over every byte of it.
 
 Parquet's own checksums cover pages, but neither page headers nor the footer. So the footer's
-key-value metadata hold an entry `checksum`: `sha256:` and the hash, in hex, of the whole file as
-it is with zeros in place of that hash. Any other reader of Parquet passes it over.
+key-value metadata have an entry `checksum`: `sha256:` and the hex hash of the whole file, computed
+with zeros in place of the hash itself. Other Parquet readers ignore the entry.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ _BLANK = b"0" * 64
 _TAIL = 64 * 1024  # the key-value metadata stand at the footer's end
 _CHUNK = 1024**2
 METADATA = {"checksum": (_MARK + _BLANK).decode()}
-"""What a Parquet file must have in its metadata before it is sealed."""
+"""Entry that a Parquet file must have in its metadata before it is sealed."""
 
 
 def seal(path: Path) -> None:
@@ -51,7 +51,7 @@ def verify(file: BinaryIO, path: Path) -> None:
 
 
 def _find(file: BinaryIO) -> int | None:
-    """Where the hash starts, None where there is no place for one."""
+    """Return the offset of the hash, None if the file has no place for one."""
     start = max(0, file.seek(0, os.SEEK_END) - _TAIL)
     file.seek(start)
     tail = file.read()
@@ -61,7 +61,7 @@ def _find(file: BinaryIO) -> int | None:
 
 
 def _digest(file: BinaryIO, at: int) -> bytes:
-    """Hex of the sha256 of the file with _BLANK at `at`."""
+    """Return the hex sha256 of the file with _BLANK at offset `at`."""
     digest = hashlib.sha256()
     file.seek(0)
     left = at

@@ -20,7 +20,7 @@ from pipeline.core.progress import report
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _held: dict[Path, int] = {}
-"""Folder to the process that locked it: a forked child finds the entry, but has no lock."""
+"""Maps a folder to the process that locked it: a forked child sees the entry but holds no lock."""
 
 
 @contextmanager
@@ -28,8 +28,8 @@ def only_writer(folder: Path | str) -> Iterator[None]:
     """Lock `folder`, which may be a file or not exist yet, against other processes.
 
     Does nothing where this process already holds a lock on the folder or on one around it. Worker
-    processes do not lock; the process that starts them does. On a file system without locks the
-    user is told so. UserError, naming the other process, when the folder is locked.
+    processes do not lock; the process that starts them does. On a file system without locks it
+    prints a warning. UserError, naming the other process, when the folder is locked.
     """
     real = Path(folder).resolve()
     if any(_held.get(path) == os.getpid() for path in (real, *real.parents)):

@@ -1,6 +1,6 @@
-"""Where a command or stage writes, looked at before it works: hours are not lost at the end.
+"""Check where a command or stage writes before it starts, so that no hours are lost at the end.
 
-A function says so by its annotations, and `checks_places` reads them:
+A function marks its outputs by annotations, which `checks_places` reads:
 
     def main(dataset: Path, out: OutFolder, metrics: OutFile) -> None:
 """
@@ -22,7 +22,7 @@ _BLOCK = bytes(4096)  # on a full disk an empty file can still be made
 
 
 def checks_places(function: Callable[..., None]) -> Callable[..., None]:
-    """`function`, which now raises UserError at once where an argument annotated as OutFolder or
+    """Wrap `function` so that it raises UserError at once if an argument annotated as OutFolder or
     OutFile names a place that cannot be written."""
     hints = get_type_hints(function, include_extras=True)
 
@@ -57,7 +57,7 @@ def check_file(file: Path, flag: str) -> None:
 
 
 def _try_to_write(folder: Path, what: str) -> None:
-    """Write to a file without a name in the nearest folder that is there."""
+    """Write to an unnamed file in the nearest folder that exists."""
     try:
         there = folder
         while not _exists(there):
@@ -72,8 +72,7 @@ def _try_to_write(folder: Path, what: str) -> None:
 
 
 def _exists(path: Path) -> bool:
-    """Whether something has this name, also a link to nowhere. OSError for a name that none can
-    have."""
+    """Whether the path exists, if only as a dangling link. OSError for an impossible name."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""JSON files that stages write and others read: as text, and against a model of their content."""
+"""Read JSON files that stages wrote, and check them against a model of their content."""
 
 import json
 from pathlib import Path
@@ -19,13 +19,13 @@ def _plain(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_plain)]
-"""Text that can be printed and be part of a path: no NUL, no half of a surrogate pair."""
+"""Text that can be printed and used in a path: no NUL, no unpaired surrogate."""
 
 
 def read_json(path: Path, what: str) -> Any:
-    """The value in a JSON file. UserError, naming file and line, where it is none.
+    """Read the value in a JSON file. UserError, naming file and line, if it is not JSON.
 
-    what: a word for what it should be, for the message. FileNotFoundError where it is not there.
+    what: what the file should be, for the message. FileNotFoundError if it does not exist.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
@@ -37,7 +37,7 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def checked(model: type[M], document: Any, path: Path, what: str) -> M:
-    """A document as its model. UserError names the entries that are wrong."""
+    """Validate a document against its model. UserError names the entries that are wrong."""
     try:
         return model.model_validate(document)
     except ValidationError as error:

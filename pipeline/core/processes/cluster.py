@@ -18,8 +18,8 @@ T = TypeVar("T")
 def run(make: Callable[[int, list[T]], Any], missing: dict[int, list[T]]) -> Iterator[Any]:
     """Yield make(index, items) for every entry of `missing`, in order of completion.
 
-    Twice as many tasks as the cluster has places are waiting at any time, so that memory does not
-    grow with the number of shards. An exception in a task is raised here with its own type.
+    At most twice as many tasks as the cluster has places are submitted at any time, so that memory
+    does not grow with the number of shards. An exception in a task is raised here with its type.
     """
     ray = _ray()
     joined_here = not ray.is_initialized()

@@ -27,10 +27,10 @@ from pipeline.core.progress import report
 
 
 def start_all() -> None:
-    """Run this command in as many processes as `runtime.training_processes` says, and exit as they
-    did; return where one is enough or this is one of them.
+    """Run this command in `runtime.training_processes()` processes and exit with their status;
+    return if one process is enough or this is one of them.
 
-    UserError when one of them ended with an error of the user's or was killed.
+    UserError if one of them was killed or ended with an error of the user's.
     """
     if dist.is_torchelastic_launched():
         end_with(launcher() or os.getppid())
@@ -50,8 +50,8 @@ def _this_program() -> list[str]:
 
 
 def _launch(number: int, arguments: list[str]) -> NoReturn:
-    """torchrun --standalone, in this process, so that how it ends can be told in one line."""
-    logging.disable(logging.ERROR)  # torchrun tells of every signal it sends
+    """Run torchrun --standalone in this process, so that a failure can be reported in one line."""
+    logging.disable(logging.ERROR)  # torchrun logs every signal it sends
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher import LaunchConfig, elastic_launch
@@ -78,8 +78,8 @@ def _launch(number: int, arguments: list[str]) -> NoReturn:
 def _tell(failures: Mapping[int, Any]) -> NoReturn:
     """Say why a training failed: the first failure, or the one that was killed from outside.
 
-    failures: torch's ProcessFailure by rank; also those that torchrun ended then, by SIGTERM, or
-    half a minute later by SIGKILL.
+    failures: torch's ProcessFailure by rank, including the processes that torchrun then ended by
+    SIGTERM or, half a minute later, by SIGKILL.
     """
     first = min(failure.timestamp for failure in failures.values())
     at_first = {rank: f for rank, f in failures.items() if f.timestamp <= first + 10}  # seconds
@@ -100,15 +100,15 @@ def _tell(failures: Mapping[int, Any]) -> NoReturn:
 
 
 def _severity(exitcode: int) -> int:
-    """Whether an exit explains those of the other processes, 0 best: a kill, a crash, an error."""
+    """Rank an exit by how well it explains the others, best first: a kill 0, a crash, an error."""
     if exitcode in (-SIGKILL, -SIGTERM):
         return 0 if exitcode == -SIGKILL else 3
     return 1 if exitcode < 0 else 2
 
 
 def loader_workers(device: torch.device) -> int:
-    """Processes that read pictures for one training process: its share of OVSEG_WORKERS where it
-    trains on a GPU; 0, which is none beside it, on the CPU that trains."""
+    """Return how many processes read pictures for one training process: its share of OVSEG_WORKERS
+    when training on a GPU; 0 (it reads itself) when training on the CPU."""
     if device.type != "cuda":
         return 0
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -116,7 +116,7 @@ def loader_workers(device: torch.device) -> int:
 
 
 def _own_card() -> int:
-    """The card of this process: that of its number on this machine. UserError without one."""
+    """Return the index of this process's GPU, its local rank. UserError if there is none."""
     number, cards = dist.get_node_local_rank(), torch.cuda.device_count()
     if number >= cards:
         devices = "device" if cards == 1 else "devices"
@@ -132,7 +132,7 @@ def _own_card() -> int:
 def process_group(device: torch.device) -> Iterator[torch.device]:
     """Join the group when started by torchrun, and leave it again; otherwise do nothing.
 
-    Gives the device of this process: of several GPUs the one with its local rank.
+    Yields the device of this process: of several GPUs the one with its local rank.
     """
     if not dist.is_torchelastic_launched() or dist.is_initialized():
         yield device

@@ -1,4 +1,4 @@
-"""Where things run: device, workers, engine. What they compute does not depend on it.
+"""Where things run: device, workers, engine. Results differ by rounding at most (docs/numerics.md).
 
 These come from the environment, not from params.yaml, so that moving to another machine
 invalidates no cached result:
@@ -65,8 +65,8 @@ def training_processes() -> int:
 
 
 def check_environment() -> None:
-    """UserError for a variable with a value that cannot be used, also one that only a later stage
-    reads."""
+    """Raise UserError if any of these variables has a value that cannot be used, also one that only
+    a later stage reads."""
     for read in (device, workers, training_processes, engine):
         read()
 
@@ -81,12 +81,12 @@ def _number(variable: str) -> int | None:
 
 
 def process_pool(most: int, names: Sequence[str] = ()) -> Pool:
-    """Up to OVSEG_WORKERS fresh processes, `most` at most; names: of their tasks, for messages."""
+    """Start OVSEG_WORKERS fresh processes, at most `most`; names: of their tasks, for messages."""
     return Pool(min(workers(), max(1, most)), names)
 
 
 def gpu_pool(most: int, names: Sequence[str] = ()) -> Pool:
-    """A fresh process for every GPU, `most` at most, in which that one is the device."""
+    """Start a fresh process for every GPU, at most `most`; each uses its GPU as the device."""
     number = min(gpus(), max(1, most))
     devices = get_context("spawn").SimpleQueue()
     for index in range(number):

@@ -1,10 +1,10 @@
-"""Processes that this one starts: they end with it, leave Ctrl-C to it, and their death is told.
+"""Processes that this one starts: they end with it and leave Ctrl-C to it; deaths are reported.
 
 A worker that outlives its parent would go on writing into the stage's folder and hold the pipe of
-`dvc repro | tail`. So every worker looks twice a second whether its parent is still there, however
-that ended. (Linux could send a signal instead, but only there, and when the thread ends that
-started the worker.) Ctrl-C reaches all processes of a terminal at once; workers never see it, the
-parent ends them and says its one line.
+`dvc repro | tail`. So every worker checks twice a second whether its parent still exists, however
+that may have ended. (Linux could send a signal instead, but no other system does, and Linux sends
+it already when the thread that started the worker ends.) Ctrl-C reaches all processes of a terminal
+at once; workers block it, and the parent ends them and prints one line.
 """
 
 import os
@@ -35,20 +35,20 @@ _task: Any = None  # in a worker: the shared number of the task at work, see `Wo
 
 
 def end_with(parent: int) -> None:
-    """End this process at once when its parent, process `parent`, is no longer there."""
+    """End this process as soon as its parent, process `parent`, is gone."""
     _end_unless(lambda: os.getppid() == parent)
 
 
 def launcher() -> int | None:
-    """The process that started this one as one of several training processes, None otherwise."""
+    """Return the id of the process that started this one for a training in several, else None."""
     started_by = int(os.environ.get(LAUNCHER, os.getpid()))
     return None if started_by == os.getpid() else started_by
 
 
 def end_with_dvc() -> None:
-    """End this stage when `dvc repro`, where that started it, is ended by any signal.
+    """End this stage when the `dvc repro` that started it (if one did) is ended by any signal.
 
-    DVC leaves its stages running then, and its lock open to a second run. Between the two there
+    DVC would leave its stages running, and its lock free for a second run. Between the two there
     may be the shell that DVC runs the command with (`sh -c "python -m stages..."`).
     """
     if "DVC_STAGE" not in os.environ:
@@ -79,7 +79,7 @@ def _watch(expected: Callable[[], bool]) -> None:
 class Worker(SpawnProcess):
     """A fresh process that ends with this one and never sees Ctrl-C.
 
-    task: shared number of the task it is at work on, -1 for none.
+    task: shared number of the task it is working on, -1 for none.
     """
 
     task: Any
@@ -100,10 +100,10 @@ class Worker(SpawnProcess):
 
 
 class WorkerContext(SpawnContext):
-    """As `multiprocessing.get_context("spawn")`, but its processes are Workers; it knows them.
+    """Like `multiprocessing.get_context("spawn")`, but starts Workers and keeps a list of them.
 
-    Fresh ones, never forks: a fork of a process in which libraries run threads (torch, Arrow,
-    OpenCV) can wait for ever for a lock that one of those held.
+    Workers are spawned, never forked: a fork of a process in which libraries run threads (torch,
+    Arrow, OpenCV) can wait for ever for a lock that one of those threads held.
     """
 
     def __init__(self) -> None:
@@ -117,11 +117,11 @@ class WorkerContext(SpawnContext):
 
 
 class Pool(ProcessPoolExecutor):
-    """Workers for tasks; used in a `with`, which waits for the tasks at work.
+    """A pool of Workers, used in a `with`, which waits for the running tasks.
 
-    After an exception, waiting tasks are dropped; after Ctrl-C those at work are ended too. A
-    worker that was killed from outside is a UserError, one that crashed a RuntimeError; both name
-    the worker and its task.
+    After an exception, waiting tasks are dropped; after Ctrl-C running ones are ended too. A worker
+    killed from outside raises UserError, one that crashed RuntimeError; both name the worker and
+    its task.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class Pool(ProcessPoolExecutor):
             raise cause from error
 
     def _death(self) -> Exception | None:
-        """What to say of the worker that broke the pool; it ends the others by SIGTERM."""
+        """Return the error for the worker that broke the pool (the pool then ended the others)."""
         ended = [worker for worker in self._workers.started if worker.exitcode]
         ended.sort(key=lambda worker: worker.exitcode == -signal.SIGTERM)
         if not ended:
@@ -162,7 +162,7 @@ class Pool(ProcessPoolExecutor):
 
 
 def _noted(number: int, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call `fn` in a worker, which shows meanwhile what it is at work on."""
+    """Call `fn` in a worker and publish the task's number meanwhile."""
     _task.value = number
     try:
         return fn(*args, **kwargs)
@@ -171,9 +171,9 @@ def _noted(number: int, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) ->
 
 
 def death(who: str, exitcode: int, remedy: str) -> Exception:
-    """The error for a process that ended with `exitcode`, negative for a signal.
+    """Return the error for a process that ended with `exitcode` (negative: a signal).
 
-    UserError where it was killed from outside, which is where memory that ran out shows.
+    UserError if it was killed from outside, which is how running out of memory shows.
     """
     if exitcode >= 0:
         return RuntimeError(f"{who} ended with status {exitcode}")
@@ -192,7 +192,7 @@ DEAD_READER = re.compile(
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Around a training: a killed process of its DataLoader is a UserError that names it."""
+    """Around a training: turn the death of a DataLoader process into a UserError that names it."""
     try:
         yield
     except RuntimeError as error:

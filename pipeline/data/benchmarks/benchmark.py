@@ -1,4 +1,4 @@
-"""What every benchmark has to say of itself: what to download, where its pictures are, its classes.
+"""What describes a benchmark: what to download, where its pictures are, its classes.
 
 A benchmark is a value, not a class to inherit from: listing its pictures and decoding its label
 files are plain functions in the module named after it.
@@ -35,7 +35,7 @@ class Part:
 class Listing:
     """The files of a set that are there, by picture name; paths are relative to the data root.
 
-    `extra` gives what else decoding a label file needs, JSON-able, by picture name; `rejects` are
+    `extra`: whatever else decoding a label file needs, JSON-able, by picture name; `rejects`:
     entries of lists that were left out.
     """
 
@@ -46,7 +46,7 @@ class Listing:
 
     @property
     def complete(self) -> list[str]:
-        """Names with both files, in order."""
+        """Names of the pictures that have both files, sorted."""
         return sorted(set(self.images) & set(self.labels))
 
 
@@ -56,7 +56,7 @@ Decode = Callable[[Path, Any], np.ndarray]
 
 @dataclass(frozen=True)
 class Conversion:
-    """How label files that are no label PNGs become such; cached by shard under labels/<folder>.
+    """How other label files become label PNGs; cached by shard under labels/<folder>.
 
     Two benchmarks over the same files share a folder, since stored values are kept.
     """
@@ -78,18 +78,18 @@ class Benchmark:
     class_list: str  # in pipeline/data/classes
     ignore_label: int = 255
     unlabelled: frozenset[int] | None = None
-    """Stored values that are no class of the list but right; None: any (converted label files are
-    checked when they are decoded)."""
+    """Stored values that are valid but not a class of the list; None allows any (converted label
+    files are checked when they are decoded)."""
     has_split: bool = False  # the class list says which classes are seen
     conversion: Conversion | None = None
 
     def missing(self, root: Path) -> list[Part]:
-        """The parts that are not under `root`."""
+        """List the parts that are not under `root`."""
         return [part for part in self.parts if not part.exists(root)]
 
 
 def files_by_stem(root: Path, folder: str, suffix: str) -> dict[str, str]:
-    """Stem -> path relative to `root`, of the files in a folder; empty when it is not there."""
+    """Map stem -> path relative to `root` for the files of a folder, {} without the folder."""
     path = root / folder
     if not path.is_dir():
         return {}
@@ -101,8 +101,8 @@ def files_by_stem(root: Path, folder: str, suffix: str) -> dict[str, str]:
 
 
 def read_list(path: Path) -> list[str]:
-    """The names in a list of pictures, parted by spaces or line ends, with or without a byte order
-    mark. UserError when it is not UTF-8."""
+    """Read the names in a list of pictures, separated by spaces or line ends; a byte order mark is
+    allowed. UserError if it is not UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig").split()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""From a downloaded benchmark to its evaluation set, or to the reason why it cannot be had."""
+"""Make the evaluation set of a downloaded benchmark, or say why that is not possible."""
 
 import os
 from collections.abc import Iterable
@@ -28,13 +28,13 @@ def build_benchmark(
     """Write `sets/<name>.json` and, where needed, the converted label maps under `labels/`.
 
     Args:
-        name: one of BENCHMARKS, whose files are there (pipeline/data/check.py sees to that).
+        name: one of BENCHMARKS; its files exist (pipeline/data/check.py checks this first).
         configured_root: data root as in params.yaml (see pipeline/data/root.py).
         out: the data-set folder.
-        occurrences: the classes of the usable label maps are counted there.
+        occurrences: receives the counts of the classes in the usable label maps.
 
     Returns:
-        what was left out, with reasons.
+        What was left out, with reasons.
 
     Raises:
         UserError: no picture is usable; the message gives reasons.
@@ -90,7 +90,7 @@ def _measured(
     triples: list[tuple[str, str, str]],
     rejects: list[Reject],
 ) -> list[EvalImage]:
-    """The pictures that have the size of their label map; the others go to `rejects`."""
+    """Return the pictures that have the size of their label map; add the others to `rejects`."""
     ours = benchmark.conversion is not None and benchmark.conversion.short_side is not None
     size = image_size if ours else decoded_size  # ours were decoded before they were written
 
@@ -121,7 +121,7 @@ def _valued(
     rejects: list[Reject],
     occurrences: Occurrences | None,
 ) -> list[EvalImage]:
-    """The pictures whose label maps hold what they should; the others go to `rejects`."""
+    """Return the pictures whose label maps hold valid values; add the others to `rejects`."""
     maps = [image.label_path for image in images]
     values, faults = read_values(label_root, maps, f"reading label maps of {benchmark.name}")
     if benchmark.unlabelled is not None:
@@ -136,7 +136,7 @@ def _valued(
 
 
 def _writable(listing: Listing) -> tuple[Listing, list[Reject]]:
-    """The listing without files whose names are not UTF-8, and those."""
+    """Split a listing into the files whose names are UTF-8 and rejects for the others."""
     rejects = []
     kept: list[dict[str, str]] = []
     for files in (listing.images, listing.labels):

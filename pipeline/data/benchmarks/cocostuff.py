@@ -4,7 +4,7 @@ COCO-Stuff: see pipeline/data/coco.py for the values of the maps.
 
 Panoptic (133 classes, evaluated as a semantic map): a PNG per picture with segment ids in its
 colours, R + 256 G + 65536 B, and a JSON that gives each segment's category; 0 = unlabelled. Crowds
-stand for several objects under one outline; they are ignored, as in the official scoring.
+are several objects under one outline; they are ignored, as in the official scoring.
 """
 
 from collections.abc import Container
@@ -50,9 +50,9 @@ def list_stuff(root: Path) -> Listing:
 def list_panoptic(root: Path) -> Listing:
     """The same pictures with their segments: (id, category, is crowd) as extra.
 
-    An entry with a wrong segment is left out as a whole, since a map of what remains would call the
-    rest unlabelled. UserError when the JSON is there but broken, none of its entries is right, or
-    none is of a segment map that is there.
+    An entry with a wrong segment is left out as a whole, since a map of its other segments would
+    show the rest as unlabelled. UserError if the JSON exists but is broken, has no valid entry, or
+    none for an existing segment map.
     """
     pictures = files_by_stem(root, "coco/val2017", ".jpg")
     path = root / PANOPTIC_JSON
@@ -81,7 +81,7 @@ def list_panoptic(root: Path) -> Listing:
 
 
 def _add_segments(extra: dict[str, list], entry: Any, categories: Container[int]) -> Fault | None:
-    """Add the segments of an entry by the name of its picture, or say what is wrong in it."""
+    """Add the segments of an entry under the name of its picture; return what is wrong with it."""
     name = entry.get("file_name") if isinstance(entry, dict) else None
     segments = entry.get("segments_info") if isinstance(entry, dict) else None
     if not is_text(name) or not isinstance(segments, list):
@@ -104,13 +104,13 @@ def _add_segments(extra: dict[str, list], entry: Any, categories: Container[int]
 
 
 def decode_panoptic(path: Path, segments: Any) -> np.ndarray:
-    """A panoptic PNG -> category ids, uint16 (H, W); 0 where there is none or a crowd.
+    """Decode a panoptic PNG to category ids, uint16 (H, W); 0 for no category and for crowds.
 
     Args:
         segments: (id, category, is crowd) of every segment of the picture.
 
     Raises:
-        UserError: a segment id in the PNG that the JSON does not list.
+        UserError: the PNG holds a segment id that the JSON does not list.
     """
     red, green, blue = np.moveaxis(read_image(path, upright=False).astype(np.int64), -1, 0)
     ids, inverse = np.unique(red + 256 * green + 65536 * blue, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Turning label files that need decoding into label PNGs, shard by shard, once.
+"""Convert label files that need decoding to label PNGs, shard by shard, once.
 
 labels/<folder>/ holds, besides the shard manifests, `<picture>-<shard>.png` with the stored values
 of the benchmark (8- or 16-bit), and where pictures are reduced `<picture>-<shard>.jpg`.
@@ -43,7 +43,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Converted:
-    """Files of one converted picture in the folder; image is None when it was not reduced."""
+    """The files of one converted picture in the folder; image is None if it was not reduced."""
 
     name: str
     image: Path | None
@@ -51,14 +51,14 @@ class Converted:
 
 
 def convert(root: Path, out: Path, listing: Listing, conversion: Conversion) -> list[Converted]:
-    """Convert every picture that has both files; those done earlier are kept.
+    """Convert every picture that has both files; keep those converted earlier.
 
     Args:
         root: data root.
         out: the folder labels/<conversion.folder>.
 
     Returns:
-        What is there now, in order of name. `rejects-*.parquet` in `out` list the rest.
+        All converted pictures, sorted by name. `rejects-*.parquet` in `out` list the others.
     """
 
     def source(name: str) -> Source:
@@ -116,7 +116,7 @@ def _convert_one(root: Path, conversion: Conversion, source: Source, folder: Pat
 
 
 def _matching(path: Path, label: np.ndarray) -> np.ndarray:
-    """The stored pixels, which is what the labels were drawn on, else the upright picture."""
+    """Return the stored pixels if the labels have their size, else the upright picture."""
     for upright in (False, True):
         image = read_image(path, upright)
         if image.shape[:2] == label.shape:

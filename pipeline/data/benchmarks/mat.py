@@ -1,8 +1,8 @@
-"""One matrix of a MATLAB file of level 5 (versions 5 to 7 of MATLAB, its default until today).
+"""Read one matrix of a MATLAB file of level 5 (MATLAB 5 to 7, still its default).
 
-scipy.io.loadmat trusts the types and sizes that stand in a file, and one damaged byte can end the
-process without an error. Here each is checked before it is used. Read are real numeric, logical and
-sparse matrices, compressed or not, of either byte order. Files of level 4 and 7.3 (HDF5) are
+scipy.io.loadmat trusts the types and sizes in a file, and one damaged byte can end the process
+without an error. Here each one is checked before it is used. Supported are real numeric, logical
+and sparse matrices, compressed or not, of either byte order. Files of level 4 and 7.3 (HDF5) are
 refused.
 """
 
@@ -32,13 +32,13 @@ _COMPLEX = 0x800
 
 
 class DamagedMat(Exception):
-    """Not a file that is read here; the text says why."""
+    """The file is damaged or of an unsupported kind; the text says which."""
 
 
 def read_matrix(path: Path, name: str) -> np.ndarray | scipy.sparse.csc_array | None:
-    """The variable `name` of a file, in the type its values are stored in; None if it has none.
+    """Read the variable `name` of a file in its stored type; None if there is no such variable.
 
-    Raises FileNotFoundError, or DamagedMat for anything but what the head of this module says.
+    Raises FileNotFoundError, or DamagedMat for anything that the module does not support.
     """
     if path.stat().st_size > MAX_BYTES:
         raise DamagedMat(f"more than {MAX_BYTES:,} bytes")
@@ -58,7 +58,7 @@ def read_matrix(path: Path, name: str) -> np.ndarray | scipy.sparse.csc_array | 
 
 
 def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
-    """Type and content of each element that follows another in `data`."""
+    """Yield type and content of the consecutive elements in `data`."""
     at = 0
     while at < len(data):
         if at + _TAG > len(data):
@@ -90,7 +90,7 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _variable(data: bytes, order: str, name: str) -> np.ndarray | scipy.sparse.csc_array | None:
-    """The matrix in an element, None if it is another variable than `name`."""
+    """Return the matrix in an element, None if it is not the variable `name`."""
     parts = _elements(data, order)
     flags = _values(parts, order, "array flags", "u")
     if len(flags) != 2:
@@ -137,7 +137,7 @@ def _sparse(
 def _values(
     parts: Iterator[tuple[int, bytes]], order: str, what: str, kinds: str = "iuf"
 ) -> np.ndarray:
-    """The numbers of the next element, in the machine's byte order."""
+    """Return the numbers of the next element, in the machine's byte order."""
     kind, content = next(parts, (0, b""))
     stored = np.dtype(order + _TYPES[kind]) if kind in _TYPES else None
     if stored is None or stored.kind not in kinds or len(content) % stored.itemsize:
