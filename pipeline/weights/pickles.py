@@ -215,36 +215,34 @@ def _text(content: str, encoding: str = "latin1") -> bytes:
     return content.encode(encoding)
 
 
-FUNCTIONS = {
-    key: Function(run)
-    for key, run in {
-        ("collections", "OrderedDict"): OrderedDict,
-        ("collections", "defaultdict"): lambda *_: {},
-        ("collections", "Counter"): lambda *_: {},
-        ("builtins", "dict"): lambda *_: {},
-        ("builtins", "set"): lambda *_: set(),
-        ("builtins", "list"): lambda *_: [],
-        ("_codecs", "encode"): _text,
-        ("copyreg", "_reconstructor"): _made,
-        ("copyreg", "__newobj__"): _made,
-        ("numpy", "ndarray"): StoredArray,
-        ("numpy", "dtype"): StoredDtype,
-        ("torch._utils", "_rebuild_tensor"): _tensor,
-        ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-        ("torch._utils", "_rebuild_tensor_v3"): _tensor_of,
-        ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
-        ("torch._utils", "_rebuild_parameter_with_state"): lambda data, *_: data,
-        ("torch._tensor", "_rebuild_from_type_v2"): _of_type,
-        ("torch._tensor", "_rebuild_from_type"): _of_type,
-        ("torch.nn.parameter", "Parameter"): lambda data, *_: data,
-        ("torch._utils", "_rebuild_qtensor"): lambda *_: Unusable("quantised"),
-        ("torch._utils", "_rebuild_sparse_tensor"): lambda *_: Unusable("sparse"),
-        ("torch._utils", "_rebuild_sparse_csr_tensor"): lambda *_: Unusable("sparse"),
-        ("torch._utils", "_rebuild_meta_tensor_no_storage"): lambda *_: Unusable(
-            "on torch's meta device, which holds no numbers"
-        ),
-    }.items()
-} | {
+_CALLS = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "defaultdict"): lambda *_: {},
+    ("collections", "Counter"): lambda *_: {},
+    ("builtins", "dict"): lambda *_: {},
+    ("builtins", "set"): lambda *_: set(),
+    ("builtins", "list"): lambda *_: [],
+    ("_codecs", "encode"): _text,
+    ("copyreg", "_reconstructor"): _made,
+    ("copyreg", "__newobj__"): _made,
+    ("numpy", "ndarray"): StoredArray,
+    ("numpy", "dtype"): StoredDtype,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v3"): _tensor_of,
+    ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
+    ("torch._utils", "_rebuild_parameter_with_state"): lambda data, *_: data,
+    ("torch._tensor", "_rebuild_from_type_v2"): _of_type,
+    ("torch._tensor", "_rebuild_from_type"): _of_type,
+    ("torch.nn.parameter", "Parameter"): lambda data, *_: data,
+    ("torch._utils", "_rebuild_qtensor"): lambda *_: Unusable("quantised"),
+    ("torch._utils", "_rebuild_sparse_tensor"): lambda *_: Unusable("sparse"),
+    ("torch._utils", "_rebuild_sparse_csr_tensor"): lambda *_: Unusable("sparse"),
+    ("torch._utils", "_rebuild_meta_tensor_no_storage"): lambda *_: Unusable(
+        "on torch's meta device, which holds no numbers"
+    ),
+}
+FUNCTIONS = {key: Function(run) for key, run in _CALLS.items()} | {
     (f"numpy.{core}.{module}", name): Function(run)
     for core in ("core", "_core")
     for module, name, run in (
