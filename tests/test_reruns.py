@@ -453,9 +453,8 @@ def test_no_file_is_read_that_does_not_count(name, known, made, tmp_path):
 
 def run_proposals(folder: Path, out: Path) -> None:
     settings = CASES["proposals"].settings
-    places = (folder / name for name in ("dataset", "segmenter", "clip"))
-    proposing.collect_proposals(*places, out, "train", settings["templates"],
-                                settings["settings"], 2)  # fmt: skip
+    places = (folder / name for name in ("dataset", "segmenter"))
+    proposing.collect_proposals(*places, out, "train", settings["settings"], 2)
 
 
 def run_nouns(folder: Path, out: Path) -> None:
@@ -471,7 +470,7 @@ def run_pairs(folder: Path, out: Path) -> None:
 def run_evaluation(folder: Path, out: Path) -> None:
     clips = {"base": folder / "clip", "first": folder / "prompted"}
     settings = CASES["evaluate"].settings["settings"]
-    counting.count_set(folder / "set.json", folder / "segmenter", clips, settings, out)
+    counting.count_sets([folder / "set.json"], folder / "segmenter", clips, settings, out)
 
 
 RUNS = {

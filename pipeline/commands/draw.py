@@ -80,9 +80,10 @@ def _draw_set(eval_set, folder: Path, most: int) -> int:
     named = [replace(entry, image_id=_plain(entry.path)) for entry in chosen]
     rejects: list[Reject] = []
     count = 0
-    for picture in readable_pictures(replace(eval_set, images=named), rejects):
-        shown = classes_to_show(picture.truth, [], len(eval_set.classes))
-        columns = [Column("picture", None), Column("labels", picture.truth)]
+    for picture in readable_pictures([eval_set], [[entry] for entry in named], [rejects]):
+        [truth] = picture.truths
+        shown = classes_to_show(truth, [], len(eval_set.classes))
+        columns = [Column("picture", None), Column("labels", truth)]
         folder.mkdir(parents=True, exist_ok=True)
         page = sheet(picture.image, columns, eval_set.classes, shown)
         with open(folder.parent / DRAWN, "a", encoding="utf-8") as drawn:

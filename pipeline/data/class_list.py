@@ -176,7 +176,8 @@ def _fault(line: str, numbers: Sequence[re.Pattern[str]], apart: str) -> str | N
         if match := pattern.fullmatch(line):
             name = _name(match)
             return f"{what}; write {name!r}" if name else f"{what} and no name; remove it"
-    if not any(unicodedata.category(c)[0] in "LS" for c in line.replace("|", "")):
+    kinds = {unicodedata.category(c) for c in line}
+    if not any(kind[0] == "L" or kind == "So" for kind in kinds):  # So: signs such as emoji
         if any(c.isdigit() for c in line):
             return "is a number and no name; write the class as a word"
         return "is made of signs and no name; remove it"

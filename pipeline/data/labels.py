@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 from pydantic import Field
 
 from pipeline.core.errors import UserError
@@ -28,7 +28,8 @@ def read_label(
     path: str | Path, label_map: LabelMap | None = None, ignore_label: int = 255
 ) -> np.ndarray:
     """Decode a label PNG: gray of 1, 2, 4, 8 or 16 bits, or the indices (not the colours) of a
-    palette. Orientation tags are ignored: labels are drawn on upright pictures.
+    palette. One with an orientation tag that turns it is refused: tools disagree on whether its
+    pixels are turned already.
 
     Args:
         path: the PNG. Other formats are refused, since most change the values.
@@ -41,7 +42,8 @@ def read_label(
 
     Raises:
         MissingFileError: no such file.
-        UserError: the file is unreadable, not a PNG or a colour picture; the message names it.
+        UserError: the file is unreadable, not a PNG, a colour picture or turned by a tag; the
+            message names it.
     """
     with open_picture(path, "label map") as image:
         if image.format != "PNG":
@@ -55,6 +57,11 @@ def read_label(
                 "(gray or palette PNG), not colours"
             )
         step = _STRETCHED.get(image.tile[0].args, 1) if image.tile else 1
+        if (turned := image.getexif().get(ExifTags.Base.Orientation, 1)) in range(2, 9):
+            raise UserError(
+                f"{path}: a label map with the orientation tag {turned}, which viewers turn and "
+                "others do not; save it upright as its picture is shown, without the tag"
+            )
         stored = np.asarray(image).astype(np.int32)
     if step != 1:
         stored //= step

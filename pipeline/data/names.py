@@ -57,19 +57,26 @@ def loose(name: str) -> str:
 
 
 class Hints:
-    """Guess which file a wrong name means: the one with the same `loose` name, or else the only one
-    with the same last part, in whatever folder."""
+    """Guess which file a wrong name means: the one with the same `loose` name, else the only one
+    with the same last part in whatever folder, else with the same last part but for the suffix."""
 
     def __init__(self, files: Iterable[str]) -> None:
         self._whole, self._last = defaultdict(list), defaultdict(list)
+        self._stem = defaultdict(list)
         for file in files:
-            self._whole[loose(file)].append(file)
-            self._last[PurePosixPath(loose(file)).name].append(file)
+            path = PurePosixPath(loose(file))
+            self._whole[str(path)].append(file)
+            self._last[path.name].append(file)
+            self._stem[path.stem].append(file)
 
     def meant(self, name: str) -> str | None:
         """Return the file, None if there is none or more than one."""
-        wanted = loose(name)
-        for found in (self._whole.get(wanted), self._last.get(PurePosixPath(wanted).name)):
+        wanted = PurePosixPath(loose(name))
+        for found in (
+            self._whole.get(str(wanted)),
+            self._last.get(wanted.name),
+            self._stem.get(wanted.stem),
+        ):
             if found:
                 return found[0] if len(found) == 1 else None
         return None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import UserError
+from pipeline.core.files.conflict import refuse_conflict
 from pipeline.core.records import Caption, Reject
 from pipeline.data.captions import caption_fault, read_captions
 from pipeline.data.class_list import line_faults
@@ -183,12 +184,14 @@ def _lines(path: Path, rejects: list[Reject]) -> list[str]:
     """Read the lines of a text file, without a byte order mark and without empty lines at the end.
 
     Lines end as on Linux, Windows or, where no line does so, old Macs (CR). A line that is not
-    UTF-8 goes to `rejects` and is empty in the result. UserError for UTF-16 and UTF-32.
+    UTF-8 goes to `rejects` and is empty in the result. UserError for UTF-16 and UTF-32, and
+    for a merge conflict.
     """
     content = path.read_bytes()
     for start, encoding in _OTHER_ENCODINGS.items():
         if content.startswith(start):
             raise UserError(f"{path}: {encoding} and not UTF-8 text; save it as UTF-8")
+    refuse_conflict(path, content)
     lines = []
     content = content.removeprefix(codecs.BOM_UTF8).rstrip()
     for number, line in enumerate(content.split(b"\n" if b"\n" in content else b"\r"), 1):

@@ -8,10 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.core.errors import MissingFileError, UserError
-
-_CONFLICT = re.compile(rb"(?m)^(?:\xef\xbb\xbf)?[ \t]*(?:<{7,}|={7,}|\|{7,}|>{7,})(?:[ \t].*)?\r?$")
-"""The lines by which git parts two versions of a file that it could not merge; longer ones are of a
-merge in a merge, or of conflict-marker-size, and an editor may have put spaces before them."""
+from pipeline.core.files.conflict import line_of, refuse_conflict
 
 _HALF = re.compile(rb"\\u[dD][89a-fA-F][\da-fA-F]{2}")
 """Half a character as JSON escapes it; YAML does not join the halves."""
@@ -28,16 +25,10 @@ def read_yaml(path: Path) -> Any:
         raise OSError(error.errno, error.strerror, str(path)) from error  # not all name it
     if half := _HALF.search(content):
         raise UserError(
-            f"{path}:{_line(content, half)}: {half[0].decode()} is half a character; write the "
+            f"{path}:{line_of(content, half)}: {half[0].decode()} is half a character; write the "
             "character itself"
         )
-    if conflict := _CONFLICT.search(content):
-        marker = conflict[0].decode("utf-8-sig", "backslashreplace").strip()
-        raise UserError(
-            f"{path}:{_line(content, conflict)}: a merge conflict that is not resolved "
-            f"({marker[:40]!r}); keep one of the two versions and remove the lines with <<<<<<<, "
-            "======= and >>>>>>>"
-        )
+    refuse_conflict(path, content)
     try:
         return YAML(typ="safe", pure=True).load(content)  # YAML 1.2, as DVC reads it
     except YAMLError as error:
@@ -48,7 +39,3 @@ def read_yaml(path: Path) -> Any:
     except (ValueError, RecursionError) as error:  # a date that is none, 5000 digits, [[[[...
         problem = str(error).partition(";")[0]
         raise UserError(f"{path}: not YAML that can be used: {problem}") from error
-
-
-def _line(content: bytes, match: re.Match[bytes]) -> int:
-    return content.count(b"\n", 0, match.start()) + 1

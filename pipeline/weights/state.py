@@ -62,6 +62,13 @@ class State:
     notes: list[str] = field(default_factory=list)
 
 
+def _same_keys(a: Any, b: Any) -> bool:
+    """Whether two entries of a file hold values under the same names, as a model's weights and
+    their running average do."""
+    names = set(mapping(a))
+    return bool(names) and names == set(mapping(b))
+
+
 def find_state(content: Any, source: str, own: str) -> State:
     """Find the state dict in a file's content.
 
@@ -78,6 +85,9 @@ def find_state(content: Any, source: str, own: str) -> State:
     while len(place) < _MOST_PLACES and (name := _container(inner, source)) is not None:
         above = "/".join(place) + "/" if place else ""
         others += [above + _word(key) for key in inner if key not in (name, own)]
+        for key in inner:
+            if key not in (name, own) and _same_keys(inner[name], inner[key]):
+                notes.append(f"its entry {above}{_word(key)} holds weights too, which are not used")
         place.append(name)
         inner = mapping(inner[name])
     if place and place not in USUAL:

@@ -41,7 +41,7 @@ def test_an_answer_is_what_the_model_says(mode):
 def test_one_question_does_not_change_the_next():
     ours = model()
     answer(ours, IMAGE, "cat, dog", "ensemble", 0.1, 0.9)
-    assert (ours.weight, ours.style.threshold) == (0.7, 0.5)
+    assert (ours.weight, ours.view.threshold) == (0.7, 0.5)
 
 
 def test_the_size_looked_at_is_in_the_log_where_it_is_another(caplog):

@@ -112,3 +112,16 @@ def test_table_equals_pixelwise_lookup(stored, label_map):
 
 def test_empty_label_map_picture():
     assert apply_label_map(np.zeros((0, 3), np.int32), {1: 0}, 255).shape == (0, 3)
+
+
+@pytest.mark.parametrize("tag", [2, 3, 6, 8])
+def test_a_label_map_that_a_tag_turns_is_refused(tmp_path, tag):
+    """Its picture is read upright: with the same tag on both, labels would lie upside down."""
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / "a.png", exif=exif)
+    with pytest.raises(UserError, match=f"a.png: a label map with the orientation tag {tag}"):
+        read_label(tmp_path / "a.png")
+    exif[0x0112] = 1
+    Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / "a.png", exif=exif)
+    assert read_label(tmp_path / "a.png").sum() == 4

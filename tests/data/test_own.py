@@ -586,3 +586,21 @@ def test_captions_of_one_id_and_ids_that_no_table_holds(tmp_path):
     )
     assert found.pop('captions.json "annotations"[3]').startswith("wrong entry; found ")
     assert found == {}
+
+
+@pytest.mark.parametrize("name", ["classes.txt", "val.txt", "captions.jsonl"])
+def test_a_merge_conflict_is_no_line_of_ones_own(tmp_path, name):
+    """Its markers would be classes, and shift the ids of those that follow."""
+    root = make_own(tmp_path)
+    text = (root / name).read_text() if (root / name).exists() else "a.png\n"
+    (root / name).write_text(f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> theirs\n")
+    with pytest.raises(UserError, match=f"{name}:1: a merge conflict that is not resolved"):
+        read_own(root)
+
+
+def test_a_held_out_name_without_its_suffix_gets_a_hint(tmp_path):
+    root = make_own(tmp_path)
+    picture = sorted(path.name for path in (root / "images").iterdir())[0]
+    (root / "val.txt").write_text(picture.rpartition(".")[0] + "\n")
+    hint = f"did you mean {picture!r}"
+    assert any(hint in reject.detail for reject in read_own(root).rejects)

@@ -24,6 +24,7 @@ from yacs.config import CfgNode
 
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.weights.read import read_tensors
+from pipeline.weights.state import find_state
 
 STATE = {
     "visual.conv1.weight": torch.arange(24.0).reshape(2, 3, 2, 2),
@@ -433,3 +434,11 @@ def test_what_cannot_be_chosen_or_used_is_named(tmp_path):
     path = stored(tmp_path / "n.pt", {"optimizer": {"a": torch.ones(1)}, "epoch": 3})
     with pytest.raises(UserError, match="n.pt: holds no tensors, .* has optimizer, epoch"):
         read_tensors(path)
+
+
+def test_other_weights_in_the_file_are_said_not_to_be_used(tmp_path):
+    """A training's running weights beside their average: which were taken must be seen."""
+    weights = {"a.weight": torch.ones(2, 2)}
+    found = find_state({"state_dict": weights, "state_dict_ema": weights, "epoch": 3}, "x.pt", "")
+    assert found.notes == ["its entry state_dict_ema holds weights too, which are not used"]
+    assert sorted(found.others) == ["epoch", "state_dict_ema"]
