@@ -14,7 +14,7 @@ from pathlib import Path
 
 from detectron2.utils import comm
 
-from pipeline.checkpoints.take import take_segmenter
+from pipeline.checkpoints.load import load_or_import_segmenter
 from pipeline.clip.store import load_clip
 from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.text import class_features
@@ -58,7 +58,7 @@ def main(
     with process_group(device()) as on, alone(saved):
         text = class_features(load_clip(clip, on), names, TEMPLATES[how["templates"]])
         if wanted.source == "checkpoint":
-            segmenter = take_segmenter(wanted.checkpoint, on, text.shape[1])
+            segmenter = load_or_import_segmenter(wanted.checkpoint, on, text.shape[1])
             result = TrainingResult({}, [])
             shutil.rmtree(out / "curves", ignore_errors=True)  # of a training before
         else:

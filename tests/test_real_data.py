@@ -16,13 +16,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as coco
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
 from pipeline.clip.sources import MINIATURE
 from pipeline.core.records import NounRecord, PairRecord, ProposalRecord, read_parquet
 from pipeline.data.dataset import read_dataset, read_split
-from pipeline.data.rle import areas, tight_boxes, to_rle
+from pipeline.data.rle import areas, to_rle
 from pipeline.data.sets import load_eval_set, read_label
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.params.presets import params_of
@@ -228,7 +229,8 @@ def test_proposals_have_their_pictures_sizes(run):
         assert (proposal.height, proposal.width) == sizes[proposal.image_id]
         rle = to_rle(proposal)
         assert areas([rle])[0] == proposal.area > 0
-        assert tuple(tight_boxes([rle])[0]) == proposal.box_xyxy
+        left, top, width, height = coco.toBbox(rle)
+        assert (left, top, left + width, top + height) == proposal.box_xyxy
 
 
 def test_pictures_are_seen_at_the_papers_test_size(run):

@@ -49,19 +49,16 @@ class _Shapes:
         return usual
 
 
-def infer_config(
-    state: State, heads: int = PUBLISHED_HEADS, clip_dim: int | None = None
-) -> SegmenterConfig:
+def infer_config(state: State, clip_dim: int | None = None) -> SegmenterConfig:
     """Infer the `SegmenterConfig` of a state dict with the keys of a MaskFormer (`backbone.*`,
     `sem_seg_head.*`).
 
-    heads: attention heads of the transformer decoder. clip_dim: needed only if the file has a fixed
-    class layer in place of the embedding MLP. UserError, listing every missing weight, if one that
-    the inference needs is missing.
+    clip_dim: needed only where the file has a fixed class layer in place of the embedding MLP.
+    UserError lists every missing weight.
     """
     shapes = _Shapes(state)
     try:
-        config = _config(shapes, heads, clip_dim)
+        config = _config(shapes, clip_dim)
     except ValueError as error:
         if not shapes.missing:
             raise
@@ -72,7 +69,7 @@ def infer_config(
     return config
 
 
-def _config(shapes: _Shapes, heads: int, clip_dim: int | None) -> SegmenterConfig:
+def _config(shapes: _Shapes, clip_dim: int | None) -> SegmenterConfig:
     state, predictor = shapes.state, f"{HEAD}predictor."
     decoder, mlp = f"{predictor}transformer.decoder.layers.", f"{predictor}class_embed.layers."
     projected, classes = _has(state, f"{predictor}input_proj."), _count(state, mlp)
@@ -108,7 +105,7 @@ def _config(shapes: _Shapes, heads: int, clip_dim: int | None) -> SegmenterConfi
         conv_dim=conv_dim,
         mask_dim=mask_dim,
         hidden_dim=hidden,
-        heads=heads,
+        heads=PUBLISHED_HEADS,
         feedforward=feedforward,
         decoder_layers=_count(state, decoder) or USUAL["decoder_layers"],
         queries=queries,

@@ -16,10 +16,9 @@ RESNETS = {"build_resnet_backbone": False, "build_resnet_deeplab_backbone": True
 SWINS = {"D2SwinTransformer"}
 
 
-def segmenter_config(original: Mapping[str, Any], clip_dim: int | None = None) -> SegmenterConfig:
+def segmenter_config(original: Mapping[str, Any]) -> SegmenterConfig:
     """Translate the original's nested configuration (with or without the outer `MODEL`).
 
-    clip_dim: width of the text features if it differs from `SEM_SEG_HEAD.EMBEDDING_DIM`.
     Raises UserError, naming key and value, for a part that this project does not have.
     """
     model = original.get("MODEL", original)
@@ -34,7 +33,7 @@ def segmenter_config(original: Mapping[str, Any], clip_dim: int | None = None) -
         )
     return SegmenterConfig(
         backbone=_backbone(model),
-        clip_dim=clip_dim or head["EMBEDDING_DIM"],
+        clip_dim=head["EMBEDDING_DIM"],
         conv_dim=head["CONVS_DIM"],
         mask_dim=head["MASK_DIM"],
         hidden_dim=former["HIDDEN_DIM"],

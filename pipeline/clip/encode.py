@@ -1,9 +1,9 @@
 """From masks to CLIP features: the one path for pairs, training, evaluation and `OVSeg`.
 
-A way of looking has three steps, and another one is added by changing the step that differs:
+Encoding regions has three steps; another way of encoding changes the step that differs:
 
 1. `cut_regions` (pipeline/clip/regions.py): picture and masks to the tower's input. What it shows
-   is said by a `RegionView`; a new option is a field there, read here.
+   is set by a `RegionView`; a new option is a field there, read here.
 2. `encode_cut`: the tower, with the mask prompts where the view uses them, in the view's precision.
    Training calls it with gradients, on regions that its loader has cut.
 3. `encode_regions`: batches over the regions of many pictures. Neither the size of a batch nor what
@@ -53,7 +53,7 @@ def encode_cut(clip: nn.Module, images: Tensor, masks: Tensor, view: RegionView)
 def encode_regions(
     clip: MaskClip, pictures: Iterable[Masked], view: RegionView, batch: int = 32
 ) -> Iterator[RegionFeatures]:
-    """The features of every mask of every picture, picture by picture, as `view` says.
+    """Encode every mask of every picture, picture by picture, as `view` sets it.
 
     pictures: read on until their regions fill a batch; the regions of all of them go through the
     tower together, at most `batch` at a time. UserError where a mask is not of its picture's size.
@@ -66,7 +66,7 @@ def encode_regions(
 def encode_regions_by(
     clips: Mapping[str, MaskClip], pictures: Iterable[Masked], view: RegionView, batch: int = 32
 ) -> Iterator[dict[str, RegionFeatures]]:
-    """Like `encode_regions` for several CLIPs, by name. Those that want regions of the same size
+    """Like `encode_regions` for several CLIPs, by name. Those whose regions have the same size
     and normalisation share the cutting."""
     alike = _alike(clips)
     waiting: list[dict[str, Regions]] = []
@@ -117,7 +117,7 @@ def _encode(
 
 
 def _alike(clips: Mapping[str, MaskClip]) -> list[list[str]]:
-    """Names of CLIPs that want their regions cut alike, so that each region is cut once."""
+    """Group the names of CLIPs whose regions are cut alike, so that each region is cut once."""
     groups: list[list[str]] = []
     for name, clip in clips.items():
         for group in groups:

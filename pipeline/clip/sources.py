@@ -1,4 +1,4 @@
-"""Where the CLIP to adapt comes from: the shipped miniature, an open_clip download, or a file."""
+"""Load the CLIP to adapt: the shipped miniature, an open_clip download, or a file."""
 
 import difflib
 import logging
@@ -15,7 +15,7 @@ from pipeline.clip.tower import MaskClip
 from pipeline.clip.view import ClipView, from_json
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.progress import report
-from pipeline.weights.fit import as_one_number, describe_types, fill
+from pipeline.weights.load_strict import as_one_number, describe_types, load_strict
 from pipeline.weights.read import read_tensors
 from pipeline.weights.state import strip_to
 
@@ -125,7 +125,7 @@ def clip_from_checkpoint(path: Path, name: str | None) -> MaskClip:
     weights = convert_state_dict(clip.clip, weights)
     for note in notes + as_one_number(weights, str(path)) + describe_types(weights):
         report(f"base_clip: {note}")
-    fill(clip.clip, weights, str(path))
+    load_strict(clip.clip, weights, str(path))
     clip.set_prompts(prompts)
     return clip.eval()
 

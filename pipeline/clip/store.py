@@ -26,7 +26,7 @@ from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files.atomic import replacing, write_text
 from pipeline.core.files.written_json import read_json
 from pipeline.weights.digest import KEY, digests, verify
-from pipeline.weights.fit import fill
+from pipeline.weights.load_strict import load_strict
 
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
 CONFIG, WEIGHTS, PROMPTS = "clip.json", "clip.safetensors", "prompts.safetensors"
@@ -111,7 +111,7 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> MaskClip:
         ) from error
     clip.view = from_json(ClipView, config, str(folder / CONFIG))
     verify(folder, CONFIG, config.get(KEY), (WEIGHTS, PROMPTS))
-    fill(clip.clip, load_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
+    load_strict(clip.clip, load_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
     if depth:
         if not (folder / PROMPTS).is_file():
             raise MissingFileError(

@@ -12,9 +12,9 @@ def synonyms(name: str) -> list[str]:
     return [part.strip() for part in name.split(",") if part.strip()]
 
 
-def read_name(name: str, how: Synonyms) -> list[str]:
+def read_name(name: str, reading: Synonyms) -> list[str]:
     """Return the names whose text features make up a class; without a comma, the name itself."""
-    if how == "joined":
+    if reading == "joined":
         return [name]
     names = synonyms(name) or [name]
-    return names if how == "averaged" else names[:1]
+    return names if reading == "averaged" else names[:1]

@@ -49,12 +49,11 @@ class MaskClip(nn.Module):
     ) -> None:
         super().__init__()
         for what, colour in (("mean", mean), ("std", std)):
-            least = 0.0 if what == "std" else -math.inf
-            if len(colour) != 3 or not all(least < value < math.inf for value in colour):
-                raise UserError(
-                    f"the {what} of colours is {list(colour)}: expected three numbers"
-                    + " above 0" * (what == "std")
-                )
+            minimum, expected = -math.inf, "three numbers"
+            if what == "std":
+                minimum, expected = 0.0, "three numbers above 0"
+            if len(colour) != 3 or not all(minimum < value < math.inf for value in colour):
+                raise UserError(f"the {what} of colours is {list(colour)}: expected {expected}")
         visual = clip.visual
         if not isinstance(visual, VisionTransformer):
             raise UserError(

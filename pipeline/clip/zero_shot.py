@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.clip.regions import region_of_crop
+from pipeline.clip.encode import encode_regions
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.view import Fill
+from pipeline.clip.view import RegionView
 
 PICTURES_A_PASS = 64
 
@@ -35,40 +35,24 @@ def zero_shot_accuracy(
     masks: Sequence[np.ndarray] | None,
     labels: Sequence[str],
     names: Sequence[str],
-    templates: Sequence[str] = VILD_TEMPLATES,
 ) -> float:
     """Measure the zero-shot top-1 accuracy of `clip`, 0..1: each picture's label among `names`.
 
-    images: uint8 (H_i, W_i, 3) RGB. masks: bool (H_i, W_i); outside them CLIP's mean colour is
-    filled in, and its mask prompts, if any, are used; None shows the pictures whole.
-    Every label must be one of `names`.
+    images: uint8 (H_i, W_i, 3) RGB. masks: bool (H_i, W_i), none empty; outside them CLIP's mean
+    colour is filled in, and its mask prompts, if any, are used; None shows the pictures whole.
+    labels: one of `names` for each picture.
     """
     row = {name: i for i, name in enumerate(names)}
     targets = torch.tensor([row[label] for label in labels])
-    features = []
-    for start in range(0, len(images), PICTURES_A_PASS):
-        part = slice(start, start + PICTURES_A_PASS)
-        features.append(_features(clip, images[part], None if masks is None else masks[part]))
-    encoded = torch.cat(features) if features else clip.mean.new_zeros((0, 1))
-    return top1_accuracy(encoded, class_features(clip, names, templates), targets)
-
-
-@torch.no_grad()
-def _features(
-    clip: MaskClip, images: Sequence[np.ndarray], masks: Sequence[np.ndarray] | None
-) -> Tensor:
-    fill: Fill = "preserve" if masks is None else "mean"
-    shown = masks or [np.ones(image.shape[:2], bool) for image in images]
-    regions = [
-        region_of_crop(
-            torch.from_numpy(image).permute(2, 0, 1).to(clip.mean.device),
-            torch.from_numpy(mask).to(clip.mean.device),
-            clip.image_size,
-            clip.mean,
-            clip.std,
-            fill,
-        )
-        for image, mask in zip(images, shown, strict=True)
+    view = RegionView(region="mask", fill="mean")
+    if masks is None:
+        view = RegionView(region="mask", fill="preserve", prompts=False)
+        masks = [np.ones(image.shape[:2], bool) for image in images]
+    pictures = [
+        (torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(mask)[None])
+        for image, mask in zip(images, masks, strict=True)
     ]
-    pictures, cut = (torch.stack(column) for column in zip(*regions, strict=True))
-    return clip.encode_image(pictures, None if masks is None else cut)
+    found = encode_regions(clip, pictures, view, PICTURES_A_PASS)
+    features = [regions.features for regions in found]
+    encoded = torch.cat(features) if features else clip.mean.new_zeros((0, 1))
+    return top1_accuracy(encoded, class_features(clip, names, VILD_TEMPLATES), targets)

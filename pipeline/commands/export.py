@@ -28,13 +28,19 @@ def export(
         what: clip, model (the one file with both) or all.
         classes: how many classes the segmenter was trained on; sizes one constant of ovseg.pth.
     """
-    from pipeline.checkpoints.give import CLIP_FILE, MODEL_FILE, PROMPTS_FILE, give_clip, give_model
+    from pipeline.checkpoints.export import (
+        CLIP_FILE,
+        MODEL_FILE,
+        PROMPTS_FILE,
+        export_clip,
+        export_model,
+    )
     from pipeline.clip.store import load_clip
     from pipeline.maskformer.store import load_segmenter
 
     adapted = load_clip(model / clip)
     if what != "model":
-        name, known = give_clip(out, adapted)
+        name, known = export_clip(out, adapted)
         print("The CLIP, for whole pictures:\n")
         print("    import open_clip")
         if not known:
@@ -47,7 +53,7 @@ def export(
             print("    features = clip.encode_image(images, masks)\n")
     if what != "clip":
         segmenter = load_segmenter(model / "segmenter")
-        tensors = give_model(out / MODEL_FILE, segmenter, adapted, classes)
+        tensors = export_model(out / MODEL_FILE, segmenter, adapted, classes)
         print(
             f"The whole model in the original's layout, {len(tensors)} tensors: {out / MODEL_FILE}"
         )

@@ -39,10 +39,10 @@ def import_(
             that `ovseg export` wrote.
         overwrite: replace what stands in these folders already.
     """
-    from pipeline.checkpoints.give import CLIP_FILE, PROMPTS_FILE
+    from pipeline.checkpoints.export import CLIP_FILE, PROMPTS_FILE
+    from pipeline.checkpoints.import_ import import_checkpoint
     from pipeline.checkpoints.layout import has_fixed_classes
     from pipeline.checkpoints.prompts import read_prompts
-    from pipeline.checkpoints.receive import receive
     from pipeline.clip.store import CONFIG as CLIP_CONFIG
     from pipeline.clip.store import save_clip
     from pipeline.clip.tower import MaskClip
@@ -60,7 +60,7 @@ def import_(
     beside = checkpoint.with_name(PROMPTS_FILE)
     exported = checkpoint.name == CLIP_FILE and "clip" in file.about and beside.is_file()
     prompts = prompts or (beside if exported else None)
-    imported = receive(
+    imported = import_checkpoint(
         file,
         checkpoint,
         clip_name=clip_name,

@@ -53,7 +53,7 @@ def needs(params: Any) -> list[str]:
     from pipeline.data.check import require
     from pipeline.data.coco import STUFF_SOURCE, coco_paths
     from pipeline.data.root import data_root
-    from pipeline.weights.known import find_weights
+    from pipeline.weights.model_zoo import find_weights
 
     own, coco = (params.dataset.source == source for source in ("own", "coco"))
     root, lines = data_root(None if own else params.dataset.root), []

@@ -1,4 +1,4 @@
-"""Which pictures make up which batch: shuffled passes, known for every step in advance."""
+"""Sample training batches: shuffled epochs, known for every step in advance."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,10 +11,10 @@ from pipeline.core.errors import UserError
 from pipeline.core.processes.workers import WorkerContext
 
 
-class Draws(Sampler[list[tuple[int, int]]]):
-    """Batches of `(index, draw)` for steps `start` to `stop` of a run.
+class TrainingBatchSampler(Sampler[list[tuple[int, int]]]):
+    """Yield batches of `(index, draw)` for steps `start` to `stop` of a run.
 
-    The draws of a run are numbered 0, 1, ...; each pass over the data has its own permutation,
+    The draws of a run are numbered 0, 1, ...; each epoch has its own permutation of the data,
     decided by the seed. Step s takes draws s*batch to (s+1)*batch, whatever `start` is, and splits
     them over `world` processes.
     """
@@ -22,7 +22,10 @@ class Draws(Sampler[list[tuple[int, int]]]):
     def __init__(
         self, size: int, batch: int, seed: int, start: int, stop: int, rank: int, world: int
     ) -> None:
-        """size: number of pictures; batch: of all processes together."""
+        """size: number of samples; batch: samples in a step, over all processes together.
+
+        UserError where `batch` is no multiple of `world`.
+        """
         if batch % world:
             raise UserError(
                 f"batch_size = {batch} cannot be split over {world} processes: choose a multiple, "
@@ -42,24 +45,26 @@ class Draws(Sampler[list[tuple[int, int]]]):
             first = step * self.batch + self.rank * share
             batch = []
             for draw in range(first, first + share):
-                turn, place = divmod(draw, self.size)
-                if turn != current:
-                    current = turn
-                    order = np.random.default_rng((self.seed, turn)).permutation(self.size)
+                epoch, place = divmod(draw, self.size)
+                if epoch != current:
+                    current = epoch
+                    order = np.random.default_rng((self.seed, epoch)).permutation(self.size)
                 batch.append((int(order[place]), draw))
             yield batch
 
 
-def loader(data: Dataset, draws: Draws, collate: Callable[[list], Any], workers: int) -> DataLoader:
-    """Load the batches of `data` that `draws` names; the number of reading processes changes none.
+def loader(
+    data: Dataset, sampler: TrainingBatchSampler, collate: Callable[[list], Any], workers: int
+) -> DataLoader:
+    """Load the batches of `sampler` from `data`; the number of reading processes changes none.
 
     workers: fresh processes beside this one (see `pipeline.core.processes.workers`), 0 for none.
     """
     return DataLoader(
         data,
-        batch_sampler=draws,
+        batch_sampler=sampler,
         collate_fn=collate,
         num_workers=workers,
         multiprocessing_context=WorkerContext() if workers else None,
-        generator=torch.Generator().manual_seed(draws.seed),
+        generator=torch.Generator().manual_seed(sampler.seed),
     )

@@ -153,7 +153,10 @@ def read_root(rows: Iterable[CheckRow], root: Path) -> Iterator[Checked]:
             read.add(parts)
             checked = Checked(row.name, root)
             try:
-                _read_benchmark(checked, benchmark) if benchmark else _read_split(checked)
+                if benchmark:
+                    _read_benchmark(checked, benchmark)
+                else:
+                    _read_split(checked)
             except UserError as error:
                 checked.error = str(error)
             yield checked

@@ -189,7 +189,9 @@ def _fault(line: str, numbers: Sequence[re.Pattern[str]], apart: str) -> str | N
         names = [part for part in _PARTED.split(line) if any(map(str.isalpha, part))]
         if len(names) == 1:
             return f"is a line of a table; write {names[0]!r}"
-        synonyms = f"; or, if all name one class, {', '.join(names)!r}" * (apart == "one a line")
+        synonyms = ""
+        if apart == "one a line":
+            synonyms = f"; or, if all name one class, {', '.join(names)!r}"
         return f"holds several names; write {apart}{_such_as(names)}{synonyms}"
     if match := _ENDED.fullmatch(line):
         return f"ends with {line[-1]!r}; write {_name(match)!r}"

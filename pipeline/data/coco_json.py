@@ -74,7 +74,11 @@ def crowd(entry: dict[str, Any]) -> bool | None:
     """Whether an entry is a crowd, by "iscrowd" (missing or null count as 0); None for a value that
     is neither 0 nor 1."""
     value = entry.get("iscrowd")
-    number = 0 if value is None else int(value) if isinstance(value, bool) else whole(value)
+    if value is None:
+        return False
+    if isinstance(value, bool):
+        return value
+    number = whole(value)
     return bool(number) if number in (0, 1) else None
 
 

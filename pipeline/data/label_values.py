@@ -112,5 +112,7 @@ def value_faults(
 
 def _listed(values: Set[int]) -> str:
     ordered = sorted(values)
-    more = f" and {len(ordered) - _SHOWN} more" * (len(ordered) > _SHOWN)
-    return ", ".join(map(str, ordered[:_SHOWN])) + more
+    shown = ", ".join(map(str, ordered[:_SHOWN]))
+    if len(ordered) > _SHOWN:
+        shown += f" and {len(ordered) - _SHOWN} more"
+    return shown

@@ -73,7 +73,7 @@ def fault_lines(place: str, rejects: Iterable[Reject], most: int = MOST_FAULTS) 
     lines = []
     for reason, found in by_reason.items():
         for reject in found[:most]:
-            detail = f"; {reject.detail}" * bool(reject.detail)
+            detail = f"; {reject.detail}" if reject.detail else ""
             lines.append(f"{place}/{reject.item}: {reason}{detail}")
         if len(found) > most:
             lines.append(f"{place}: {reason}: {len(found) - most:,} more, {len(found):,} in all")
@@ -89,11 +89,11 @@ def reasons_line(rejects: Sequence[Reject]) -> str:
     """Why nothing is left of a set: of each reason the first reject, and how many there are."""
     counts = Counter(reject.reason for reject in rejects)
     first = {reject.reason: reject for reject in reversed(rejects)}
-    lines = [
-        f"{reason}: {number:,}, such as {first[reason].item}"
-        + f" ({first[reason].detail})" * bool(first[reason].detail)
-        for reason, number in counts.most_common(3)
-    ]
+    lines = []
+    for reason, number in counts.most_common(3):
+        example = first[reason]
+        detail = f" ({example.detail})" if example.detail else ""
+        lines.append(f"{reason}: {number:,}, such as {example.item}{detail}")
     return "; ".join(lines) or "none is there"
 
 

@@ -35,14 +35,6 @@ def areas(rles: Sequence[Rle]) -> np.ndarray:
     return np.asarray(coco.area(list(rles)), dtype=np.int64) if rles else np.zeros(0, np.int64)
 
 
-def tight_boxes(rles: Sequence[Rle]) -> np.ndarray:
-    """Boxes xyxy int64 (N, 4) in pixels, x2 and y2 exclusive; all 0 for an empty mask."""
-    if not rles:
-        return np.zeros((0, 4), np.int64)
-    boxes = np.asarray(coco.toBbox(list(rles)), dtype=np.int64)
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-
-
 def overlaps(a: Sequence[Rle], b: Sequence[Rle]) -> np.ndarray:
     """Compute the IoU of every pair, float64 (len(a), len(b)) in 0..1."""
     if not a or not b:

@@ -30,7 +30,7 @@ from pipeline.core.precision import math_attention, tower_precision
 from pipeline.core.processes.workers import reading
 from pipeline.core.progress import counting
 from pipeline.core.resume import Checkpoints
-from pipeline.core.sampler import Draws, loader
+from pipeline.core.sampler import TrainingBatchSampler, loader
 from pipeline.finetune.augment import Batch, RegionSet, stack
 from pipeline.finetune.losses import contrastive_loss, gather_batch, processes
 from pipeline.finetune.optimiser import adamw, learning_rate_factor, trained_parameters
@@ -211,8 +211,10 @@ def _batches(
     steps: int,
     workers: int,
 ) -> Iterator[Batch]:
-    draws = Draws(len(training), recipe.batch_size, recipe.seed, start, steps, _rank(), processes())
-    return iter(loader(regions.only(training), draws, stack, workers))
+    sampler = TrainingBatchSampler(
+        len(training), recipe.batch_size, recipe.seed, start, steps, _rank(), processes()
+    )
+    return iter(loader(regions.only(training), sampler, stack, workers))
 
 
 def _due(step: int, steps: int, points: int) -> bool:

@@ -16,7 +16,7 @@ from pipeline.clip.view import SegmenterView
 from pipeline.core.errors import UserError
 from pipeline.maskformer.backbones import build_backbone
 from pipeline.maskformer.config import SegmenterConfig
-from pipeline.maskformer.predictor import Head, QueryOutput
+from pipeline.maskformer.transformer_predictor import MaskFormerHead, QueryOutput
 
 TEMPERATURE = 100.0  # fixed; CLIP's own logit_scale is unused
 
@@ -33,9 +33,9 @@ class LayerOutput:
 @dataclass(frozen=True)
 class SegmenterOutput(LayerOutput):
     """The last layer, with `class_embed` (B,Q,D) before normalising, the padded size of the batch
-    in pixels and, while training or where asked for, the earlier layers (first decoder layer
-    first). With anchored queries `anchors` (Q,2) are their x and y in 0..1 of the padded picture,
-    and the first of `aux` is the anchors' own output."""
+    in pixels and, while training, the earlier layers (first decoder layer first). With anchored
+    queries `anchors` (Q,2) are their x and y in 0..1 of the padded picture, and the first of `aux`
+    is the anchors' own output."""
 
     class_embed: Tensor
     padded_hw: tuple[int, int]
@@ -73,7 +73,7 @@ class MaskFormer(nn.Module):
         self.config = config
         self.view = SegmenterView()
         self.backbone = build_backbone(config.backbone)
-        self.sem_seg_head = Head(config, self.backbone.output_shape())
+        self.sem_seg_head = MaskFormerHead(config, self.backbone.output_shape())
         self.clip_adapter = TextClassifier(config.clip_dim)
         shape = (3, 1, 1)
         self.register_buffer("mean", torch.tensor(config.pixel_mean).view(shape), persistent=False)
@@ -115,27 +115,26 @@ class MaskFormer(nn.Module):
         knows the last column, the answer does not). Arguments as in `class_logits`."""
         return self.class_logits(class_embed, text_features).softmax(-1)[..., :-1]
 
-    def forward(
-        self, images: list[Tensor], text_features: Tensor, all_layers: bool = False
-    ) -> SegmenterOutput:
+    def forward(self, images: list[Tensor], text_features: Tensor) -> SegmenterOutput:
         """Segment pictures, for training: the logits of all classes.
 
-        images: as in `embed`. text_features: as in `class_logits`. all_layers: fill `aux`, as in
-        training.
+        images: as in `embed`. text_features: as in `class_logits`.
         """
         (*earlier, last), padded_hw = self.embed(images)
-        return SegmenterOutput(
-            pred_logits=self.class_logits(last.class_embed, text_features),
-            pred_masks=last.pred_masks.float(),
-            class_embed=last.class_embed.float(),
-            padded_hw=padded_hw,
-            aux=[
+        aux = []
+        if self.training:
+            aux = [
                 LayerOutput(
                     self.clip_adapter(layer.class_embed, text_features), layer.pred_masks.float()
                 )
                 for layer in earlier
             ]
-            if self.training or all_layers
-            else [],
-            anchors=anchors.places if (anchors := self.sem_seg_head.predictor.anchors) else None,
+        anchors = self.sem_seg_head.predictor.anchors
+        return SegmenterOutput(
+            pred_logits=self.class_logits(last.class_embed, text_features),
+            pred_masks=last.pred_masks.float(),
+            class_embed=last.class_embed.float(),
+            padded_hw=padded_hw,
+            aux=aux,
+            anchors=None if anchors is None else anchors.places,
         )

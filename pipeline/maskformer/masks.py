@@ -1,4 +1,4 @@
-"""From the network's output to masks at a picture's size (convention 2).
+"""Choose masks from the network's output and bring them to a picture's size (convention 2).
 
 The published model takes the masks of the last decoder layer. The layers before it, and the anchors
 themselves, often find what the last one gave up: an object that no class name fits. For collecting
@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.maskformer.config import MasksOf
-from pipeline.maskformer.predictor import QueryOutput
+from pipeline.maskformer.transformer_predictor import QueryOutput
 
-DOUBLE = 0.7
-"""Intersection over union above which of two masks only the surer one is kept."""
+NMS_THRESHOLD = 0.7
+"""Intersection over union above which only the higher-scoring of two masks is kept."""
 
 LEVELS = (0.0, -2.0)
 """What is taken off the logits of the masks of all layers, so that 0.5 cuts them at probability 0.5
@@ -52,11 +52,12 @@ class Masks:
 
 @dataclass(frozen=True)
 class MaskChoice:
-    """Which masks of a picture are taken: those of the last layer in query order (the paper's), or
-    those of all layers, moved by `LEVELS`, without doubles, the surest first; the first `most`."""
+    """Which masks of a picture are kept: those of the last layer in query order (the paper's), or
+    those of all layers, moved by `LEVELS`, after non-maximum suppression, highest score first; at
+    most `max_masks`, None for all."""
 
     masks_of: MasksOf = "last_layer"
-    most: int | None = None
+    max_masks: int | None = None
 
 
 def choose_masks(
@@ -64,36 +65,36 @@ def choose_masks(
 ) -> Masks:
     """The masks of picture i of the batch out of all decoder layers, first one first."""
     if choice.masks_of == "last_layer":
-        last, first = layers[-1], slice(choice.most)
+        last, first = layers[-1], slice(choice.max_masks)
         embed, logits = last.class_embed[i, first], last.pred_masks[i, first]
         return Masks(embed.float(), logits.float(), padded_hw)
     *earlier, last = layers
     uncut = torch.cat([layer.pred_masks[i].float() for layer in (last, *earlier)])
     logits = torch.cat([uncut - level for level in LEVELS])
     embed = torch.cat([layer.class_embed[i].float() for layer in (last, *earlier)])
-    chosen = distinct(logits, choice.most)
+    chosen = mask_nms(logits, choice.max_masks)
     return Masks(embed.repeat(len(LEVELS), 1)[chosen], logits[chosen], padded_hw)
 
 
-def distinct(pixels: Tensor, most: int | None = None) -> Tensor:
-    """Indices (at most `most`,) of masks no two of which are doubles, the surest first.
+def mask_nms(logits: Tensor, max_masks: int | None = None) -> Tensor:
+    """Indices of at most `max_masks` masks after non-maximum suppression, highest score first.
 
-    pixels: (M,h,w) logits. A mask is as sure as the mean probability of its pixels; an empty mask
-    is not taken; of equally sure ones the first is.
+    logits: (M,h,w). The score of a mask is the mean probability of its pixels. Empty masks are
+    dropped; of equal scores the first mask wins.
     """
-    flat = pixels.flatten(1)
+    flat = logits.flatten(1)
     inside = (flat > 0).float()
     sizes = inside.sum(1)
-    sure = (flat.sigmoid() * inside).sum(1) / sizes.clamp(min=1)
+    score = (flat.sigmoid() * inside).sum(1) / sizes.clamp(min=1)
     common = inside @ inside.T
     union = sizes[:, None] + sizes[None] - common
-    doubles = (common > DOUBLE * union).cpu().numpy()
+    overlapping = (common > NMS_THRESHOLD * union).cpu().numpy()
     left = (sizes > 0).cpu().numpy()
     chosen: list[int] = []
-    for candidate in sure.argsort(descending=True, stable=True).tolist():
+    for candidate in score.argsort(descending=True, stable=True).tolist():
         if left[candidate]:
             chosen.append(candidate)
-            left &= ~doubles[candidate]
-        if len(chosen) == most:
+            left &= ~overlapping[candidate]
+        if len(chosen) == max_masks:
             break
-    return torch.tensor(chosen, dtype=torch.int64, device=pixels.device)
+    return torch.tensor(chosen, dtype=torch.int64, device=logits.device)

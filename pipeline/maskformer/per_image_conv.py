@@ -13,7 +13,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 
-class OneByOne(TorchFunctionMode):
+class PerImageConv(TorchFunctionMode):
     """A mode in which 2-d convolutions on a CPU see one picture at a time."""
 
     def __torch_function__(

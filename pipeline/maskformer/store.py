@@ -21,7 +21,7 @@ from pipeline.core.files.written_json import read_json
 from pipeline.maskformer.config import SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.weights.digest import KEY, digests, verify
-from pipeline.weights.fit import fill
+from pipeline.weights.load_strict import load_strict
 
 CONFIG = "segmenter.json"
 WEIGHTS = "segmenter.safetensors"
@@ -67,7 +67,7 @@ def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> Ma
         raise UserError(f"{folder / WEIGHTS}: not a readable safetensors file: {error}") from error
     model = MaskFormer(config)
     model.view = view
-    fill(model, state, str(folder / WEIGHTS))
+    load_strict(model, state, str(folder / WEIGHTS))
     return model.to(device).eval()
 
 

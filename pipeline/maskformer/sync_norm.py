@@ -1,10 +1,11 @@
 """Batch norm over the batch of all processes, so that training does not depend on their number.
 
-torch's SyncBatchNorm works on GPUs only, and detectron2's sums in the precision of its input; here
-sums are float64 on any device.
+Under NCCL that is torch's SyncBatchNorm. Under gloo (processes on CPUs) torch has none, and
+detectron2's sums in the precision of its input: the one here sums in float64.
 """
 
 import torch
+import torch.distributed as dist
 from fvcore.nn.distributed import differentiable_all_reduce
 from torch import Tensor, nn
 
@@ -39,8 +40,11 @@ class SyncedBatchNorm(nn.BatchNorm2d):
 
 
 def synchronise_norms(model: nn.Module) -> None:
-    """Replace every `nn.BatchNorm2d` inside `model` by one over all processes that keeps parameters
-    and buffers. Frozen and group norms stay, since they do not depend on the batch."""
+    """Replace every `nn.BatchNorm2d` inside `model` by one over all processes, with the same
+    parameters and buffers. Frozen and group norms stay: they use no statistics of the batch."""
+    if dist.is_initialized() and dist.get_backend() == "nccl":
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        return
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if type(child) is nn.BatchNorm2d:

@@ -81,7 +81,7 @@ def make_candidates(
                 NounRecord(picture.image_id, caption.id, n.noun, n.surface, n.position)
                 for n in kept
             )
-            drops += (Reject(STAGE, str(caption.id), reason, word) for word, reason in dropped)
+            drops += [Reject(STAGE, str(caption.id), reason, word) for word, reason in dropped]
             if not kept:
                 empty.append(Reject(STAGE, str(caption.id), "no noun", caption.text))
     write_parquet(folder / "nouns.parquet", nouns, NounRecord)
@@ -105,9 +105,9 @@ def drop_rare(
     rejects = list(read("rejects", Reject))
     kept = [record for record in nouns if record.noun not in rare]
     dropped = [record for record in nouns if record.noun in rare]
-    drops += (Reject(STAGE, str(n.caption_id), RARE, n.surface) for n in dropped)
+    drops += [Reject(STAGE, str(n.caption_id), RARE, n.surface) for n in dropped]
     without = {n.caption_id for n in dropped} - {n.caption_id for n in kept}
-    rejects += (Reject(STAGE, str(caption), "only rare nouns", "") for caption in sorted(without))
+    rejects += [Reject(STAGE, str(caption), "only rare nouns", "") for caption in sorted(without)]
     write_parquet(folder / "nouns.parquet", kept, NounRecord)
     write_parquet(folder / "drops.parquet", drops, Reject)
     write_parquet(folder / "rejects.parquet", rejects, Reject)
@@ -127,12 +127,12 @@ def count_captions(folder: Path) -> Counter[str]:
     return counts
 
 
-def vocabulary(counts: Counter[str], most: int | None = None) -> str:
+def vocabulary(counts: Counter[str], max_nouns: int | None = None) -> str:
     """Return a CSV of nouns and their numbers of captions, most frequent first, then by name."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(("noun", "captions"))
-    writer.writerows(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most])
+    writer.writerows(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:max_nouns])
     return stream.getvalue()
 
 

@@ -41,14 +41,13 @@ class NounOptions:
     """Which rules apply.
 
     multiword: keep multi-word nouns of the list together; tag_rules: correct the tagger;
-    stop_list: drop nouns that name nothing visible; extra_stop: more lemmas to drop, lower case;
-    min_length: fewest characters of a lemma, 1 or more.
+    stop_list: drop nouns that name nothing visible; min_length: fewest characters of a lemma, 1 or
+    more.
     """
 
     multiword: bool = True
     tag_rules: bool = True
     stop_list: bool = True
-    extra_stop: tuple[str, ...] = ()
     min_length: int = 2
 
 
@@ -142,8 +141,6 @@ def _drop_reason(
             return reason
         if is_proper_name(tokens, candidate.start, lists):
             return "proper name"
-    if lemma in options.extra_stop:
-        return "stop list of the user"
     if options.stop_list and lemma in lists.stop:
         return f"stop list: {lists.stop[lemma]}"
     return None

@@ -24,7 +24,7 @@ _PLAYED = frozenset({"play", "plays", "playing", "played", "of", "professional"}
 _BALL_SPORTS = frozenset({"baseball", "basketball", "football", "volleyball"})
 _NEARBY = 50
 """Words before and after that say how a caption is written: most are shorter, and a text of 100,000
-words is not read anew for each of them."""
+words is not read again for each of them."""
 _TOWARDS_CAMERA = frozenset(
     {"at", "for", "toward", "towards", "into", "facing", "with", "to", "off"}
 )

@@ -27,7 +27,7 @@ def checked_names(names: Sequence[str]) -> list[str]:
     if not clean or not all(clean):
         raise UserError(f"class names are {names}; expected at least one, none of them empty")
     if len(clean) == 1:
-        clean.append(OTHERS[clean[0] == OTHERS[0]])
+        clean.append(OTHERS[1] if clean[0] == OTHERS[0] else OTHERS[0])
     twice = sorted({name for name in clean if clean.count(name) > 1})
     if twice:
         raise UserError(f"class names given twice: {', '.join(twice)}; name each class once")

@@ -20,7 +20,7 @@ from pipeline.core.errors import UserError
 from pipeline.core.modes import Mode, Precision
 from pipeline.core.processes.runtime import device as runtime_device
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.maskformer.predict import LEAST_PIXELS
+from pipeline.maskformer.propose import LEAST_PIXELS
 from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg.ensemble import clip_alone, ensemble
 from pipeline.ovseg.free_text import checked_names, free_text_evidence

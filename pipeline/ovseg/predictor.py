@@ -21,7 +21,7 @@ from pipeline.clip.tower import MaskClip
 from pipeline.clip.view import LOOK_PIXELS, RegionView
 from pipeline.core.modes import Precision
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.maskformer.predict import at_test_size, propose
+from pipeline.maskformer.propose import propose, resize_input
 from pipeline.ovseg.ensemble import clip_probabilities, cosine_logits
 
 
@@ -77,7 +77,7 @@ class Predictor:
     views: the ways of looking at regions; each costs a pass of every CLIP.
     text: how names become text features.
     short_side, long_side, max_pixels: the size at which pictures are looked at, see
-    `size_looked_at`. precision: of the segmenter. crop_batch: regions in one pass of a CLIP.
+    `input_size`. precision: of the segmenter. crop_batch: regions in one pass of a CLIP.
     """
 
     segmenter: MaskFormer
@@ -108,7 +108,7 @@ class Predictor:
     def predict(self, pictures: Sequence[np.ndarray]) -> list[Prediction]:
         """Run the networks on pictures, uint8 RGB `(H, W, 3)`, their regions together."""
         shown = [
-            at_test_size(picture, self.short_side, self.long_side, self.max_pixels)
+            resize_input(picture, self.short_side, self.long_side, self.max_pixels)
             for picture in pictures
         ]
         found = propose(self.segmenter, shown, self.precision)

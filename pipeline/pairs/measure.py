@@ -22,8 +22,9 @@ class Tally:
 
     def add(self, pair: PairRecord) -> None:
         self.pairs += 1
-        self.judged += pair.covers is not None
-        self.covered += bool(pair.covers)
+        if pair.covers is not None:
+            self.judged += 1
+            self.covered += int(pair.covers)
         self.similarity += pair.similarity
 
     @property

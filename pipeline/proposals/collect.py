@@ -28,7 +28,7 @@ from pipeline.data.truth import CLOSED, NEVER_LABELLED, Truth, objects_file, rea
 from pipeline.maskformer.config import MasksOf
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import MaskChoice
-from pipeline.maskformer.predict import at_test_size, propose
+from pipeline.maskformer.propose import propose, resize_input
 from pipeline.maskformer.store import load_segmenter
 
 STAGE = "proposals"
@@ -145,7 +145,7 @@ def propose_records(
     reason."""
     if not pictures:
         return []
-    images = [at_test_size(image, settings.short_side, settings.long_side) for _, image in pictures]
+    images = [resize_input(image, settings.short_side, settings.long_side) for _, image in pictures]
     found = propose(
         model, images, out_hw=pictures[0][1].shape[:2],
         choice=MaskChoice(settings.masks_of, settings.most_masks),

@@ -110,21 +110,24 @@ class TrainingSet(torch.utils.data.Dataset):
 
 
 def augment(
-    image: np.ndarray, label: np.ndarray, how: Augmentation, ignore_label: int
+    image: np.ndarray, label: np.ndarray, augmentation: Augmentation, ignore_label: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(H,W,3) uint8 and (H,W) int labels -> a crop of both, at most (crop, crop).
 
     Draws from NumPy's and Python's global generators, as detectron2's augmentations do.
     """
     steps: list = [
-        T.ResizeShortestEdge(how.short_side, how.long_side, "range"),
+        T.ResizeShortestEdge(augmentation.short_side, augmentation.long_side, "range"),
         T.RandomCrop_CategoryAreaConstraint(
-            "absolute", (how.crop, how.crop), how.most_of_one_class, ignore_label
+            "absolute",
+            (augmentation.crop, augmentation.crop),
+            augmentation.most_of_one_class,
+            ignore_label,
         ),
     ]
-    if how.colour:
+    if augmentation.colour:
         steps.append(ColorAugSSDTransform(img_format="RGB"))
-    if how.flip:
+    if augmentation.flip:
         steps.append(T.RandomFlip())
     drawn = T.AugInput(image, sem_seg=label.astype(np.float32))  # detectron2 cannot resize int
     T.AugmentationList(steps)(drawn)

@@ -19,7 +19,7 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.data import Augmentation, TrainingSet
 from pipeline.segmenter.train import Recipe, TrainingResult, train
 from pipeline.segmenter.warm_start import warm_start
-from pipeline.weights.known import find_weights
+from pipeline.weights.model_zoo import find_weights
 from pipeline.weights.read import read_tensors
 
 
@@ -72,9 +72,11 @@ def fit(
     segmenter = MaskFormer(architecture)
     if start_from is not None:
         file = read_tensors(find_weights(start_from))
-        taken = warm_start(segmenter, file.tensors, str(start_from))
+        started = warm_start(segmenter, file.tensors, str(start_from))
         if comm.is_main_process():
-            for line in [f"warm start: {n}" for n in file.notes] + taken.describe(str(start_from)):
+            for note in file.notes:
+                report(f"warm start: {note}")
+            for line in started.describe(str(start_from)):
                 report(line)
     identity = ""
     if comm.is_main_process():

@@ -19,7 +19,7 @@ from pipeline.data.pictures import read_pictures
 from pipeline.maskformer.config import MasksOf
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import MaskChoice
-from pipeline.maskformer.predict import at_test_size, propose
+from pipeline.maskformer.propose import propose, resize_input
 from pipeline.segmenter.data import STAGE
 from pipeline.segmenter.recall import best_overlaps, recall
 
@@ -45,7 +45,7 @@ def measure_recall(
     records: Sequence[ImageRecord],
     truth: TrueMasks,
     closed: Collection[str],
-    how: Measure,
+    settings: Measure,
     rejects: list[Reject],
 ) -> dict[str, float | int | None]:
     """Measure the recall of all masks in `truth` by the proposed masks, see `recall`.
@@ -57,24 +57,24 @@ def measure_recall(
     rejects += truth.rejects
     overlaps: list[float] = []
     inside: list[bool] = []
-    choice = MaskChoice(how.masks_of, how.most_masks)
+    choice = MaskChoice(settings.masks_of, settings.most_masks)
     for start in track(range(0, len(records), BATCH), -(-len(records) // BATCH), "mask recall"):
-        images, wanted = [], []
+        images, expected = [], []
         for record, image in read_pictures(root, records[start : start + BATCH], STAGE, rejects):
             try:
                 masks = truth.of(record.image_id, image.shape[:2])
             except UserError as error:
                 rejects.append(Reject(STAGE, record.path, "unusable instances", str(error)))
                 continue
-            images.append(at_test_size(image, how.short_side, how.long_side))
-            wanted.append(masks)
+            images.append(resize_input(image, settings.short_side, settings.long_side))
+            expected.append(masks)
         proposed = propose(segmenter, images, choice=choice)
-        for found, masks in zip(proposed, wanted, strict=True):
-            proposals = (found.masks > how.mask_threshold).cpu().numpy()
+        for found, masks in zip(proposed, expected, strict=True):
+            proposals = (found.masks > settings.mask_threshold).cpu().numpy()
             truths = _resized(list(masks.values()), proposals.shape[1:])
             overlaps += best_overlaps(proposals, truths).tolist()
             inside += [name in closed for name in masks]
-    return recall(overlaps, inside, how.overlap)
+    return recall(overlaps, inside, settings.overlap)
 
 
 def _resized(masks: list[np.ndarray], hw: tuple[int, int]) -> np.ndarray:

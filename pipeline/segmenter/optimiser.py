@@ -12,6 +12,7 @@ from torch import nn
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 UNDECAYED = ("relative_position_bias_table", "absolute_pos_embed")
+POWER = 0.9
 WARMUP_FACTOR = 1e-6  # share of the learning rate at step 0, as published with the models
 
 
@@ -44,20 +45,19 @@ def adamw(
     )
 
 
-def poly_schedule(
-    optimizer: torch.optim.Optimizer, steps: int, warmup: int, power: float = 0.9
-) -> WarmupPolyLR:
-    """Make the schedule: linear warm-up over `warmup` steps times (1 - step / steps) ** power."""
+def poly_schedule(optimizer: torch.optim.Optimizer, steps: int, warmup: int) -> WarmupPolyLR:
+    """Make the schedule: linear warm-up over `warmup` steps times (1 - step / steps) ** POWER."""
     return WarmupPolyLR(
-        optimizer, max(1, steps), warmup_factor=WARMUP_FACTOR, warmup_iters=warmup, power=power
+        optimizer, max(1, steps), warmup_factor=WARMUP_FACTOR, warmup_iters=warmup, power=POWER
     )
 
 
-class ClipGradient(HookBase):
-    """Scales the gradient of all trained parameters down to `norm` before each update."""
+class GradNormClipping(HookBase):
+    """Scales the gradient of all trained parameters to a norm of at most `max_norm` before each
+    update."""
 
-    def __init__(self, parameters: list[nn.Parameter], norm: float) -> None:
-        self.parameters, self.norm = parameters, norm
+    def __init__(self, parameters: list[nn.Parameter], max_norm: float) -> None:
+        self.parameters, self.max_norm = parameters, max_norm
 
     def after_backward(self) -> None:
-        nn.utils.clip_grad_norm_(self.parameters, self.norm)
+        nn.utils.clip_grad_norm_(self.parameters, self.max_norm)

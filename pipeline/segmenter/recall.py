@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from pipeline.data.rle import encode_masks, overlaps
+
 
 def best_overlaps(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return the largest IoU of every ground-truth mask with any proposal.
@@ -16,24 +18,19 @@ def best_overlaps(proposals: np.ndarray, truth: np.ndarray) -> np.ndarray:
     value is 0; an empty ground-truth mask has 0; Q and N may be 0.
     """
     assert proposals.shape[1:] == truth.shape[1:], (proposals.shape, truth.shape)
-    if not len(proposals) or not len(truth):
-        return np.zeros(len(truth))
-    a, b = (masks.reshape(len(masks), -1).astype(np.float64) for masks in (truth, proposals))
-    overlap = a @ b.T
-    union = a.sum(1)[:, None] + b.sum(1)[None] - overlap
-    return (overlap / np.maximum(union, 1)).max(1)
+    return overlaps(encode_masks(truth), encode_masks(proposals)).max(axis=1, initial=0)
 
 
 def recall(
-    overlaps: Iterable[float], closed: Iterable[bool], threshold: float = 0.5
+    values: Iterable[float], closed: Iterable[bool], threshold: float = 0.5
 ) -> dict[str, float | int | None]:
     """Compute the share of ground-truth masks whose best overlap is at least `threshold`.
 
-    overlaps: one value per ground-truth mask of all pictures; closed: whether its class is in the
-    closed set. Returns `recall_closed`, `recall_never_labelled`, `recall_all` (None where there is
-    nothing to recall), the mean best overlaps and the counts.
+    values: best overlap of each ground-truth mask of all pictures; closed: whether its class is in
+    the closed set. Returns `recall_closed`, `recall_never_labelled`, `recall_all` (None where there
+    is nothing to recall), the mean best overlaps and the counts.
     """
-    best = np.asarray(list(overlaps), dtype=np.float64)
+    best = np.asarray(list(values), dtype=np.float64)
     inside = np.asarray(list(closed), dtype=bool)
     assert best.shape == inside.shape, (best.shape, inside.shape)
     result: dict[str, float | int | None] = {}

@@ -18,13 +18,13 @@ from pipeline.core.errors import UserError
 from pipeline.core.processes.workers import reading
 from pipeline.core.records import Reject
 from pipeline.core.resume import Checkpoints
-from pipeline.core.sampler import Draws, loader
+from pipeline.core.sampler import TrainingBatchSampler, loader
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.sync_norm import synchronise_norms
 from pipeline.segmenter.data import TrainingSample, TrainingSet
 from pipeline.segmenter.hooks import Curves, SaveCheckpoints, SeedStep, ShowProgress
 from pipeline.segmenter.matcher import LossWeights
-from pipeline.segmenter.optimiser import ClipGradient, adamw, poly_schedule
+from pipeline.segmenter.optimiser import GradNormClipping, adamw, poly_schedule
 from pipeline.segmenter.trainer import LossModel, SegmenterTrainer
 
 
@@ -86,7 +86,7 @@ def train(
     trainer.register_hooks(
         [
             SeedStep(recipe.seed),
-            ClipGradient(list(segmenter.parameters()), recipe.clip_gradient),
+            GradNormClipping(list(segmenter.parameters()), recipe.clip_gradient),
             hooks.LRScheduler(
                 optimizer, poly_schedule(optimizer, recipe.steps, recipe.warmup_steps)
             ),
@@ -113,7 +113,7 @@ def train(
 
 
 def _loader(data: TrainingSet, recipe: Recipe, start: int, workers: int) -> DataLoader:
-    draws = Draws(
+    sampler = TrainingBatchSampler(
         len(data),
         recipe.batch_size,
         recipe.seed,
@@ -122,7 +122,7 @@ def _loader(data: TrainingSet, recipe: Recipe, start: int, workers: int) -> Data
         comm.get_rank(),
         comm.get_world_size(),
     )
-    return loader(data, draws, _as_list, workers)
+    return loader(data, sampler, _as_list, workers)
 
 
 def _as_list(samples: Sequence[TrainingSample]) -> list[TrainingSample]:

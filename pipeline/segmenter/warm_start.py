@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.checkpoints.backbone_names import to_detectron2
 from pipeline.core.errors import UserError
-from pipeline.weights.fit import FLOATS
+from pipeline.weights.load_strict import FLOATS
 
 BACKBONE = "backbone."
 PREFIXES = ("", BACKBONE)
@@ -22,11 +22,14 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Keys of the model that were filled, keys that kept their initial values, and keys of the
-    file (in detectron2's names) that had no place, with the reason. names: whose names the
-    file had."""
+    """What a warm start loaded.
 
-    taken: list[str]
+    loaded: keys of the model that were loaded; kept: keys that kept their initial values;
+    left_over: keys of the file (in detectron2's names) that had no place, with the reason; names:
+    the library whose names the file had.
+    """
+
+    loaded: list[str]
     kept: list[str]
     left_over: dict[str, str]
     names: str
@@ -35,12 +38,12 @@ class WarmStart:
         """Describe the result in lines: counts; if the file has a backbone, which of our parameters
         it did not fill; which tensors had no place."""
         lines = [
-            f"warm start: {len(self.taken)} tensors from {source} ({self.names}), "
+            f"warm start: {len(self.loaded)} tensors from {source} ({self.names}), "
             f"{len(self.kept)} of the segmenter keep their initial values"
         ]
         ours = [key.removeprefix(BACKBONE) for key in self.kept if key.startswith(BACKBONE)]
         ours = [key for key in ours if not key.endswith(CONSTANTS)]
-        if ours and any(key.startswith(BACKBONE) for key in self.taken):
+        if ours and any(key.startswith(BACKBONE) for key in self.loaded):
             lines.append(f"warm start: of the backbone these keep them: {_grouped(ours)}")
         without = {k: why for k, why in self.left_over.items() if not k.endswith(CONSTANTS)}
         if without:
@@ -58,7 +61,7 @@ def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> War
     own = model.state_dict()
     weights, names = to_detectron2(weights, source)
     prefix = max(PREFIXES, key=lambda p: sum(p + key in own for key in weights))
-    taken, left_over = {}, {}
+    loaded, left_over = {}, {}
     for key, value in weights.items():
         name = prefix + key
         if name not in own:
@@ -68,19 +71,19 @@ def warm_start(model: nn.Module, weights: dict[str, Tensor], source: str) -> War
         elif own[name].is_floating_point() and value.dtype not in FLOATS:
             left_over[key] = f"stored as {value.dtype}, expected plain floats"
         else:
-            taken[name] = value
-    if not taken:
+            loaded[name] = value
+    if not loaded:
         raise UserError(
             f"{source}: none of its {len(weights)} tensors fits this segmenter, "
             f"the first is {next(iter(left_over.items()))}; check segmenter.architecture"
         )
-    _refuse_frozen_noise(model, taken, source)
-    model.load_state_dict(taken, strict=False)
-    return WarmStart(sorted(taken), sorted(own.keys() - taken.keys()), left_over, names)
+    _refuse_frozen_noise(model, loaded, source)
+    model.load_state_dict(loaded, strict=False)
+    return WarmStart(sorted(loaded), sorted(own.keys() - loaded.keys()), left_over, names)
 
 
-def _refuse_frozen_noise(model: nn.Module, taken: dict[str, Tensor], source: str) -> None:
-    frozen = [n for n, p in model.named_parameters() if not p.requires_grad and n not in taken]
+def _refuse_frozen_noise(model: nn.Module, loaded: dict[str, Tensor], source: str) -> None:
+    frozen = [n for n, p in model.named_parameters() if not p.requires_grad and n not in loaded]
     if frozen:
         raise UserError(
             f"{source}: fills no {_grouped(frozen)}, which freeze_at keeps from ever learning. "

@@ -10,6 +10,8 @@ from pipeline.viz.lettering import font, write
 
 MIN_WIDTH, MAX_WIDTH, MAX_HEIGHT = 320, 1280, 4096
 """Pixels. Names do not fit on smaller pictures; larger ones make sheets too large to open."""
+OPACITY = 0.55
+"""Of the classes' colours over the photograph."""
 NAMED_SHARE = 0.01
 """Regions below this share of the picture are coloured but not named."""
 
@@ -31,10 +33,13 @@ def fitted(image: np.ndarray, labels: np.ndarray | None = None) -> tuple:
     by a whole factor to at least `MIN_WIDTH`, large ones reduced to `MAX_WIDTH`, and none is higher
     than `MAX_HEIGHT`. Labels keep hard edges."""
     height, width = image.shape[:2]
-    wanted = -(-MIN_WIDTH // width) * width if width < MIN_WIDTH else min(width, MAX_WIDTH)
-    wanted = min(wanted, max(width * MAX_HEIGHT // height, 1))
-    size = (wanted, max(1, round(height * wanted / width)))
-    step = max(1, width // (4 * wanted))  # a huge picture is sampled
+    if width < MIN_WIDTH:
+        shown = -(-MIN_WIDTH // width) * width
+    else:
+        shown = min(width, MAX_WIDTH)
+    shown = min(shown, max(width * MAX_HEIGHT // height, 1))
+    size = (shown, max(1, round(height * shown / width)))
+    step = max(1, width // (4 * shown))  # a huge picture is sampled
     big = np.array(Image.fromarray(image[::step, ::step]).resize(size, Image.Resampling.BICUBIC))
     if labels is None:
         return big, None
@@ -49,7 +54,6 @@ def paint(
     labels: np.ndarray,
     names: dict[int, str],
     colours: dict[int, np.ndarray],
-    opacity: float = 0.55,
 ) -> np.ndarray:
     """Colour every class of `labels` over a uint8 RGB picture and write its name on it.
 
@@ -61,7 +65,7 @@ def paint(
     canvas = 0.5 * grey + 40.0
     for class_id, colour in colours.items():
         here = labels == class_id
-        canvas[here] = (1 - opacity) * picture[here] + opacity * colour
+        canvas[here] = (1 - OPACITY) * picture[here] + OPACITY * colour
     canvas[_borders(labels)] = 255.0
     drawn = Image.fromarray(canvas.clip(0, 255).astype(np.uint8))
     draw = ImageDraw.Draw(drawn)

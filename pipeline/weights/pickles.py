@@ -219,7 +219,7 @@ def _text(content: str, encoding: str = "latin1") -> bytes:
     return content.encode(encoding)
 
 
-_RUN: dict[tuple[str, str], Callable[..., Any]] = {
+_CALLS: dict[tuple[str, str], Callable[..., Any]] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "defaultdict"): lambda *_: {},
     ("collections", "Counter"): lambda *_: {},
@@ -246,7 +246,7 @@ _RUN: dict[tuple[str, str], Callable[..., Any]] = {
         "on torch's meta device, which holds no numbers"
     ),
 }
-FUNCTIONS = {key: Function(run) for key, run in _RUN.items()} | {
+FUNCTIONS = {key: Function(run) for key, run in _CALLS.items()} | {
     (f"numpy.{core}.{module}", name): Function(run)
     for core in ("core", "_core")
     for module, name, run in (

@@ -55,12 +55,11 @@ IN_FRONT = {"module.": "distributed training", "model.": "a training framework s
 @dataclass
 class State:
     """tensors: by name, without wrappers' prefixes. others: names of everything else. notes: what
-    was recognised, to be printed. wrapped: some keys had a wrapper's prefix."""
+    was recognised, to be printed."""
 
     tensors: dict[str, Tensor]
     others: list[str]
     notes: list[str] = field(default_factory=list)
-    wrapped: bool = False
 
 
 def _same_keys(a: Any, b: Any) -> bool:
@@ -117,7 +116,7 @@ def find_state(content: Any, source: str, own: str) -> State:
         by = {name.removesuffix("."): ANYWHERE.get(name, IN_FRONT.get(name)) for name in wrappers}
         reasons = ", ".join(dict.fromkeys(filter(None, by.values())))
         notes.append(f"keys are named without the {''.join(wrappers)} of {reasons}")
-    return State(tensors, others, notes, bool(wrappers))
+    return State(tensors, others, notes)
 
 
 def as_tensor(value: Any) -> Tensor | None:

@@ -28,7 +28,7 @@ from pipeline.data.sets import load_eval_set
 from pipeline.evaluate.confusion import confusion_matrix, empty_confusion
 from pipeline.evaluate.metrics import segmentation_metrics
 from pipeline.evaluate.run import readable_pictures
-from pipeline.maskformer.predict import at_test_size
+from pipeline.maskformer.propose import resize_input
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.ensemble import cosine_logits
 from pipeline.ovseg.semantic import label_map
@@ -65,7 +65,7 @@ def _whole_model(golden: Golden, precision: Precision, pairs: dict[str, list]) -
     model, text = model_of(golden), golden.tensor("text_features")
     for case, about in golden.about["cases"].items():
         shown = picture(golden, case)
-        image = at_test_size(shown, None)
+        image = resize_input(shown, None)
         with in_precision(torch.device("cpu"), precision):
             output = model.segmenter([image], text[:-1])
         pairs["mask logits"].append((output.pred_masks, golden[f"{case}.pred_masks"]))

@@ -14,7 +14,7 @@ from pipeline.maskformer.backbones import build_backbone
 from pipeline.maskformer.config import FEATURES, ResNetConfig, SwinConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.warm_start import warm_start
-from pipeline.weights.known import find_weights
+from pipeline.weights.model_zoo import find_weights
 from pipeline.weights.read import read_tensors
 from tests.segmenter.tiny import config, resnet, swin
 

@@ -9,9 +9,9 @@ import open_clip
 import pytest
 import torch
 
-from pipeline.checkpoints.give import CLIP_FILE, give_clip, original_layout
+from pipeline.checkpoints.export import CLIP_FILE, export_clip, original_layout
+from pipeline.checkpoints.import_ import import_checkpoint
 from pipeline.checkpoints.layout import CLASS_WEIGHTS, CLIP_SIGN, COLOURS
-from pipeline.checkpoints.receive import receive
 from pipeline.clip.sources import model_config
 from pipeline.clip.store import build_from_config
 from pipeline.clip.tower import MaskClip
@@ -50,14 +50,14 @@ def available_memory() -> int:
 
 def look_at_one_region(model: OVSeg) -> None:
     """A whole look, with the threshold at which a single mask is valid: CLIP is the slow part."""
-    text = model._segmenter_text(NAMES)
+    vocabulary = model.predictor.vocabulary(NAMES)
     picture = torch.from_numpy(IMAGE).permute(2, 0, 1)
     with torch.inference_mode():
-        masks = model.segmenter([picture], text).pred_masks.sigmoid()
+        masks = model.segmenter([picture], vocabulary.segmenter).pred_masks.sigmoid()
     peaks = masks.flatten(2).amax(2)[0].sort(descending=True).values
     threshold = float((peaks[0] + peaks[1]) / 2)
     one = OVSeg(model.segmenter, model.clip, view=RegionView(threshold=threshold))
-    one._segmenter_text = one._clip_text = model._clip_text
+    one.predictor.vocabulary = lambda _: vocabulary  # encoded already
     for mode in ("ensemble", "free-text"):
         labels = one.segment(IMAGE, NAMES, mode).labels
         assert labels.shape == IMAGE.shape[:2]
@@ -70,7 +70,7 @@ def is_clip(key_list) -> bool:
 @pytest.mark.parametrize("key_list", [k for k in KEY_LISTS if not is_clip(k)], ids=lambda k: k.stem)
 def test_a_released_checkpoint(tmp_path, key_list):
     path, state = written(tmp_path, key_list)
-    found = receive(read_tensors(path), path)
+    found = import_checkpoint(read_tensors(path), path)
     path.unlink()
     assert found.left_over.keys() == {CLASS_WEIGHTS} and not found.filled
     assert {*found.used, CLASS_WEIGHTS} == state.keys()
@@ -92,7 +92,7 @@ def test_a_released_checkpoint(tmp_path, key_list):
 @pytest.mark.parametrize("key_list", [k for k in KEY_LISTS if is_clip(k)], ids=lambda k: k.stem)
 def test_a_mask_adapted_clip(tmp_path, key_list):
     path, state = written(tmp_path, key_list)
-    found = receive(read_tensors(path), path)
+    found = import_checkpoint(read_tensors(path), path)
     path.unlink()
     assert not found.left_over and len(found.used) == len(state)
     clip: MaskClip = found.clip
@@ -109,7 +109,7 @@ def test_a_mask_adapted_clip(tmp_path, key_list):
 )
 def test_a_plain_maskformer(tmp_path, key_list):
     path, state = written(tmp_path, key_list, plain_maskformer)
-    found = receive(read_tensors(path), path, clip_dim=512)
+    found = import_checkpoint(read_tensors(path), path, clip_dim=512)
     path.unlink()
     assert found.clip is None and len(found.used) + len(found.left_over) == len(state)
     picture = torch.from_numpy(IMAGE).permute(2, 0, 1)
@@ -121,7 +121,7 @@ def test_a_plain_maskformer(tmp_path, key_list):
 @torch.inference_mode()
 def test_open_clip_loads_an_exported_clip_by_its_name(tmp_path):
     clip = build_from_config(model_config("ViT-B-16-quickgelu")).eval()
-    name, known = give_clip(tmp_path, clip)
+    name, known = export_clip(tmp_path, clip)
     assert (name, known) == ("ViT-B-16-quickgelu", True)
     model = open_clip.create_model(name, pretrained=str(tmp_path / CLIP_FILE)).eval()
     (tmp_path / CLIP_FILE).unlink()

@@ -5,8 +5,8 @@ import pytest
 import torch
 import yaml
 
+from pipeline.checkpoints.import_ import import_checkpoint
 from pipeline.checkpoints.layout import CLASS_MLP, NO_OBJECT
-from pipeline.checkpoints.receive import receive
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.commands.cli import main
 from pipeline.maskformer.store import load_segmenter
@@ -54,7 +54,7 @@ def test_a_plain_maskformer_with_its_yaml(tmp_path, folder, name):
     ours = {"EMBEDDING_DIM", "EMBED_HIDDEN_DIM", "EMBED_LAYERS"}
     head = {key: value for key, value in model["SEM_SEG_HEAD"].items() if key not in ours}
     width = segmenter.config.clip_dim
-    found = receive(
+    found = import_checkpoint(
         read_tensors(tmp_path / "plain.pth"),
         tmp_path / "plain.pth",
         original_config={"MODEL": {**model, "SEM_SEG_HEAD": head}},

@@ -388,14 +388,6 @@ def coco_of_other_pictures(root):
         path.rename(path.with_stem(f"{int(path.stem) + 70:012d}"))
 
 
-def coco_without_a_right_object(root):
-    make_coco(root / "coco")
-    entry = {"image_id": 1, "category_id": 17, "segmentation": [[1, 1, 1, 1, 1, 1]]}
-    sizes = [{"id": 1, "height": 6, "width": 8}]
-    content = {"images": sizes, "categories": [{"id": 17, "name": "dog"}], "annotations": [entry]}
-    write_json(root / "coco/annotations/instances_val2017.json", content)
-
-
 @pytest.mark.parametrize(
     ("make", "name", "words"),
     [

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.checkpoints.give import original_layout
+from pipeline.checkpoints.export import original_layout
 from pipeline.clip.sources import base_clip
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.commands.cli import main

@@ -15,7 +15,7 @@ from pipeline.core.precision import in_precision
 from pipeline.maskformer.config import ResNetConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import MaskChoice
-from pipeline.maskformer.predict import propose
+from pipeline.maskformer.propose import propose
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.ensemble import cosine_logits
 from tests.ovseg.tiny import look, tiny_clip, tiny_segmenter

@@ -14,7 +14,7 @@ SCRIPT = """
 import os, sys, time
 from pathlib import Path
 import torch
-from pipeline.core.sampler import Draws, loader
+from pipeline.core.sampler import TrainingBatchSampler, loader
 from pipeline.core.shards import run_shards
 from pipeline.core.stage import run_stage
 from pipeline.core.processes.workers import reading
@@ -35,7 +35,7 @@ def slow(items, folder):
 def main(kind: str) -> None:
     if kind == "reader":
         with reading():
-            next(iter(loader(Slow(), Draws(8, 1, 0, 0, 8, 0, 1), list, 2)))
+            next(iter(loader(Slow(), TrainingBatchSampler(8, 1, 0, 0, 8, 0, 1), list, 2)))
     else:
         run_shards(
             Path("out"), range(8), 2, slow, {}, "slow", names=[], processes=kind == "shards"

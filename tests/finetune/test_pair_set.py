@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from pipeline.core.errors import MissingFileError, UserError
-from pipeline.core.sampler import Draws, loader
+from pipeline.core.sampler import TrainingBatchSampler, loader
 from pipeline.core.shards import run_shards
 from pipeline.finetune import pair_set
 from pipeline.finetune.augment import Batch, RegionSet, stack
@@ -78,7 +78,7 @@ def test_what_is_decoded_reaches_the_processes_of_the_loader(tmp_path, workers):
 
     def batches(pairs: PairSet, workers: int) -> list[Batch]:
         regions = RegionSet(pairs, 24, torch.zeros(3), torch.ones(3), "mean", 0.9, seed=0)
-        return list(loader(regions, Draws(13, 4, 0, 0, 5, 0, 1), stack, workers))
+        return list(loader(regions, TrainingBatchSampler(13, 4, 0, 0, 5, 0, 1), stack, workers))
 
     expected = batches(PairSet(write_pairs(tmp_path, 13)), 0)
     pairs = open_pairs(tmp_path)

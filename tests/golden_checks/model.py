@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.clip.encode import encode_regions
 from pipeline.clip.view import RegionView
-from pipeline.maskformer.predict import at_test_size, propose
+from pipeline.maskformer.propose import propose, resize_input
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.ensemble import cosine_logits
 from tests.golden_checks.original import load_original
@@ -71,7 +71,7 @@ def check_clip_logits(golden: Golden) -> None:
     """Valid masks exactly, and what CLIP says of them, with prompts and without."""
     model, text = model_of(golden), golden.tensor("text_features")
     for case, about in golden.about["cases"].items():
-        image = at_test_size(picture(golden, case), None)
+        image = resize_input(picture(golden, case), None)
         [proposals] = propose(model.segmenter, [image])
         for key, prompts in (("clip_logits", True), ("clip_logits_noprompt", False)):
             view = replace(model.view, prompts=prompts)

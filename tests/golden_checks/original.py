@@ -10,7 +10,7 @@ from pipeline.checkpoints.original import segmenter_config
 from pipeline.clip.store import MEAN, PROMPT_KEY, STD, build_from_config
 from pipeline.clip.tower import MaskClip
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.weights.fit import fill
+from pipeline.weights.load_strict import load_strict
 from tests.goldens import Golden, index
 
 
@@ -51,7 +51,7 @@ def clip_of(
     if "text_projection" not in weights:
         own = clip.clip.state_dict()
         weights |= {key: value for key, value in own.items() if not key.startswith("visual.")}
-    fill(clip.clip, weights, "golden weights")
+    load_strict(clip.clip, weights, "golden weights")
     clip.set_prompts(prompts)
     return clip.to(Golden.device).eval()
 

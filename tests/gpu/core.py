@@ -32,7 +32,7 @@ from pipeline.finetune.losses import contrastive_loss
 from pipeline.finetune.pair_set import PairSet
 from pipeline.finetune.train import Recipe, _Run, finetune
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.maskformer.predict import at_test_size, propose
+from pipeline.maskformer.propose import propose, resize_input
 from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.ensemble import cosine_logits
@@ -140,7 +140,7 @@ def agreement(on: Setting) -> Iterator[Row]:
     yield close("text features", there, here)
     words = here
     given = [words, words.to(on.device)]
-    shown = [at_test_size(image, None)] * 2
+    shown = [resize_input(image, None)] * 2
     with torch.inference_mode():
         here, there = (s(shown, t) for s, t in zip(segmenters, given, strict=True))
     for name in ("class_embed", "pred_logits", "pred_masks"):

@@ -21,7 +21,7 @@ from pipeline.data.classes import load_class_list
 from pipeline.finetune import optimiser as clip_optimiser
 from pipeline.finetune.losses import contrastive_loss
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.maskformer.predict import at_test_size, propose
+from pipeline.maskformer.propose import propose, resize_input
 from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.semantic import label_map
@@ -60,7 +60,7 @@ def precision(on: Setting) -> Iterator[Row]:
         yield skipped("precision", "the device is pretended")
         return
     pictures, crops, side, times = (2, 4, 64, 1) if on.small else (8, 256, 256, 10)
-    images = [at_test_size(picture(side, seed), None).to(on.device) for seed in range(pictures)]
+    images = [resize_input(picture(side, seed), None).to(on.device) for seed in range(pictures)]
     segmenter = tiny_segmenter() if on.small else load_segmenter(MINIATURE)
     clip = tiny_clip() if on.small else shipped_clip()
     segmenter, clip = segmenter.to(on.device), clip.to(on.device)
@@ -146,7 +146,7 @@ def _inference(
         labels = segment()
         right = labels.shape == image.shape[:2] and bool((labels >= 0).all())
         yield holds(f"{title}: every pixel is named", right, str(labels))
-    shown = [at_test_size(image, None)] * batch
+    shown = [resize_input(image, None)] * batch
     queries = segmenter.config.queries
 
     def together() -> None:

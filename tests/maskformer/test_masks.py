@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.maskformer.masks import DOUBLE, MaskChoice, choose_masks, distinct
-from pipeline.maskformer.predictor import QueryOutput
+from pipeline.maskformer.masks import NMS_THRESHOLD, MaskChoice, choose_masks, mask_nms
+from pipeline.maskformer.transformer_predictor import QueryOutput
 from tests.segmenter.tiny import config, text
 
 
@@ -21,39 +21,39 @@ def squares(*corners: tuple[int, int, int], sure: tuple[float, ...]) -> torch.Te
 
 def test_of_doubles_the_surest_is_kept():
     masks = squares((0, 0, 4), (0, 0, 4), (4, 4, 4), sure=(1.0, 2.0, 1.5))
-    assert distinct(masks, 9).tolist() == [1, 2]
-    assert distinct(masks, 1).tolist() == [1]
+    assert mask_nms(masks, 9).tolist() == [1, 2]
+    assert mask_nms(masks, 1).tolist() == [1]
 
 
 def test_empty_masks_are_not_taken_and_none_at_all_is_fine():
     masks = squares((0, 0, 0), (0, 0, 2), sure=(5.0, 1.0))
-    assert distinct(masks, 9).tolist() == [1]
-    assert distinct(masks[:1], 9).tolist() == []
-    assert distinct(masks[:0], 9).tolist() == []
+    assert mask_nms(masks, 9).tolist() == [1]
+    assert mask_nms(masks[:1], 9).tolist() == []
+    assert mask_nms(masks[:0], 9).tolist() == []
 
 
 def test_overlap_up_to_the_limit_is_no_double():
     a, b = torch.full((2, 1, 10), -9.0)
     a[0, :8], b[0, :6] = 2.0, 1.0  # 6 of 8 pixels: above 0.7
-    assert len(distinct(torch.stack([a, b]), 9)) == 1
+    assert len(mask_nms(torch.stack([a, b]), 9)) == 1
     b[0, 5] = -9.0  # 5 of 8
-    assert len(distinct(torch.stack([a, b]), 9)) == 2
+    assert len(mask_nms(torch.stack([a, b]), 9)) == 2
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
-def test_kept_masks_differ_and_every_other_has_a_surer_double(seed, most):
+def test_kept_masks_differ_and_every_other_has_a_surer_double(seed, max_masks):
     masks = torch.randn(10, 3, 3, generator=torch.Generator().manual_seed(seed))
     inside = masks.flatten(1) > 0
-    kept = distinct(masks, most).tolist()
-    assert len(kept) <= most and len(set(kept)) == len(kept)
+    kept = mask_nms(masks, max_masks).tolist()
+    assert len(kept) <= max_masks and len(set(kept)) == len(kept)
 
     def overlap(i: int, j: int) -> float:
         return float((inside[i] & inside[j]).sum() / (inside[i] | inside[j]).sum().clamp(min=1))
 
-    assert all(overlap(i, j) <= DOUBLE for i in kept for j in kept if i != j)
-    if len(kept) < most:
+    assert all(overlap(i, j) <= NMS_THRESHOLD for i in kept for j in kept if i != j)
+    if len(kept) < max_masks:
         others = [i for i in range(10) if i not in kept and inside[i].any()]
-        assert all(any(overlap(i, j) > DOUBLE for j in kept) for i in others)
+        assert all(any(overlap(i, j) > NMS_THRESHOLD for j in kept) for i in others)
 
 
 def test_no_object_takes_its_share_in_the_softmax(monkeypatch):

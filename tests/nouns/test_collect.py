@@ -130,5 +130,5 @@ def test_no_captions_at_all(tmp_path):
 
 
 def test_vocabulary_is_sorted_by_count_then_name():
-    text = vocabulary({"b": 2, "a": 2, "c": 9}, most=2)
+    text = vocabulary({"b": 2, "a": 2, "c": 9}, max_nouns=2)
     assert text == "noun,captions\nc,9\na,2\n"

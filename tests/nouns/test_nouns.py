@@ -166,16 +166,6 @@ def test_reasons(text, drop, tagger):
     assert "dog" in [noun.noun for noun in kept]
 
 
-def test_the_users_own_stop_words(tagger):
-    options = NounOptions(extra_stop=("dog", "fire hydrant"))
-    kept, drops = caption_nouns("a dog, a cat, fire hydrants", tagger, options)
-    assert [noun.noun for noun in kept] == ["cat"]
-    assert drops == [
-        ("dog", "stop list of the user"),
-        ("fire hydrants", "stop list of the user"),
-    ]
-
-
 def test_rules_switched_off_one_by_one(tagger):
     text = "a picture of a snowy hill with a fire hydrant"
     assert nouns(text, tagger) == ["hill", "fire hydrant"]

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
+from pipeline.checkpoints.import_ import import_checkpoint
 from pipeline.checkpoints.prompts import read_prompts
-from pipeline.checkpoints.receive import receive
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.store import load_segmenter, save_segmenter
@@ -217,7 +217,7 @@ def test_any_content_is_read_and_received_or_named(folder, content):
     torch.save(content, path)
     file = answer(lambda: read_tensors(path), path)
     if file is not None:
-        answer(lambda: receive(file, path), path)
+        answer(lambda: import_checkpoint(file, path), path)
 
 
 @given(data=BYTES)

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from pipeline.core.records import ImageRecord
-from pipeline.core.sampler import Draws
+from pipeline.core.sampler import TrainingBatchSampler
 from pipeline.segmenter.data import Augmentation, TrainingSet, augment, seeded, to_target
 from tests.segmenter.tiny import world
 
@@ -124,7 +124,7 @@ def test_pictures_without_label_maps_are_no_training_set(tmp_path):
 
 
 def batches(start=0, stop=6, rank=0, world_size=1, size=10, batch=4, seed=0):
-    return list(Draws(size, batch, seed, start, stop, rank, world_size))
+    return list(TrainingBatchSampler(size, batch, seed, start, stop, rank, world_size))
 
 
 def test_every_pass_shows_every_picture_once():

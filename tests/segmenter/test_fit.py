@@ -236,13 +236,11 @@ def test_recall_is_measured_on_every_readable_picture(tmp_path, short_side):
     truth = TrueMasks(instances_file(tmp_path))
     torch.manual_seed(0)
     model = MaskFormer(config()).eval()
-    how = Measure(
+    settings = Measure(
         "last_layer", 100, short_side, None, mask_threshold=1e-9, overlap=1 / 9
     )  # every pixel: all of it
     rejects = []
-    result = measure_recall(
-        model, text(), dataset.root, records, truth, dataset.classes, how, rejects
-    )
+    result = measure_recall(model, dataset.root, records, truth, dataset.classes, settings, rejects)
     assert (result["objects_closed"], result["objects_never_labelled"]) == (1, 1)
     assert result["recall_closed"] == 1  # 1400 of 6300 pixels, 2/9
     assert result["recall_never_labelled"] == 0  # 200 of 6300

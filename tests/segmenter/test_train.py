@@ -11,7 +11,7 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import Masks
 from pipeline.segmenter.data import Augmentation, TrainingSet
 from pipeline.segmenter.matcher import LossWeights
-from pipeline.segmenter.optimiser import ClipGradient, adamw, poly_schedule
+from pipeline.segmenter.optimiser import GradNormClipping, adamw, poly_schedule
 from pipeline.segmenter.recall import best_overlaps
 from pipeline.segmenter.train import Recipe, train
 from pipeline.segmenter.trainer import SegmenterTrainer
@@ -145,6 +145,6 @@ def test_the_whole_gradient_is_clipped_to_one_norm():
     parameters = [torch.nn.Parameter(torch.zeros(2)) for _ in range(2)]
     for parameter in parameters:
         parameter.grad = torch.tensor([3.0, 4.0])
-    ClipGradient(parameters, 1.0).after_backward()
+    GradNormClipping(parameters, 1.0).after_backward()
     norm = np.sqrt(sum(float((p.grad**2).sum()) for p in parameters))
     assert norm == pytest.approx(1.0, rel=1e-4)

@@ -119,9 +119,10 @@ def _own_card() -> int:
     """Return the index of this process's GPU, its local rank. UserError if there is none."""
     number, cards = dist.get_node_local_rank(), torch.cuda.device_count()
     if number >= cards:
+        devices = "device" if cards == 1 else "devices"
         raise UserError(
             f"at least {number + 1} training processes on this machine, which shows {cards} CUDA "
-            f"device{'s' * (cards != 1)}: NCCL takes one process a device, so set "
+            f"{devices}: NCCL takes one process a device, so set "
             "OVSEG_TRAINING_PROCESSES to their number at most (or OVSEG_DEVICE=cpu)"
         )
     return number

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.checkpoints.architecture import infer_config
-from pipeline.checkpoints.give import original_layout
+from pipeline.checkpoints.export import original_layout
+from pipeline.checkpoints.import_ import Imported, import_checkpoint
 from pipeline.checkpoints.layout import CLIP, FIXED_CLASSES
-from pipeline.checkpoints.receive import Imported, receive
 from pipeline.clip.sources import config_of_weights
 from pipeline.clip.store import PROMPT_KEY, build_from_config
 from pipeline.core.errors import UserError
@@ -51,7 +51,7 @@ def segmenter() -> MaskFormer:
 
 
 def imported(path: Path, **options) -> Imported:
-    return receive(read_tensors(path), path, **options)
+    return import_checkpoint(read_tensors(path), path, **options)
 
 
 def all_accounted(file: dict, result: Imported) -> bool:
@@ -94,7 +94,7 @@ def test_a_mask_adapted_clip(tmp_path, clip, wrapper, depth):
 
 def test_a_clip_of_another_name(tmp_path, clip, monkeypatch):
     gelu = OPENAI | {"quick_gelu": False}
-    monkeypatch.setattr("pipeline.checkpoints.receive.model_config", {"tiny": gelu}.get)
+    monkeypatch.setattr("pipeline.checkpoints.import_.model_config", {"tiny": gelu}.get)
     save_file(clip.clip.state_dict(), tmp_path / "clip.safetensors")
     result = imported(tmp_path / "clip.safetensors", clip_name="tiny")
     assert result.clip.model_cfg == gelu and not result.notes

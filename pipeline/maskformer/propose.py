@@ -1,4 +1,4 @@
-"""Run the segmenter on pictures, at the size that it is tested at."""
+"""Propose masks: pictures at the size of the networks' input -> masks without names."""
 
 import math
 from bisect import bisect_right
@@ -16,7 +16,7 @@ from pipeline.core.modes import Precision
 from pipeline.core.precision import in_precision
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import MaskChoice, choose_masks
-from pipeline.maskformer.per_image_conv import OneByOne
+from pipeline.maskformer.per_image_conv import PerImageConv
 
 UNLIMITED = 2**31
 """A long side beyond that of any picture."""
@@ -30,7 +30,7 @@ LEAST_PIXELS = _PADDED_TO**2
 
 @dataclass(frozen=True)
 class Proposals:
-    """What the segmenter finds in one picture of height h, width w: M masks, without names."""
+    """Masks of one picture of height h, width w: M of them, without names."""
 
     masks: Tensor
     """float32 `(M, h, w)`: probability that the pixel belongs to the mask, 0..1."""
@@ -38,14 +38,14 @@ class Proposals:
     """float32 `(M, D)`, any norm: what `MaskFormer.class_probabilities` compares with text."""
 
 
-def size_looked_at(
+def input_size(
     height: int,
     width: int,
     short_side: int | None,
     long_side: int | None = None,
     max_pixels: int | None = LOOK_PIXELS,
 ) -> tuple[int, int]:
-    """Height and width at which a picture of `height` x `width` pixels is looked at.
+    """Height and width of the networks' input for a picture of `height` x `width` pixels.
 
     The short side becomes `short_side`, or stays without one; less where the long side would pass
     `long_side`, as detectron2 does at test time; less still where the picture, padded for the
@@ -70,16 +70,16 @@ def size_looked_at(
     return scaled(bisect_right(range(1, longest), max_pixels, key=padded_pixels))
 
 
-def at_test_size(
+def resize_input(
     image: np.ndarray,
     short_side: int | None,
     long_side: int | None = None,
     max_pixels: int | None = LOOK_PIXELS,
 ) -> Tensor:
-    """The picture as both branches see it: uint8 RGB `(H, W, 3)` to uint8 `(3, h, w)`, h and w as
-    by `size_looked_at`. The filter is detectron2's."""
+    """Resize a picture to the input of both branches: uint8 RGB `(H, W, 3)` to uint8 `(3, h, w)`, h
+    and w as by `input_size`. The filter is detectron2's."""
     original_hw: tuple[int, int] = image.shape[:2]
-    height, width = size_looked_at(*original_hw, short_side, long_side, max_pixels)
+    height, width = input_size(*original_hw, short_side, long_side, max_pixels)
     if (height, width) == original_hw:
         return torch.from_numpy(image).permute(2, 0, 1)
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
@@ -94,17 +94,18 @@ def propose(
     out_hw: tuple[int, int] | None = None,
     choice: MaskChoice = MaskChoice(),  # noqa: B008 - frozen
 ) -> list[Proposals]:
-    """The masks of pictures, each RGB 0..255 `(3, h, w)`; needs no class names.
+    """Propose masks for pictures, each RGB 0..255 `(3, h, w)`, in input order.
 
     precision: of the network. out_hw: size of the masks, None is the picture's. choice: which
-    masks. Neighbours of one size share a forward pass; pictures of different sizes never do,
-    since padding one to the other's size would change its masks.
+    masks are kept. Class names are not needed. Neighbours of one size share a forward pass;
+    pictures of different sizes never do, since padding one to the other's size would change its
+    masks.
     """
     device = segmenter.mean.device
     found: list[Proposals] = []
     for _, group in groupby(images, key=lambda image: image.shape):
         pictures = [image.to(device) for image in group]
-        with in_precision(device, precision), OneByOne():
+        with in_precision(device, precision), PerImageConv():
             layers, padded_hw = segmenter.embed(pictures)
         for i, picture in enumerate(pictures):
             masks = choose_masks(layers, padded_hw, i, choice)

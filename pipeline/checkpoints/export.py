@@ -26,7 +26,7 @@ NO_OBJECT_WEIGHT = 0.1
 PUBLISHED_CLASSES = 171
 
 
-def give_clip(folder: Path, clip: MaskClip) -> tuple[str, bool]:
+def export_clip(folder: Path, clip: MaskClip) -> tuple[str, bool]:
     """Write `clip` so that `open_clip.create_model(NAME, pretrained=FILE)` loads it: the weights
     to clip.safetensors, mask prompts to prompts.safetensors where there are some.
 
@@ -49,7 +49,7 @@ def give_clip(folder: Path, clip: MaskClip) -> tuple[str, bool]:
     return OWN_NAME, False
 
 
-def give_model(
+def export_model(
     file: Path, segmenter: MaskFormer, clip: MaskClip, classes: int = PUBLISHED_CLASSES
 ) -> dict[str, Tensor]:
     """Write segmenter and CLIP as one checkpoint in the original's layout; returns its tensors.
@@ -84,13 +84,13 @@ def original_layout(segmenter: MaskFormer, clip: MaskClip, classes: int) -> dict
 
 def open_clip_name(model_cfg: dict[str, Any]) -> str | None:
     """Find open_clip's name for a configuration, the shortest of several; None without one."""
-    wanted = _filled(model_cfg)
+    config = _with_defaults(model_cfg)
     names = open_clip.list_models()
-    same = [name for name in names if _filled(open_clip.get_model_config(name)) == wanted]
+    same = [name for name in names if _with_defaults(open_clip.get_model_config(name)) == config]
     return min(same, key=len, default=None)
 
 
-def _filled(model_cfg: dict[str, Any]) -> dict[str, Any]:
+def _with_defaults(model_cfg: dict[str, Any]) -> dict[str, Any]:
     """Complete a configuration with open_clip's defaults."""
     kinds = {"vision_cfg": open_clip.CLIPVisionCfg, "text_cfg": open_clip.CLIPTextCfg}
     filled = {"quick_gelu": False, "custom_text": False} | model_cfg

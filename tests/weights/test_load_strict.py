@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pipeline.core.errors import UserError
-from pipeline.weights.fit import as_one_number, fill
+from pipeline.weights.load_strict import as_one_number, load_strict
 
 
 def pair() -> torch.nn.Linear:
@@ -12,7 +12,7 @@ def pair() -> torch.nn.Linear:
 def test_a_state_dict_fills_its_model_in_the_models_own_dtype():
     source, model = pair(), pair()
     doubled = {key: value.double() for key, value in source.state_dict().items()}
-    assert fill(model, doubled, "here") == []
+    assert load_strict(model, doubled, "here") == []
     assert model.weight.dtype == torch.float32 and torch.equal(model.weight, source.weight)
 
 
@@ -25,15 +25,17 @@ def test_every_fault_is_named_at_once_and_nothing_is_loaded():
         r"theirs is \(3, 2\) where \(1, 2\) is expected; 1 not in this architecture: odd$"
     )
     with pytest.raises(ValueError, match=words):
-        fill(model, weights, "here", named={"weight": "theirs"})
+        load_strict(model, weights, "here", named={"weight": "theirs"})
     with pytest.raises(ValueError, match="1 with NaN or infinite numbers: bias"):
-        fill(model, {"weight": torch.zeros(1, 2), "bias": torch.full((1,), torch.nan)}, "here")
+        load_strict(
+            model, {"weight": torch.zeros(1, 2), "bias": torch.full((1,), torch.nan)}, "here"
+        )
     assert torch.equal(model.weight, before.weight)
 
 
 def test_spare_weights_are_told():
     weights = pair().state_dict() | {"odd": torch.zeros(1)}
-    assert fill(pair(), weights, "here", spare=True) == ["odd"]
+    assert load_strict(pair(), weights, "here", spare=True) == ["odd"]
 
 
 @pytest.mark.parametrize("shape", [(), (1,)])
@@ -60,6 +62,6 @@ def test_a_scale_that_is_neither_is_refused(value):
 def test_long_lists_are_cut_unless_all_is_asked_for():
     model = torch.nn.Sequential(*[pair() for _ in range(4)])
     with pytest.raises(ValueError, match="8 missing: .* and 3 more$"):
-        fill(model, {}, "here")
+        load_strict(model, {}, "here")
     with pytest.raises(ValueError, match="3.weight, 3.bias$"):
-        fill(model, {}, "here", most=None)
+        load_strict(model, {}, "here", max_keys=None)

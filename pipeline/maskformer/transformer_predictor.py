@@ -44,7 +44,7 @@ class MLP(nn.Module):
         return self.layers[-1](x)
 
 
-class Predictor(nn.Module):
+class TransformerPredictor(nn.Module):
     """Queries -> class and mask embeddings, for every decoder layer."""
 
     def __init__(self, config: SegmenterConfig, memory_channels: int) -> None:
@@ -91,14 +91,14 @@ class Predictor(nn.Module):
         ]
 
 
-class Head(nn.Module):
-    """Pixel decoder and predictor under the checkpoint's name `sem_seg_head`."""
+class MaskFormerHead(nn.Module):
+    """Pixel decoder and transformer predictor, under the checkpoint's name `sem_seg_head`."""
 
     def __init__(self, config: SegmenterConfig, shapes: Mapping[str, ShapeSpec]) -> None:
         super().__init__()
         self.memory_feature = config.memory_feature
         self.pixel_decoder = PixelDecoder(shapes, config.conv_dim, config.mask_dim)
-        self.predictor = Predictor(config, shapes[config.memory_feature].channels)
+        self.predictor = TransformerPredictor(config, shapes[config.memory_feature].channels)
 
     def forward(self, features: Mapping[str, Tensor]) -> list[QueryOutput]:
         """Backbone features {"res2": (B,C,h,w), ...} -> one output per decoder layer."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.checkpoints.receive import receive_segmenter
+from pipeline.checkpoints.import_ import import_segmenter
 from pipeline.core.errors import UserError
 from pipeline.core.progress import report
 from pipeline.maskformer.maskformer import MaskFormer
@@ -13,12 +13,12 @@ from pipeline.maskformer.store import load_segmenter
 from pipeline.weights.read import read_tensors
 
 
-def take_segmenter(path: str | None, device: torch.device, clip_dim: int) -> MaskFormer:
+def load_or_import_segmenter(path: str | None, device: torch.device, clip_dim: int) -> MaskFormer:
     """Load the segmenter at `path`, in evaluation mode.
 
     path: a folder written by the stage `segmenter`, or a checkpoint file of OVSeg (its CLIP is
-    left out) or of a plain MaskFormer (masks only), for text features of width `clip_dim`.
-    UserError or MissingFileError if there is none or its weights do not fit.
+    left out) or of a plain MaskFormer (masks only). clip_dim: width D of the text features.
+    UserError or MissingFileError when there is none or its weights do not fit.
     """
     if path is None:
         raise UserError("segmenter.checkpoint is null: source checkpoint needs a folder or a file")
@@ -27,11 +27,12 @@ def take_segmenter(path: str | None, device: torch.device, clip_dim: int) -> Mas
         if (reads := own.config.clip_dim) != clip_dim:
             raise UserError(f"{path}: its segmenter is for a CLIP of width {reads}, not {clip_dim}")
         return own
-    taken = receive_segmenter(read_tensors(path), Path(path), clip_dim)
-    reasons = Counter(taken.left_over.values())
-    left = ", ".join(f"{number} left over ({why})" for why, number in sorted(reasons.items()))
-    report(f"segmenter: {len(taken.used)} tensors from {path}{left and f', {left}'}")
-    for note in taken.notes:
+    imported = import_segmenter(read_tensors(path), Path(path), clip_dim)
+    reasons = Counter(imported.left_over.values())
+    account = [f"{len(imported.used)} tensors from {path}"]
+    account += [f"{number} left over ({why})" for why, number in sorted(reasons.items())]
+    report(f"segmenter: {', '.join(account)}")
+    for note in imported.notes:
         report(f"segmenter: {note}")
-    assert taken.segmenter is not None
-    return taken.segmenter.to(device)
+    assert imported.segmenter is not None
+    return imported.segmenter.to(device)

@@ -36,7 +36,7 @@ def as_one_number(weights: dict[str, Tensor], source: str) -> list[str]:
             weights[key] = weights[key].reshape(())
     scale = weights.get(SCALE)
     if scale is None or scale.ndim or scale.dtype not in FLOATS or not scale.isfinite():
-        return notes  # `fill` says what is wrong with it
+        return notes  # `load_strict` says what is wrong with it
     value = scale.item()
     if LEAST_FACTOR <= value <= MOST_FACTOR:
         log = math.log(value)
@@ -51,21 +51,22 @@ def as_one_number(weights: dict[str, Tensor], source: str) -> list[str]:
     return notes
 
 
-def fill(
+def load_strict(
     model: torch.nn.Module,
     weights: Mapping[str, Tensor],
     source: str,
     *,
     named: Mapping[str, str] | None = None,
     spare: bool = False,
-    most: int | None = 5,
+    max_keys: int | None = 5,
 ) -> list[str]:
     """Load a state dict in the model's own dtypes: any float type becomes the model's.
 
     source: where the weights are from, for messages. named: our key -> the file's, if different.
-    spare: allow weights that the model has no place for. most: keys named per fault, None for all.
-    Returns the keys that the model has no place for, which are an error without `spare`. UserError
-    names weights that are missing, of another shape, not of a plain float type or not finite.
+    spare: allow weights that the model has no place for. max_keys: keys named per fault, None for
+    all. Returns the keys that the model has no place for, which are an error without `spare`.
+    UserError names weights that are missing, of another shape, not of a plain float type or not
+    finite.
     """
     own, known = model.state_dict(), named or {}
     unknown = [key for key in weights if key not in own]
@@ -96,12 +97,13 @@ def fill(
         ],
     }
     if any(faults.values()):
-        said = [f"{len(k)} {what}: {_some(k, most)}" for what, k in faults.items() if k]
-        raise UserError(f"{source}: the weights do not fit the model: {'; '.join(said)}")
+        listed = [f"{len(k)} {what}: {_some(k, max_keys)}" for what, k in faults.items() if k]
+        raise UserError(f"{source}: the weights do not fit the model: {'; '.join(listed)}")
     model.load_state_dict({key: weights[key] for key in own})
     return unknown
 
 
-def _some(keys: list[str], most: int | None) -> str:
-    shown = ", ".join(keys[:most])
-    return shown if most is None or len(keys) <= most else f"{shown} and {len(keys) - most} more"
+def _some(keys: list[str], max_keys: int | None) -> str:
+    shown = keys[:max_keys]
+    hidden = len(keys) - len(shown)
+    return ", ".join(shown) + (f" and {hidden} more" if hidden else "")

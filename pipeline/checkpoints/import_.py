@@ -33,7 +33,7 @@ from pipeline.core.errors import UserError
 from pipeline.maskformer.config import SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.store import read_description
-from pipeline.weights.fit import as_one_number, describe_types, fill
+from pipeline.weights.load_strict import as_one_number, describe_types, load_strict
 from pipeline.weights.read import TensorFile
 
 NO_PLACE = "no such weight in this architecture"
@@ -63,7 +63,7 @@ class Imported:
             self.left_over[key] = why
 
 
-def receive(
+def import_checkpoint(
     file: TensorFile,
     source: Path,
     *,
@@ -82,7 +82,7 @@ def receive(
     evaluation mode, on the CPU. UserError names every weight that is missing or of another shape.
     """
     parts = split(file.tensors, str(source))
-    result = _begun(file, parts)
+    result = _start_import(file, parts)
     faults = []
     if parts.segmenter:
         try:
@@ -99,32 +99,32 @@ def receive(
     if not parts.clip and prompts is not None:
         raise UserError(f"{source}: holds no CLIP that the mask prompts could belong to")
     if result.segmenter and result.clip:
-        reads, gives = result.segmenter.config.clip_dim, result.clip.model_cfg["embed_dim"]
-        if reads != gives:
+        expected, width = result.segmenter.config.clip_dim, result.clip.model_cfg["embed_dim"]
+        if expected != width:
             raise UserError(
-                f"{source}: its segmenter is for text features of width {reads}, its CLIP's have "
-                f"{gives}: not from one model"
+                f"{source}: its segmenter is for text features of width {expected}, its CLIP's "
+                f"have {width}: not from one model"
             )
     return result
 
 
-def receive_segmenter(file: TensorFile, source: Path, clip_dim: int) -> Imported:
-    """Load only the segmenter of a checkpoint; its CLIP is left over.
+def import_segmenter(file: TensorFile, source: Path, clip_dim: int) -> Imported:
+    """Import only the segmenter of a checkpoint; its CLIP is left over.
 
-    clip_dim: width of the text features to be used with it. Otherwise like `receive`; UserError if
-    the file holds no segmenter, or one for another width.
+    clip_dim: width of the text features to be used with it. Otherwise like `import_checkpoint`;
+    UserError if the file holds no segmenter, or one for another width.
     """
     parts = split(file.tensors, str(source))
     if not parts.segmenter:
         raise UserError(f"{source}: holds a CLIP and no segmenter")
     others = dict.fromkeys([CLIP + key for key in parts.clip] + [*parts.colours], "the CLIP's")
-    result = _begun(file, parts)
+    result = _start_import(file, parts)
     result.left_over |= others
     result.segmenter = _segmenter(parts, file, clip_dim, None, source, result)
     return result
 
 
-def _begun(file: TensorFile, parts: Parts) -> Imported:
+def _start_import(file: TensorFile, parts: Parts) -> Imported:
     """Start the account of a file, before any weight is used."""
     left_over = dict.fromkeys(file.others, "not a weight") | parts.left_over
     return Imported(left_over=left_over, notes=[*file.notes, *parts.notes])
@@ -140,15 +140,15 @@ def _segmenter(
 ) -> MaskFormer:
     if "segmenter" in file.about and original is not None:
         result.notes.append("the configuration is not used: the file describes itself")
-    config, view = _described(parts, file, clip_dim, original, source)
+    config, view = _architecture(parts, file, clip_dim, original, source)
     segmenter = MaskFormer(config)
     segmenter.view = view
-    reads = segmenter.config.clip_dim
-    if parts.fixed_classes is None and clip_dim not in (None, reads):
-        raise UserError(f"{source}: its segmenter is for a CLIP of width {reads}, not {clip_dim}")
+    width = segmenter.config.clip_dim
+    if parts.fixed_classes is None and clip_dim not in (None, width):
+        raise UserError(f"{source}: its segmenter is for a CLIP of width {width}, not {clip_dim}")
     result.filled.update(_fill_class_head(segmenter, parts))
     named, what = parts.named, f"{source}: segmenter"
-    unknown = fill(segmenter, parts.segmenter, what, named=named, spare=True, most=None)
+    unknown = load_strict(segmenter, parts.segmenter, what, named=named, spare=True, max_keys=None)
     result.notes += [f"segmenter: {line}" for line in describe_types(parts.segmenter)]
     for key, name in named.items():
         result.note(name, NO_PLACE if key in unknown else None)
@@ -160,7 +160,7 @@ def _segmenter(
     return segmenter.eval()
 
 
-def _described(
+def _architecture(
     parts: Parts,
     file: TensorFile,
     clip_dim: int | None,
@@ -178,7 +178,7 @@ def _described(
             )
         if original is not None:
             whole = _with_class_head(original, clip_dim) if fixed else original
-            return _of_original(whole), segmenter_view(original)
+            return _translate_config(whole), segmenter_view(original)
         return infer_config(parts.segmenter, clip_dim=clip_dim), SegmenterView()
     except ValidationError as error:
         raise UserError(f"{source}: not a segmenter's architecture: {error}") from error
@@ -186,12 +186,13 @@ def _described(
         raise UserError(f"{source}: {error}") from error
 
 
-def _of_original(original: Mapping[str, Any]) -> SegmenterConfig:
+def _translate_config(original: Mapping[str, Any]) -> SegmenterConfig:
     try:
         return segmenter_config(original)
     except KeyError as error:
-        base = original.get("_BASE_")
-        hint = f"; it builds on {base}: give the full config.yaml that training wrote" * bool(base)
+        hint = ""
+        if base := original.get("_BASE_"):
+            hint = f"; it builds on {base}: give the full config.yaml that training wrote"
         raise UserError(f"its yaml configuration has no {error}{hint}") from error
 
 
@@ -250,7 +251,9 @@ def _clip(
     result.notes += [f"CLIP: {line}" for line in notes]
     named = {key: prefix + key for key in weights}
     clip.view = from_json(ClipView, about, str(source))
-    unknown = fill(clip.clip, weights, f"{source}: CLIP", named=named, spare=True, most=None)
+    unknown = load_strict(
+        clip.clip, weights, f"{source}: CLIP", named=named, spare=True, max_keys=None
+    )
     for key in weights:
         result.note(prefix + key, NO_PLACE if key in unknown else None)
     if own_prompts is not None:

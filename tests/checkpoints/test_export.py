@@ -7,9 +7,9 @@ import pytest
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 
-from pipeline.checkpoints.give import give_clip, give_model, open_clip_name, original_layout
+from pipeline.checkpoints.export import export_clip, export_model, open_clip_name, original_layout
+from pipeline.checkpoints.import_ import import_checkpoint
 from pipeline.checkpoints.prompts import read_prompts, with_prompts
-from pipeline.checkpoints.receive import receive
 from pipeline.clip.sources import model_config
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.maskformer.maskformer import MaskFormer
@@ -36,7 +36,7 @@ def models(monkeypatch):
 @torch.no_grad()
 def test_open_clip_loads_the_clip_and_its_prompts(tmp_path, models):
     clip = tiny_clip(depth=2)
-    name, known = give_clip(tmp_path, clip)
+    name, known = export_clip(tmp_path, clip)
     assert not known
     open_clip.add_model_config(tmp_path / f"{name}.json")
     model = open_clip.create_model(name, pretrained=str(tmp_path / "clip.safetensors")).eval()
@@ -52,8 +52,8 @@ def test_open_clip_loads_the_clip_and_its_prompts(tmp_path, models):
 
 
 def test_a_clip_without_prompts_leaves_no_file_of_them(tmp_path):
-    give_clip(tmp_path, tiny_clip(depth=1))
-    give_clip(tmp_path, tiny_clip())
+    export_clip(tmp_path, tiny_clip(depth=1))
+    export_clip(tmp_path, tiny_clip())
     with pytest.raises(FileNotFoundError, match="expected mask prompts"):
         read_prompts(tmp_path / "prompts.safetensors")
     with pytest.raises(ValueError, match="holds no visual.mask_embedding"):
@@ -72,10 +72,10 @@ def test_open_clips_own_name_is_found(name):
 def test_an_exported_clip_comes_back(tmp_path, depth):
     clip = tiny_clip(depth=depth)
     save_clip(tmp_path / "before", clip, clip.name)
-    give_clip(tmp_path, clip)
+    export_clip(tmp_path, clip)
     file = tmp_path / "clip.safetensors"
     prompts = read_prompts(tmp_path / "prompts.safetensors") if depth else None
-    back = receive(read_tensors(file), file, prompts=prompts).clip
+    back = import_checkpoint(read_tensors(file), file, prompts=prompts).clip
     save_clip(tmp_path / "after", back, back.name)
     assert same_files(tmp_path / "before", tmp_path / "after")
 
@@ -94,10 +94,10 @@ def test_the_whole_model_comes_back_bit_for_bit(tmp_path, backbone, changes):
     clip.mean.copy_(torch.rand(3) / 100)  # no short decimals
     save_segmenter(tmp_path / "before", segmenter)
     save_clip(tmp_path / "before", clip, clip.name)
-    given = give_model(tmp_path / "ovseg.pth", segmenter, clip, classes=7)
+    given = export_model(tmp_path / "ovseg.pth", segmenter, clip, classes=7)
     file = read_tensors(tmp_path / "ovseg.pth")
     assert file.tensors.keys() == given.keys()
-    back = receive(file, tmp_path / "ovseg.pth")
+    back = import_checkpoint(file, tmp_path / "ovseg.pth")
     assert back.left_over.keys() == {"criterion.empty_weight"} and not back.filled
     save_segmenter(tmp_path / "after", back.segmenter)
     save_clip(tmp_path / "after", back.clip, back.clip.name)
@@ -109,7 +109,7 @@ def test_the_whole_model_comes_back_bit_for_bit(tmp_path, backbone, changes):
 def test_detectron2_reads_the_segmenter_from_the_file(tmp_path):
     torch.manual_seed(0)
     segmenter = MaskFormer(config())
-    give_model(tmp_path / "ovseg.pth", segmenter, tiny_clip())
+    export_model(tmp_path / "ovseg.pth", segmenter, tiny_clip())
     other = MaskFormer(config())
     DetectionCheckpointer(other).load(str(tmp_path / "ovseg.pth"))
     assert all(torch.equal(a, b) for a, b in zip(
@@ -119,6 +119,6 @@ def test_detectron2_reads_the_segmenter_from_the_file(tmp_path):
 
 def test_a_loaded_clip_goes_out_as_it_is(tmp_path):
     save_clip(tmp_path / "a", tiny_clip(depth=1), "named")
-    give_clip(tmp_path / "b", load_clip(tmp_path / "a"))
-    back = receive(read_tensors(tmp_path / "b/clip.safetensors"), tmp_path / "b")
+    export_clip(tmp_path / "b", load_clip(tmp_path / "a"))
+    back = import_checkpoint(read_tensors(tmp_path / "b/clip.safetensors"), tmp_path / "b")
     assert back.clip.name == "named"
