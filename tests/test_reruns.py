@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pipeline.evaluate.settings import EvaluationSettings
 from pydantic import BaseModel
 
 from pipeline.clip.store import load_clip, save_clip
@@ -38,7 +39,6 @@ from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.labels import read_label
 from pipeline.data.sets import save_eval_set
 from pipeline.evaluate import count as counting
-from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.finetune import train as finetuning
 from pipeline.finetune.pair_set import PairSet
 from pipeline.finetune.train import Recipe, finetune
