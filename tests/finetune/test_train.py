@@ -214,7 +214,7 @@ def test_loader_processes_change_nothing(tmp_path, pairs):
 
 
 def test_a_batch_larger_than_the_pairs(tmp_path):
-    few = PairSet(write_pairs(tmp_path, 3))
+    few = PairSet(write_pairs(tmp_path, monkeypatch, 3))
     monkeypatch.setattr(module, "HELD_OUT_SHARE", 0.0)
     _, metrics = run(tmp_path, few, batch_size=32)
     assert metrics["steps"] == 1 and "held_out_accuracy" in metrics

@@ -19,6 +19,7 @@ from pipeline.proposals.collect import (
     metrics_of,
     to_records,
 )
+from pipeline.proposals.params import ProposalsParams
 from tests.ovseg.tiny import tiny_segmenter
 from tests.shipped import section
 from tests.toy import make_toy, shapes
@@ -34,6 +35,10 @@ def folders(tmp_path_factory):
     make_toy(root / "dataset")
     save_segmenter(root / "segmenter", tiny_segmenter())
     return root
+
+
+def changed(**values) -> ProposalsParams:
+    return SETTINGS.model_copy(update=values)
 
 
 def collect(folders: Path, out: Path, settings=SETTINGS, shard_size=2) -> dict:
@@ -52,7 +57,7 @@ def test_a_mask_is_where_the_probability_is_above_the_threshold():
     probabilities[2, 2, 3] = 0.9  # one pixel: too small
     probabilities[3] = 1.0
     counts: Counter[str] = Counter()
-    settings = SETTINGS.model_copy(update=dict(min_area=2))
+    settings = changed(min_area=2)
     got = to_records(7, probabilities, settings, counts)
     assert [(r.image_id, r.query, r.height, r.width) for r in got] == [(7, 0, 3, 4), (7, 3, 3, 4)]
     assert areas([to_rle(record) for record in got]).tolist() == [2, 12]
@@ -92,18 +97,16 @@ def test_a_killed_run_resumes_to_the_same_bytes(folders, tmp_path):
 
 
 def test_fewer_queries_and_a_threshold_no_pixel_reaches(folders, tmp_path):
-    few = collect(folders, tmp_path / "few", SETTINGS.model_copy(update=dict(most_masks=2)))
+    few = collect(folders, tmp_path / "few", changed(most_masks=2))
     assert few["proposals_per_picture"] <= 2
-    none = collect(
-        folders, tmp_path / "none", SETTINGS.model_copy(update=dict(mask_threshold=0.999999))
-    )
+    none = collect(folders, tmp_path / "none", changed(mask_threshold=0.999999))
     assert none["proposals"] == 0
     assert none["rejects"] == {"no mask": 4, "unreadable picture": 1}
     assert none["recall_closed"] == 0
 
 
 def test_masks_of_all_layers_are_the_surest_and_differ(folders, tmp_path):
-    every = SETTINGS.model_copy(update=dict(masks_of="all_layers", most_masks=3))
+    every = changed(masks_of="all_layers", most_masks=3)
     assert 0 < collect(folders, tmp_path, every)["proposals_per_picture"] <= 3
     by_picture: dict[int, list[ProposalRecord]] = {}
     for record in read_shards(tmp_path, "proposals", ProposalRecord):
@@ -114,7 +117,7 @@ def test_masks_of_all_layers_are_the_surest_and_differ(folders, tmp_path):
 
 
 def test_masks_have_the_size_of_the_picture_whatever_size_the_segmenter_sees(folders, tmp_path):
-    collect(folders, tmp_path, SETTINGS.model_copy(update=dict(short_side=64, long_side=64)))
+    collect(folders, tmp_path, changed(short_side=64, long_side=64))
     records = list(read_shards(tmp_path, "proposals", ProposalRecord))
     assert {(r.height, r.width) for r in records} == {(48, 48)}
 
