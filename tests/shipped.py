@@ -7,6 +7,7 @@ from pipeline.params.presets import DEFAULT, FOLDER
 from pipeline.params.sections import load_params
 
 PARAMS = FOLDER / f"{DEFAULT}.yaml"
+"""The values alone; params.yaml as it is shipped, with its comments, is `params_of(DEFAULT)`."""
 
 
 def section(name: str, **changes: Any) -> Any:

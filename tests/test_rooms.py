@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "maskformer": "core weights clip",
     "checkpoints": "core weights clip maskformer",
     "segmenter": "core weights clip data maskformer checkpoints",
-    "proposals": "core data clip maskformer",
+    "proposals": "core data maskformer",
     "nouns": "core data",
     "pairs": "core data clip",
     "finetune": "core weights data clip",

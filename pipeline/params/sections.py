@@ -24,7 +24,11 @@ from pipeline.world.params import PretrainClipParams
 
 
 class Params(Section):
-    """All of params.yaml."""
+    """What the pipeline computes. Every stage reads its own section and is rerun when that changes.
+    Numbers also have a largest value, beyond any use; the error of a larger one names it.
+    Where it runs (device, processes, cluster) are environment variables:
+    `pipeline/core/processes/runtime.py`.
+    """
 
     dataset: DatasetParams
     pretrain_clip: PretrainClipParams

@@ -12,7 +12,7 @@ class WorldParams(Section):
     """How many scenes are drawn and what is in them; part of the section `dataset`."""
 
     seed: Seed
-    """of all scenes; from 0"""
+    """of all scenes of the openmoji world, which the following keys are about too; from 0"""
     train_scenes: Count
     """pictures with captions to learn from; at least 1"""
     val_scenes: Count

@@ -213,8 +213,8 @@ def test_loader_processes_change_nothing(tmp_path, pairs):
     assert all(torch.equal(tower(clip)[k], v) for k, v in tower(alone).items())
 
 
-def test_a_batch_larger_than_the_pairs(tmp_path):
-    few = PairSet(write_pairs(tmp_path, monkeypatch, 3))
+def test_a_batch_larger_than_the_pairs(tmp_path, monkeypatch):
+    few = PairSet(write_pairs(tmp_path, 3))
     monkeypatch.setattr(module, "HELD_OUT_SHARE", 0.0)
     _, metrics = run(tmp_path, few, batch_size=32)
     assert metrics["steps"] == 1 and "held_out_accuracy" in metrics
