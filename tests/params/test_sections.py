@@ -249,8 +249,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason():
 def test_the_depth_of_a_tower_is_known_without_torch():
     """For the commands and stages that need no torch, and at once."""
     code = (
-        "import sys; from pipeline.params.presets import DEFAULT, params_of
-from pipeline.params.sections import tower_blocks; "
+        "import sys; from pipeline.params.sections import tower_blocks; "
         "assert tower_blocks('shipped', None) == 4; "
         "assert tower_blocks('open_clip', 'ViT-L-14') == 24; "
         "assert tower_blocks('checkpoint', 'ViT-B/16') == 12; "

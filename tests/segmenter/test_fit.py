@@ -132,7 +132,8 @@ from pathlib import Path
 from pipeline.core.processes.distributed import process_group
 from pipeline.maskformer.store import save_segmenter
 from detectron2.utils import comm
-from tests.segmenter.test_fit import recipe, run_with_losses
+from tests.segmenter.test_fit import run_with_losses
+from tests.segmenter.tiny import training
 torch.set_num_threads(1)
 out = Path(sys.argv[1])
 with process_group(torch.device("cpu")):
