@@ -461,7 +461,7 @@ def run_pairs(folder: Path, out: Path) -> None:
 def run_evaluation(folder: Path, out: Path) -> None:
     clips = {"base": folder / "clip", "first": folder / "prompted"}
     settings = CASES["evaluate"].settings["settings"]
-    counting.count_set(folder / "set.json", folder / "segmenter", clips, settings, out)
+    counting.count_sets([folder / "set.json"], folder / "segmenter", clips, settings, out)
 
 
 RUNS = {
