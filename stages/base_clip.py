@@ -27,7 +27,9 @@ PICTURES, PICTURE_PX, SCENE_PX, SEED = 600, 64, 128, 7_000_000
 def main(out: OutFolder, metrics: OutFile, params: Path = Path("params.yaml")) -> None:
     """Fetch the base CLIP."""
     wanted = load_params(params, "base_clip")
-    clip = base_clip(**wanted.model_dump()).to(runtime.device())
+    clip = base_clip(wanted.source, wanted.name, wanted.pretrained, wanted.checkpoint).to(
+        runtime.device()
+    )
     counts: dict = {"parameters": sum(p.numel() for p in clip.clip.parameters())}
     if wanted.source == "shipped":
         natural = natural_probe(PICTURES, PICTURE_PX, SEED)

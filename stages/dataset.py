@@ -20,7 +20,6 @@ from pipeline.data.benchmarks import BENCHMARKS
 from pipeline.data.prepare import prepare
 from pipeline.params.sections import load_params
 from pipeline.provenance.collect import read_watched
-from pipeline.world.build import WorldSize
 
 
 def main(
@@ -30,17 +29,8 @@ def main(
     watched: Path = Path("data/provenance/dataset.json"),
 ) -> None:
     wanted = load_params(params, "dataset")
-    world = WorldSize(
-        train_scenes=wanted.train_scenes,
-        val_scenes=wanted.val_scenes,
-        side=wanted.side,
-        least_objects=wanted.min_objects,
-        most_objects=wanted.max_objects,
-        closed_share=wanted.closed_share,
-        seed=wanted.seed,
-    )
     found = read_watched(watched) if wanted.watch else {}
-    counts = prepare(wanted.source, wanted.root, wanted.sets, world, out)
+    counts = prepare(wanted.source, wanted.root, wanted.sets, wanted, out)
     write_text(out / "watched.json", json.dumps(found, indent=1) + "\n")  # later stages see it
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     for split in ("train", "val"):

@@ -14,17 +14,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.clip.templates import TEMPLATES
 from pipeline.core.errors import UserError
 from pipeline.core.files.atomic import write_text
 from pipeline.core.files.places import OutFile, OutFolder
 from pipeline.core.stage import run_stage
-from pipeline.evaluate.count import count_sets, same_pictures
+from pipeline.evaluate.count import count_sets, counted_by, same_pictures
 from pipeline.evaluate.report import write_report
-from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.evaluate.sheets import draw_sheets, ensemble_columns
 from pipeline.evaluate.summary import results_table
-from pipeline.params.sections import EvaluateCommon, load_params
+from pipeline.params.sections import load_params
 
 
 def main(
@@ -42,10 +40,8 @@ def main(
     sets = load_params(params, "evaluate").sets
     if set not in sets:
         raise UserError(f"{params}: evaluate.sets has no {set}; it has {', '.join(sets)}")
-    chosen = sets[set].model_dump()
-    overlays, templates = chosen.pop("overlays"), TEMPLATES[chosen.pop("templates")]
-    settings = EvaluationSettings(**chosen, templates=templates)
-    alike = [name for name in sets if _counted_as(sets[name]) == _counted_as(sets[set])]
+    settings = sets[set]
+    alike = [name for name in sets if counted_by(sets[name]) == counted_by(settings)]
     together = same_pictures(dataset, set, alike)
     set_files = [dataset / "sets" / f"{name}.json" for name in together]
     clips = {"base": base, "first": first, "second": second}
@@ -53,14 +49,9 @@ def main(
     at = together.index(set)
     measured = write_report(out, evaluations[at], comparison.sets[at], list(clips), settings)
     columns = ensemble_columns(["base", "second"], settings)
-    draw_sheets(out / "overlays", comparison, at, columns, overlays)
+    draw_sheets(out / "overlays", comparison, at, columns, settings.overlays)
     write_text(metrics, json.dumps(measured, indent=1) + "\n")
     Console().print(results_table(set, measured))
-
-
-def _counted_as(chosen: EvaluateCommon) -> dict:
-    """The parameters that decide counts: all but the drawings."""
-    return chosen.model_dump(exclude={"overlays"})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from typing import Literal
 import torch.distributed as dist
 
 from pipeline.clip.store import load_clip, save_clip
-from pipeline.clip.templates import TEMPLATES
 from pipeline.core.files.atomic import write_text
 from pipeline.core.files.places import OutFile, OutFolder
 from pipeline.core.processes.distributed import loader_workers, process_group, start_all
@@ -25,7 +24,7 @@ from pipeline.core.progress import report
 from pipeline.core.resume import alone
 from pipeline.core.stage import run_stage
 from pipeline.finetune.pair_set import open_pairs
-from pipeline.finetune.train import Recipe, finetune
+from pipeline.finetune.train import finetune
 from pipeline.params.sections import load_params
 
 
@@ -39,8 +38,7 @@ def main(
     checkpoints: Path = Path("data/checkpoints"),
 ) -> None:
     """Adapt CLIP to masked crops."""
-    chosen = load_params(params, f"finetune.{step}").model_dump()
-    recipe = Recipe(**chosen | {"templates": TEMPLATES[chosen["templates"]]})
+    recipe = load_params(params, f"finetune.{step}")
     saved, curves = checkpoints / "finetune" / step, out / "curves"
     with process_group(device()) as on, alone(saved):
         model, readers = load_clip(clip, on), loader_workers(on)

@@ -16,19 +16,15 @@ from pipeline.core.files.places import OutFile, OutFolder
 from pipeline.core.progress import report
 from pipeline.core.stage import run_stage
 from pipeline.nouns.collect import collect_nouns
-from pipeline.nouns.nouns import NounOptions
 from pipeline.params.sections import load_params
 
 
 def main(
     dataset: Path, out: OutFolder, metrics: OutFile, params: Path = Path("params.yaml")
 ) -> None:
-    chosen = load_params(params, "nouns")
-    options = NounOptions(
-        multiword=chosen.multiword, tag_rules=chosen.tag_rules, stop_list=chosen.stop_list
-    )
+    settings = load_params(params, "nouns")
     start = time.perf_counter()
-    counts = collect_nouns(dataset, out, chosen.split, options, chosen.min_count, chosen.shard_size)
+    counts = collect_nouns(dataset, out, settings)
     speed = counts["captions"] / (time.perf_counter() - start)
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     report(

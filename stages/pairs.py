@@ -10,13 +10,11 @@ goes on with the shards that are missing.
 import json
 from pathlib import Path
 
-from pipeline.clip.templates import TEMPLATES
 from pipeline.core.files.atomic import write_text
 from pipeline.core.files.places import OutFile, OutFolder
 from pipeline.core.progress import report
 from pipeline.core.stage import run_stage
 from pipeline.pairs.collect import collect_pairs
-from pipeline.pairs.make import PairSettings
 from pipeline.params.sections import load_params
 
 
@@ -29,12 +27,8 @@ def main(
     metrics: OutFile,
     params: Path = Path("params.yaml"),
 ) -> None:
-    chosen = load_params(params, "pairs").model_dump()
-    templates, shard_size = TEMPLATES[chosen.pop("templates")], chosen.pop("shard_size")
-    split, settings = chosen.pop("split"), PairSettings(**chosen)
-    counts = collect_pairs(
-        dataset, proposals, nouns, clip, out, split, templates, settings, shard_size
-    )
+    settings = load_params(params, "pairs")
+    counts = collect_pairs(dataset, proposals, nouns, clip, out, settings)
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     precision = counts["precision"]
     known = "" if precision is None else f", {precision:.0%} of them cover their noun"

@@ -12,11 +12,11 @@ from pipeline.core.files.places import OutFolder
 from pipeline.core.progress import report
 from pipeline.core.stage import run_stage
 from pipeline.params.sections import load_params
-from pipeline.world.pretrain_clip import MODEL_CFG, PretrainRecipe, pretrain
+from pipeline.world.pretrain_clip import MODEL_CFG, pretrain
 
 
 def main(out: OutFolder, params: Path = Path("params.yaml")) -> None:
-    recipe = PretrainRecipe(**load_params(params, "pretrain_clip").model_dump())
+    recipe = load_params(params, "pretrain_clip")
     clip = build_from_config(MODEL_CFG)
     clip.clip = pretrain(recipe, log=lambda step, loss: report(f"step {step}: loss {loss:.3f}"))
     save_clip(out, clip, "miniature CLIP of the OpenMoji world", half=True)

@@ -15,7 +15,7 @@ from pipeline.core.files.places import OutFile, OutFolder
 from pipeline.core.progress import report
 from pipeline.core.stage import run_stage
 from pipeline.params.sections import load_params
-from pipeline.proposals.collect import ProposalSettings, collect_proposals
+from pipeline.proposals.collect import collect_proposals
 
 
 def main(
@@ -25,11 +25,8 @@ def main(
     metrics: OutFile,
     params: Path = Path("params.yaml"),
 ) -> None:
-    chosen = load_params(params, "proposals").model_dump()
-    split, shard_size = chosen.pop("split"), chosen.pop("shard_size")
-    counts = collect_proposals(
-        dataset, segmenter, out, split, ProposalSettings(**chosen), shard_size
-    )
+    settings = load_params(params, "proposals")
+    counts = collect_proposals(dataset, segmenter, out, settings)
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     report(f"{counts['proposals']} proposals on {counts['pictures']} pictures")
 

@@ -9,7 +9,6 @@ the outputs, under `checkpoints`, what a killed run goes on from (pipeline/core/
 
 import json
 import shutil
-from dataclasses import fields
 from pathlib import Path
 
 from detectron2.utils import comm
@@ -30,12 +29,11 @@ from pipeline.core.stage import run_stage
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.instances import TrueMasks, instances_file
 from pipeline.maskformer.store import save_segmenter
-from pipeline.params.sections import from_scratch, load_params
-from pipeline.segmenter.data import Augmentation
+from pipeline.params.sections import load_params
 from pipeline.segmenter.fit import ClosedSet, fit, trained_classes
-from pipeline.segmenter.matcher import LossWeights
-from pipeline.segmenter.measure import Measure, measure_recall
-from pipeline.segmenter.train import Recipe, TrainingResult
+from pipeline.segmenter.measure import measure_recall
+from pipeline.segmenter.params import from_scratch
+from pipeline.segmenter.train import TrainingResult
 
 
 def main(
@@ -51,43 +49,35 @@ def main(
     wanted = load_params(params, "segmenter")
     if pretrain:
         wanted = from_scratch(wanted, load_params(params, "pretrain_segmenter"))
-    how = wanted.training.model_dump()
+    training, measure = wanted.training, wanted.measure
+    templates = TEMPLATES[training.templates]
     world = read_dataset(dataset)
-    ids, names = trained_classes(world, how["classes"])
+    ids, names = trained_classes(world, training.classes)
     saved = checkpoints / ("pretrain_segmenter" if pretrain else "segmenter")
     with process_group(device()) as on, alone(saved):
-        text = class_features(load_clip(clip, on), names, TEMPLATES[how["templates"]])
+        text = class_features(load_clip(clip, on), names, templates)
         if wanted.source == "checkpoint":
             segmenter = load_or_import_segmenter(wanted.checkpoint, on, text.shape[1])
             result = TrainingResult({}, [])
             shutil.rmtree(out / "curves", ignore_errors=True)  # of a training before
         else:
-            kinds = ("class", "mask", "dice", "no_object")
-            how["weights"] = LossWeights(*(how[f"{kind}_weight"] for kind in kinds))
-            how["short_side"] = (how["least_short_side"], how["most_short_side"])
             segmenter, result = fit(
                 wanted.architecture,
                 ClosedSet(world, read_split(dataset, "train"), ids, names, text),
-                Augmentation(**{f.name: how[f.name] for f in fields(Augmentation)}),
-                how["count_ignored"],
-                Recipe(**{f.name: how[f.name] for f in fields(Recipe) if f.name in how}),
+                training,
                 wanted.warm_start and Path(wanted.warm_start),
                 saved,
                 out / "curves",
                 on,
                 loader_workers(on),
             )
-            measure = wanted.measure
-            segmenter.view = SegmenterView(
-                TEMPLATES[how["templates"]], measure.short_side, measure.long_side
-            )
+            segmenter.view = SegmenterView(templates, measure.short_side, measure.long_side)
         if not comm.is_main_process():
             return
         save_segmenter(out, segmenter)
         recall, rejects = {}, list(result.rejects)
         if (instances := instances_file(world.root)) is not None:
             val, truth = read_split(dataset, "val"), TrueMasks(instances)
-            measure = Measure(**wanted.measure.model_dump())
             recall = measure_recall(segmenter, world.root, val, truth, names, measure, rejects)
         write_parquet(out / "rejects.parquet", rejects, Reject)
         counts = {"losses": result.losses, "rejected": len(rejects)} | recall

@@ -11,6 +11,7 @@ import yaml
 
 from pipeline.core import fingerprint
 from pipeline.core.fingerprint import code_of
+from pipeline.params.presets import DEFAULT, params_of
 from pipeline.params.sections import Params
 from pipeline.provenance import collect as provenance
 from tests import shipped
@@ -203,7 +204,7 @@ def test_what_a_run_makes_is_not_in_git():
 def test_every_params_section_has_a_stage_and_comments():
     own = {name.partition("@")[0] for name in STAGES} - {"provenance"}  # it reads names of files
     assert set(PARAMS) == own == set(Params.model_fields)
-    for number, line in enumerate(shipped.PARAMS.read_text().splitlines(), start=1):
+    for number, line in enumerate(params_of(DEFAULT).splitlines(), start=1):
         leaf = re.match(r"\s+[\w-]+: .*\S", line)
         if leaf and not line.strip().endswith("{}"):
             assert "#" in line, f"params.yaml:{number} explains nothing: {line}"

@@ -16,10 +16,9 @@ from torch import nn
 
 import pipeline
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.trainer import LossModel
 from tests.clip.tiny import tiny_clip
-from tests.segmenter.tiny import config, resnet, swin, text
+from tests.segmenter.tiny import WEIGHTS, config, resnet, swin, text
 
 REGISTERING = ("register_buffer", "register_parameter", "register_module", "add_module")
 
@@ -67,7 +66,7 @@ def test_no_class_hides_a_method_that_it_inherits():
 
 
 def loss_model() -> nn.Module:
-    return LossModel(MaskFormer(config()), text(), LossWeights(), bfloat16=True)
+    return LossModel(MaskFormer(config()), text(), WEIGHTS, bfloat16=True)
 
 
 @pytest.mark.parametrize(

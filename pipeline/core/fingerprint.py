@@ -26,14 +26,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from pipeline.core.errors import MissingFileError
 
 ROOT = Path(__file__).resolve().parents[2]
 
+SECTIONS = (
+    "world", "data", "clip", "segmenter", "proposals", "nouns", "pairs", "finetune", "evaluate",
+)  # fmt: skip
+"""Rooms whose `params.py` holds sections of params.yaml."""
+
 NEUTRAL = {
     "core.errors", "core.files", "core.fingerprint", "core.modes", "core.processes.cluster",
     "core.processes.runtime", "core.processes.workers", "core.progress", "core.resume",
-    "core.shards", "core.stage", "core.streams", "evaluate.summary", "params", "provenance",
+    "core.section", "core.shards", "core.stage", "core.streams", "evaluate.summary", "params",
+    "provenance", *(f"{room}.params" for room in SECTIONS),
 }  # fmt: skip
 """Modules and rooms of pipeline/ that decide where, when and how things run and are reported, but
 not the result. Parameters count by their values, fingerprints by their ingredients. Shards and
@@ -83,8 +91,9 @@ SHIPPED = "miniature"
 
 
 def of_value(value: Any) -> str:
-    """Hash a value made of None, bool, int, float, str, bytes, Path, dataclasses, and lists, tuples
-    and mappings of those. TypeError on anything else, whose repr might be ambiguous."""
+    """Hash of a value made of None, bool, int, float, str, bytes, Path, dataclasses, sections of
+    parameters, and lists, tuples and mappings of those. TypeError on anything else: its text might
+    not tell it apart."""
     digest = hashlib.sha256()
     _feed(digest, value)
     return digest.hexdigest()[:24]
@@ -288,6 +297,8 @@ def _name(file: Path) -> str:
 def _feed(digest: Any, value: Any) -> None:
     if is_dataclass(value) and not isinstance(value, type):
         value = [type(value).__name__, *(getattr(value, f.name) for f in fields(value))]
+    elif isinstance(value, BaseModel):
+        value = [type(value).__name__, value.model_dump()]
     if isinstance(value, Mapping):
         digest.update(b"{%d" % len(value))
         for key in sorted(value, key=str):

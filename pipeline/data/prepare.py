@@ -19,11 +19,11 @@ from pipeline.data.dataset import SPLITS, Dataset, read_split
 from pipeline.data.root import data_root
 from pipeline.data.sets import load_eval_set
 from pipeline.data.sources import OWN_SETS, prepare_coco, prepare_openmoji, prepare_own
-from pipeline.world.build import WorldSize
+from pipeline.world.params import WorldParams
 
 
 def prepare(
-    source: str, root: str | None, sets: Sequence[str], world: WorldSize, out: Path
+    source: str, root: str | None, sets: Sequence[str], world: WorldParams, out: Path
 ) -> dict:
     """Fill the folder `out`; label maps that an earlier run converted are kept if still needed.
 

@@ -17,7 +17,8 @@ from pipeline.data.instances import TrueMasks, instances_file, object_faults
 from pipeline.data.own import read_own
 from pipeline.data.root import data_root, written_root
 from pipeline.data.sets import EvalImage, EvalSet, save_eval_set
-from pipeline.world.build import WorldSize, build_world
+from pipeline.world.build import build_world
+from pipeline.world.params import WorldParams
 from pipeline.world.vocabulary import CLOSED, NOUNS, UNSEEN
 
 STAGE = "dataset"
@@ -26,7 +27,7 @@ OWN_SETS = {"openmoji": ("world-closed", "world-open"), "coco": (), "own": ("own
 
 
 def prepare_openmoji(
-    size: WorldSize, sets: Sequence[str], out: Path
+    size: WorldParams, sets: Sequence[str], out: Path
 ) -> tuple[Dataset, list[Reject]]:
     """Draw the world into `<out>/coco`, index it and write the requested evaluation sets.
 

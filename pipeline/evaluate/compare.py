@@ -11,16 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.tower import MaskClip
+from pipeline.clip.view import RegionView
 from pipeline.core.precision import tower_precision
 from pipeline.data.sets import EvalSet
 from pipeline.evaluate import variants as branch
 from pipeline.evaluate.oracles import majority_names, paint_classes, present_classes
-from pipeline.evaluate.settings import EvaluationSettings
-from pipeline.evaluate.variants import Variant
+from pipeline.evaluate.params import EvaluateCommon
+from pipeline.evaluate.variants import Variant, thresholds_of, weights_of
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.ovseg.ensemble import clip_alone, cosine_logits, ensemble
 from pipeline.ovseg.predictor import Prediction, Predictor, Scores, TextStyle
+
+CROP_BATCH = 64
+"""Regions in one pass of CLIP: speed and memory; results in float32 are the same."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +64,26 @@ class Comparison:
         segmenter: MaskFormer,
         clips: dict[str, MaskClip],
         sets: Sequence[EvalSet],
-        settings: EvaluationSettings,
+        settings: EvaluateCommon,
     ) -> None:
         self.sets = list(sets)
         self.settings = settings
         precision = tower_precision(segmenter.mean.device, settings.bfloat16)
-        self._views = {t: settings.view(t, precision) for t in settings.thresholds}
+        self._views = {
+            threshold: RegionView(
+                fill=settings.fill, expand=settings.expand, threshold=threshold, precision=precision
+            )
+            for threshold in thresholds_of(settings)
+        }
+        templates = TEMPLATES[settings.templates]
         self.predictor = Predictor(
             segmenter,
             clips,
             list(self._views.values()),
-            TextStyle(settings.templates, settings.templates, settings.synonyms),
+            TextStyle(templates, templates, settings.synonyms),
             settings.short_side,
             settings.long_side,
-            crop_batch=settings.crop_batch,
+            crop_batch=CROP_BATCH,
         )
         self._vocabularies = [self.predictor.vocabulary(each.classes) for each in self.sets]
 
@@ -124,7 +135,7 @@ class Comparison:
             if threshold == self.settings.mask_threshold:
                 alone = clip_alone(named, scores.valid)
                 probabilities[Variant(branch.CLIP, name, threshold)] = alone
-            for weight in self.settings.weights:
+            for weight in weights_of(self.settings):
                 variant = Variant(branch.ENSEMBLE, name, threshold, weight)
                 probabilities[variant] = (
                     scores.segmenter if weight == 0 else ensemble(scores.segmenter, named, weight)

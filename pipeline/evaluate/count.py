@@ -29,8 +29,8 @@ from pipeline.core.shards import read_shards, run_shards, shard_files
 from pipeline.data.sets import EvalImage, EvalSet, load_eval_set
 from pipeline.evaluate.compare import Comparison
 from pipeline.evaluate.confusion import empty_confusion
+from pipeline.evaluate.params import EvaluateCommon
 from pipeline.evaluate.run import Evaluation, evaluate
-from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.evaluate.variants import Variant, all_variants
 from pipeline.maskformer.store import load_segmenter
 
@@ -52,7 +52,7 @@ class CountPictures:
     set_files: tuple[Path, ...]
     segmenter: Path
     clips: tuple[tuple[str, Path], ...]
-    settings: EvaluationSettings
+    settings: EvaluateCommon
     stamp: str
 
     @property
@@ -90,6 +90,11 @@ def shard_names(name: str) -> tuple[str, str]:
     return f"{name}.npz", f"{name}-rejects.parquet"
 
 
+def counted_by(settings: EvaluateCommon) -> dict[str, Any]:
+    """The parameters that decide counts: all but the drawings."""
+    return settings.model_dump(exclude={"overlays"})
+
+
 def same_pictures(dataset: Path, name: str, others: Iterable[str]) -> list[str]:
     """Those of some evaluation sets, `name` among them, that are of the same pictures as `name`."""
     files = {each: dataset / "sets" / f"{each}.json" for each in others}
@@ -105,7 +110,7 @@ def count_sets(
     set_files: Sequence[Path],
     segmenter: Path,
     clips: dict[str, Path],
-    settings: EvaluationSettings,
+    settings: EvaluateCommon,
     out: Path,
 ) -> tuple[list[Evaluation], Comparison]:
     """Count every picture by all class lists in one pass, keeping what an earlier run with the same
@@ -127,7 +132,7 @@ def count_sets(
         entries,
         SHARD_PICTURES,
         work,
-        {"inputs": stamp, "code": of_code(__file__), "settings": settings},
+        {"inputs": stamp, "code": of_code(__file__), "settings": counted_by(settings)},
         f"evaluate {' and '.join(names)}",
         names=[file for name in names for file in shard_names(name)],
     )

@@ -21,13 +21,15 @@ from pipeline.data.sets import EvalSet
 from pipeline.evaluate import variants as branch
 from pipeline.evaluate.boundary import boundary_iou, least_iou
 from pipeline.evaluate.metrics import class_iou, class_pixels, segmentation_metrics
+from pipeline.evaluate.params import EvaluateCommon
 from pipeline.evaluate.run import Evaluation
-from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.evaluate.variants import (
     Variant,
     boundaries_of,
     main_variants,
     sweep_variants,
+    thresholds_of,
+    weights_of,
 )
 
 DIGITS = 4
@@ -39,7 +41,7 @@ def write_report(
     evaluation: Evaluation,
     eval_set: EvalSet,
     clips: list[str],
-    settings: EvaluationSettings,
+    settings: EvaluateCommon,
 ) -> dict:
     """Write all tables into `folder`; returns the nested metrics."""
     main = main_variants(clips, settings.mask_threshold, settings.ensemble_weight)
@@ -47,7 +49,7 @@ def write_report(
     outlined = boundaries_of(main, settings)
     write_csv(folder / "classes.csv", class_rows(evaluation, eval_set, main, outlined))
     write_csv(folder / "branches.csv", branch_rows(evaluation, eval_set, main))
-    grid = sweep_variants(clips, settings.thresholds, settings.weights)
+    grid = sweep_variants(clips, thresholds_of(settings), weights_of(settings))
     scores = {variant: _score(evaluation, eval_set, variant) for variant in grid}
     write_csv(folder / "sweep.csv", sweep_rows(scores, clips, settings))
     write_csv(folder / "grid.csv", grid_rows(scores))
@@ -56,7 +58,7 @@ def write_report(
 
 
 def nested_metrics(
-    evaluation: Evaluation, eval_set: EvalSet, clips: list[str], settings: EvaluationSettings
+    evaluation: Evaluation, eval_set: EvalSet, clips: list[str], settings: EvaluateCommon
 ) -> dict:
     """All metrics of the set, in percent, as the stage's metrics file holds them.
 
@@ -77,7 +79,7 @@ def nested_metrics(
         place = metrics.setdefault(variant.clip, {}) if variant.clip else metrics
         place[variant.branch] = _score(evaluation, eval_set, variant)
     for clip in clips:
-        grid = sweep_variants([clip], settings.thresholds, settings.weights)
+        grid = sweep_variants([clip], thresholds_of(settings), weights_of(settings))
         metrics[clip]["best_of_sweep"] = _best(evaluation, eval_set, grid)
     return metrics
 
@@ -124,7 +126,7 @@ def branch_rows(evaluation: Evaluation, eval_set: EvalSet, variants: list[Varian
 
 
 def sweep_rows(
-    scores: dict[Variant, dict], clips: list[str], settings: EvaluationSettings
+    scores: dict[Variant, dict], clips: list[str], settings: EvaluateCommon
 ) -> list[dict]:
     """One row per weight: legacy mIoU of every CLIP at the main threshold."""
     return [
@@ -135,7 +137,7 @@ def sweep_rows(
             ]
             for clip in clips
         }
-        for weight in settings.weights
+        for weight in weights_of(settings)
     ]
 
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from pipeline.core.records import Reject
 from pipeline.evaluate.compare import Comparison, Outcomes
+from pipeline.evaluate.params import EvaluateCommon
 from pipeline.evaluate.run import readable_pictures
-from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.evaluate.variants import ENSEMBLE, Variant
 from pipeline.ovseg.semantic import label_map
 from pipeline.viz.panel import Column, save_sheet, sheet
@@ -18,7 +18,7 @@ LEGEND_CLASSES = 24
 """Most classes a sheet gives a colour; the smallest are left grey."""
 
 
-def ensemble_columns(clips: list[str], settings: EvaluationSettings) -> dict[str, Variant]:
+def ensemble_columns(clips: list[str], settings: EvaluateCommon) -> dict[str, Variant]:
     """Columns that compare the ensembles of these CLIPs."""
     return {
         f"ensemble, {clip} CLIP": Variant(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from pipeline.evaluate.settings import EvaluationSettings
+from pipeline.evaluate.params import EvaluateCommon
 
 SEGMENTER = "segmenter"
 """The segmenter's masks and its own class scores."""
@@ -32,6 +32,16 @@ class Variant:
     """Not the labels are counted but their boundaries, see `pipeline.evaluate.boundary`."""
 
 
+def thresholds_of(settings: EvaluateCommon) -> list[float]:
+    """All thresholds that regions are cut at, sorted, each once."""
+    return sorted({settings.mask_threshold, *settings.sweep_thresholds})
+
+
+def weights_of(settings: EvaluateCommon) -> list[float]:
+    """All ensemble weights, sorted, each once; the main one among them."""
+    return sorted({settings.ensemble_weight, *settings.sweep_weights})
+
+
 def main_variants(clips: list[str], threshold: float, weight: float) -> list[Variant]:
     """The predictions that make up the results table."""
     variants = [Variant(SEGMENTER), Variant(ORACLE_NAMES, threshold=threshold)]
@@ -45,7 +55,7 @@ def main_variants(clips: list[str], threshold: float, weight: float) -> list[Var
 
 
 def sweep_variants(
-    clips: list[str], thresholds: tuple[float, ...], weights: tuple[float, ...]
+    clips: list[str], thresholds: list[float], weights: list[float]
 ) -> list[Variant]:
     """The ensemble of every CLIP at every threshold and weight of the grid."""
     return [
@@ -56,14 +66,14 @@ def sweep_variants(
     ]
 
 
-def boundaries_of(variants: list[Variant], settings: EvaluationSettings) -> dict[Variant, Variant]:
+def boundaries_of(variants: list[Variant], settings: EvaluateCommon) -> dict[Variant, Variant]:
     """To each of these predictions that of its boundaries; none where they are not asked for."""
     return {v: replace(v, boundary=True) for v in variants if settings.boundary_iou}
 
 
-def all_variants(clips: list[str], settings: EvaluationSettings) -> list[Variant]:
+def all_variants(clips: list[str], settings: EvaluateCommon) -> list[Variant]:
     """Everything that one pass counts, each once."""
     main = main_variants(clips, settings.mask_threshold, settings.ensemble_weight)
-    sweep = sweep_variants(clips, settings.thresholds, settings.weights)
+    sweep = sweep_variants(clips, thresholds_of(settings), weights_of(settings))
     boundaries = boundaries_of(main, settings).values()
     return list(dict.fromkeys([*main, *sweep, *boundaries]))

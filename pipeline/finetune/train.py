@@ -10,9 +10,8 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +20,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.clip.encode import encode_cut
-from pipeline.clip.text import BARE, class_features
+from pipeline.clip.templates import TEMPLATES
+from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.view import Fill, RegionView
+from pipeline.clip.view import RegionView
 from pipeline.core.errors import UserError
 from pipeline.core.fingerprint import of_code, of_value
 from pipeline.core.precision import math_attention, tower_precision
@@ -35,57 +35,26 @@ from pipeline.finetune.augment import Batch, RegionSet, stack
 from pipeline.finetune.losses import contrastive_loss, gather_batch, processes
 from pipeline.finetune.optimiser import adamw, learning_rate_factor, trained_parameters
 from pipeline.finetune.pair_set import PairSet
+from pipeline.finetune.params import FinetuneStep
 from pipeline.finetune.run_state import Curves, RunState
 from pipeline.finetune.validation import accuracy, hold_out
 from pipeline.weights.digest import of_weights
 
-Trained = Literal["weights", "prompts", "both", "nothing"]
+TEMPERATURE = 100.0
+"""Factor on the cosines, fixed; CLIP's own is not used."""
+HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 1000
+"""Share and greatest number of pairs kept for validation."""
+CHECKPOINT_STEPS = 500
+"""Most steps from one checkpoint to the next; short runs write five."""
 HELD_OUT = "held_out/accuracy"
 LOSS_POINTS, ACCURACY_POINTS = 50, 8
 """How many points the curves of the loss and of the held-out accuracy have at most."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What to train, how long and how fast.
-
-    train: "weights" the image tower, "prompts" the mask prompts, "both", or "nothing"
-    loss: "unique_nouns" or "plain", see `contrastive_loss`; templates: around the noun
-    fill: background of the crops; prompt_depth: blocks with prompts, where prompts are trained
-    learning_rate, prompt_learning_rate: peaks, of the image tower and of the prompts
-    weight_decay: of the image tower's matrices; biases, norms and prompts have none
-    epochs: passes over the pairs; batch_size: of all processes together
-    warmup_steps: linear from 0, then cosine to 0; min_crop: see `random_part`
-    bfloat16: autocast; seed: of order, augmentation and fresh prompts
-    temperature: factor on the cosines, fixed; CLIP's own is not used
-    held_out, most_held_out: share and greatest number of pairs kept for validation
-    checkpoint_steps: most steps from one checkpoint to the next; short runs write five
-    """
-
-    train: Trained
-    loss: Literal["unique_nouns", "plain"]
-    fill: Fill
-    prompt_depth: int
-    learning_rate: float
-    prompt_learning_rate: float
-    weight_decay: float
-    epochs: float
-    batch_size: int
-    warmup_steps: int
-    min_crop: float
-    bfloat16: bool
-    seed: int
-    templates: tuple[str, ...] = BARE
-    temperature: float = 100.0
-    held_out: float = 0.05
-    most_held_out: int = 1000
-    checkpoint_steps: int = 500
-
-
 def finetune(
     clip: MaskClip,
     pairs: PairSet,
-    recipe: Recipe,
+    recipe: FinetuneStep,
     checkpoints: Path,
     curves: Path | None = None,
     loader_workers: int = 0,
@@ -98,11 +67,11 @@ def finetune(
     loss that is no number.
     """
     identity = run_identity(clip, pairs, recipe)
-    training, held = hold_out(pairs.image_ids, recipe.held_out, recipe.most_held_out)
+    training, held = hold_out(pairs.image_ids, HELD_OUT_SHARE, MOST_HELD_OUT)
     regions = RegionSet(
         pairs, clip.image_size, clip.mean, clip.std, recipe.fill, recipe.min_crop, recipe.seed
     )
-    nouns = class_features(clip, pairs.nouns, recipe.templates)
+    nouns = class_features(clip, pairs.nouns, TEMPLATES[recipe.templates])
     view = RegionView(
         fill=recipe.fill, precision=tower_precision(clip.mean.device, recipe.bfloat16)
     )
@@ -132,7 +101,7 @@ def finetune(
     saved = Checkpoints(checkpoints, identity)
     start = state.load(saved)
     batches = _batches(regions, training, recipe, start, steps, loader_workers)
-    every = min(recipe.checkpoint_steps, -(-steps // 5))
+    every = min(CHECKPOINT_STEPS, -(-steps // 5))
     shown = counting(steps, f"fine-tuning {recipe.train}") if _rank() == 0 else _quiet()
     with reading(), shown as advance:
         advance(start)
@@ -158,7 +127,7 @@ class _Run:
     """Model, optimiser and loss of one run; `step` does one step of training."""
 
     def __init__(
-        self, clip: MaskClip, recipe: Recipe, view: RegionView, steps: int, nouns: Tensor
+        self, clip: MaskClip, recipe: FinetuneStep, view: RegionView, steps: int, nouns: Tensor
     ) -> None:
         self.recipe, self.view, self.steps, self.nouns = recipe, view, steps, nouns
         self.device = clip.mean.device
@@ -188,7 +157,7 @@ class _Run:
         loss = contrastive_loss(
             features,
             self.nouns[noun_ids],
-            recipe.temperature,
+            TEMPERATURE,
             noun_ids if recipe.loss == "unique_nouns" else None,
         )
         rate = self.optimizer.param_groups[0]["lr"]
@@ -206,7 +175,7 @@ class _Run:
 def _batches(
     regions: RegionSet,
     training: np.ndarray,
-    recipe: Recipe,
+    recipe: FinetuneStep,
     start: int,
     steps: int,
     workers: int,
@@ -222,7 +191,7 @@ def _due(step: int, steps: int, points: int) -> bool:
     return step * points // steps > (step - 1) * points // steps
 
 
-def run_identity(clip: MaskClip, pairs: PairSet, recipe: Recipe) -> str:
+def run_identity(clip: MaskClip, pairs: PairSet, recipe: FinetuneStep) -> str:
     """Hash of all that decides the result (core/fingerprint.py): the CLIP as it came, its
     frozen half too, the bytes of the pairs, the recipe, the code. A checkpoint is resumed by a run
     of the same identity only."""

@@ -8,10 +8,11 @@ It holds only what decides the shape and the arithmetic of the network; training
 from math import isqrt
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticKnownError
 
 from pipeline.core.errors import UserError
+from pipeline.core.section import Section
 
 MasksOf = Literal["last_layer", "all_layers"]  # whose masks are used, see masks.py
 Width = Annotated[int, Field(ge=1, le=65_536)]  # channels, numbers in a vector
@@ -42,26 +43,35 @@ FEATURES: tuple[Feature, ...] = ("res2", "res3", "res4", "res5")
 Depth = Literal[18, 34, 50, 101, 152]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class ResNetConfig(_Strict):
+class ResNetConfig(Section):
     """A detectron2 ResNet; `deeplab` is the three-convolution stem of R-101c."""
 
     kind: Literal["resnet"] = "resnet"
+    """resnet | swin; further keys depend on it"""
     depth: Depth = 101
+    """18, 34, 50, 101, 152"""
     stem: Literal["basic", "deeplab"] = "deeplab"
+    """basic (one 7x7 convolution) | deeplab (three 3x3 convolutions)"""
     stem_channels: Width = 128
-    res2_channels: Width = 256  # doubled at every later stage
-    bottleneck_channels: Width = 64  # of res2; depths 18 and 34 have no bottleneck
+    """channels after the stem; at least 1"""
+    res2_channels: Width = 256
+    """channels of res2, doubled at each later stage; at least 1"""
+    bottleneck_channels: Width = 64
+    """inside the blocks of res2, doubled at each later stage; at least 1"""
     groups: Width = 1
+    """of the 3x3 convolutions of bottlenecks; at least 1"""
     norm: Literal["BN", "SyncBN", "FrozenBN", "GN"] = "BN"
+    """BN | SyncBN | FrozenBN | GN"""
     stride_in_1x1: bool = False
+    """where a bottleneck strides: true in its first 1x1 | false in its 3x3"""
     res4_dilation: Annotated[Literal[1, 2], NoBoolean] = 1
+    """dilation of res4 instead of its stride: 1 | 2"""
     res5_dilation: Annotated[Literal[1, 2, 4], NoBoolean] = 1
-    res5_multi_grid: Blocks | None = (1, 2, 4)  # per block, times res5_dilation
-    freeze_at: int = Field(0, ge=0, le=5)  # 1 = stem, 2 = stem and res2, ...
+    """of res5: 1 | 2 | 4"""
+    res5_multi_grid: Blocks | None = (1, 2, 4)
+    """dilation of each block of res5, e.g. [1, 2, 4]; null: none"""
+    freeze_at: int = Field(0, ge=0, le=5)
+    """stages that do not train: 0 none, 1 the stem, 2 and res2 ... 5 all"""
 
     @model_validator(mode="after")
     def _dilations_fit(self) -> "ResNetConfig":
@@ -80,52 +90,86 @@ class ResNetConfig(_Strict):
         return self
 
 
-class SwinConfig(_Strict):
+class SwinConfig(Section):
     """detectron2's Swin transformer with one layer norm per output."""
 
     kind: Literal["swin"] = "swin"
+    """resnet | swin; further keys depend on it"""
     embed_dim: Width = 96
+    """channels of the first stage, doubled at each later one; at least 1"""
     depths: StageLayers = (2, 2, 6, 2)
+    """blocks of each stage"""
     heads: StageHeads = (3, 6, 12, 24)
+    """attention heads of each stage"""
     window: Patches = 7
+    """side of the attention windows, patches; that of the ImageNet weights"""
     patch_size: Patches = 4
-    pretrain_size: Patches = 224  # only for the absolute position embedding
+    """side of a patch in pixels; at least 1"""
+    pretrain_size: Patches = 224
+    """picture side that the absolute position embedding was made for, pixels; at least 1"""
     mlp_ratio: float = Field(4.0, gt=0, le=100)
+    """width of the feed-forward layers relative to their block; above 0"""
     qkv_bias: bool = True
+    """biases in the attention; true | false"""
     qk_scale: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """factor on the attention scores, above 0; null: 1 / sqrt(width of a head)"""
     dropout: Dropped = 0.0
+    """after the attention and in the feed-forward layers; from 0 to below 1"""
     attention_dropout: Dropped = 0.0
+    """of the attention weights; from 0 to below 1"""
     drop_path: Dropped = 0.3
+    """chance that the last block is skipped in training; 0 to below 1"""
     absolute_position: bool = False
+    """add an absolute position embedding; true | false"""
     patch_norm: bool = True
-    freeze_at: int = Field(0, ge=0, le=5)  # 1 = patch embedding, 2 = and the first stage, ...
+    """layer norm after the patch embedding; true | false"""
+    freeze_at: int = Field(0, ge=0, le=5)
+    """stages that do not train: 0 none, 1 the patch embedding, 2 and the first ..."""
 
 
 BackboneConfig = Annotated[ResNetConfig | SwinConfig, Field(discriminator="kind")]
 
 
-class SegmenterConfig(_Strict):
+class SegmenterConfig(Section):
     """Architecture of a `MaskFormer`."""
 
     backbone: BackboneConfig = ResNetConfig()
-    clip_dim: Width = 512  # D, width of the text features
-    conv_dim: Width = Field(256, multiple_of=32)  # pixel decoder; group norm has 32 groups
-    mask_dim: Width = 256  # per-pixel and mask embedding
-    hidden_dim: Width = Field(256, multiple_of=2)  # transformer decoder
+    clip_dim: Width = 512
+    """width of the CLIP's text features; at least 1"""
+    conv_dim: Width = Field(256, multiple_of=32)
+    """channels of the pixel decoder; a multiple of 32"""
+    mask_dim: Width = 256
+    """width of a mask embedding; at least 1"""
+    hidden_dim: Width = Field(256, multiple_of=2)
+    """width of the transformer decoder; even, divisible by heads"""
     heads: Heads = 8
+    """attention heads; at least 1"""
     feedforward: Width = 2048
+    """width of the feed-forward layers; at least 1"""
     decoder_layers: Layers = 6
+    """transformer decoder layers; at least 1"""
     dropout: Dropped = 0.1
+    """in the transformer decoder; from 0 to below 1"""
     pre_norm: bool = False
-    query_kind: Literal["learned", "anchored"] = "learned"  # anchored: see anchors.py
-    queries: int = Field(100, ge=1, le=10_000)  # Q
+    """layer norms before attention and feed-forward instead of after; true | false"""
+    query_kind: Literal["learned", "anchored"] = "learned"
+    """learned (the paper's) | anchored (on a grid; number must be a square)"""
+    queries: int = Field(100, ge=1, le=10_000)
+    """masks proposed per picture; at least 1"""
     class_hidden: Width = 1024
+    """width of the hidden layer of the class head; at least 1"""
     class_layers: Layers = 2
-    enforce_input_proj: bool = False  # 1x1 projection of res5 even where the width fits already
+    """layers of the class head; at least 1"""
+    enforce_input_proj: bool = False
+    """1x1 projection of the memory feature even where the width fits already; true | false"""
     memory_feature: Feature = "res5"
+    """what the decoder attends to: res2 | res3 | res4 | res5 (the paper's)"""
     size_divisibility: int = Field(32, ge=1, le=1024)
-    pixel_mean: Mean = (123.675, 116.28, 103.53)  # RGB, 0..255
+    """pictures are padded to a multiple of this, pixels; at least 1"""
+    pixel_mean: Mean = (123.675, 116.28, 103.53)
+    """subtracted from RGB, 0..255 each"""
     pixel_std: Deviation = (58.395, 57.12, 57.375)
+    """RGB is divided by these, above 0 to 255 each"""
 
     @model_validator(mode="after")
     def _heads_and_grid_fit(self) -> "SegmenterConfig":

@@ -20,7 +20,8 @@ from pipeline.core.records import ImageRecord, NounRecord, Reject, iterate_parqu
 from pipeline.core.shards import ShardInfo, run_shards, shard_files
 from pipeline.core.totals import collect_rejects, total_counts
 from pipeline.data.dataset import read_split
-from pipeline.nouns.nouns import NounOptions, caption_nouns
+from pipeline.nouns.nouns import caption_nouns
+from pipeline.nouns.params import NounRules, NounsParams
 from pipeline.nouns.tagger import load_tagger, weights_stamp
 
 STAGE = "nouns"
@@ -30,27 +31,25 @@ FILES = ("nouns.parquet", "drops.parquet", "rejects.parquet")
 _COMMONEST = 40
 
 
-def collect_nouns(
-    dataset: Path, out: Path, split: str, options: NounOptions, min_count: int, shard_size: int
-) -> dict[str, Any]:
+def collect_nouns(dataset: Path, out: Path, settings: NounsParams) -> dict[str, Any]:
     """Find the nouns of every caption of a split; returns the metrics.
 
-    dataset: folder of the stage `dataset`; min_count: nouns in fewer captions are dropped, 1
-    keeps all; shard_size: pictures in a shard. Writes into `out` the shards nouns-00000.parquet
+    dataset: folder of the stage `dataset`. Writes into `out` the shards nouns-00000.parquet
     (NounRecord) and drops-00000.parquet (Reject: caption id, reason, word) and so on,
     rejects.parquet (captions that have no noun), vocabulary.csv and plots/commonest_nouns.csv.
     """
-    pictures = [record for record in read_split(dataset, split) if record.captions]
+    pictures = [record for record in read_split(dataset, settings.split) if record.captions]
     code = of_code(__file__) + _tags_stamp()
     folder = out / "candidates"
-    make = partial(make_candidates, options)
-    fingerprint = {"code": code, "options": options}
+    make = partial(make_candidates, settings)
+    fingerprint = {"code": code, "settings": settings.model_dump(exclude={"min_count"})}
+    shard_size = settings.shard_size
     many = len(pictures) > 4 * shard_size  # starting a process costs what 10,000 captions do
     first = run_shards(
         folder, pictures, shard_size, make, fingerprint, STAGE, names=FILES, processes=many
     )
     counts = count_captions(folder)
-    rare = frozenset(noun for noun, n in counts.items() if n < min_count)
+    rare = frozenset(noun for noun, n in counts.items() if n < settings.min_count)
     files = [(info.index, *map(of_file, info.files)) for info in first]
     fingerprint = {"code": code, "rare": sorted(rare)}
     shards = run_shards(
@@ -66,7 +65,7 @@ def collect_nouns(
 
 
 def make_candidates(
-    options: NounOptions, pictures: Sequence[ImageRecord], folder: Path
+    rules: NounRules, pictures: Sequence[ImageRecord], folder: Path
 ) -> dict[str, Any]:
     """Make one shard of the first pass: nouns.parquet and drops.parquet."""
     nouns: list[NounRecord] = []
@@ -76,7 +75,7 @@ def make_candidates(
     for picture in pictures:
         for caption in picture.captions:
             captions += 1
-            kept, dropped = caption_nouns(caption.text, _tagger(), options)
+            kept, dropped = caption_nouns(caption.text, _tagger(), rules)
             nouns += (
                 NounRecord(picture.image_id, caption.id, n.noun, n.surface, n.position)
                 for n in kept

@@ -12,10 +12,12 @@ from typing import Protocol
 
 from pipeline.nouns.lemmas import singular
 from pipeline.nouns.lexicon import Lexicon, lexicon
+from pipeline.nouns.params import NounRules
 from pipeline.nouns.tag_rules import is_noun, is_proper_name, misread
 from pipeline.nouns.tokens import read_tokens
 
 _LONGEST_PHRASE = 4
+_SHORTEST = 2  # characters of a lemma
 _WORD = r"[^\W\d_]+(?:(?:[-']|'-)[^\W\d_]+)*"
 _LETTERS = re.compile(rf"{_WORD}(?: {_WORD})*\.?")
 
@@ -37,21 +39,6 @@ class Noun:
 
 
 @dataclass(frozen=True)
-class NounOptions:
-    """Which rules apply.
-
-    multiword: keep multi-word nouns of the list together; tag_rules: correct the tagger;
-    stop_list: drop nouns that name nothing visible; min_length: fewest characters of a lemma, 1 or
-    more.
-    """
-
-    multiword: bool = True
-    tag_rules: bool = True
-    stop_list: bool = True
-    min_length: int = 2
-
-
-@dataclass(frozen=True)
 class _Candidate:
     start: int
     end: int
@@ -59,7 +46,7 @@ class _Candidate:
 
 
 def caption_nouns(
-    text: str, tagger: Tagger, options: NounOptions
+    text: str, tagger: Tagger, rules: NounRules
 ) -> tuple[list[Noun], list[tuple[str, str]]]:
     """Find the nouns of a caption, in order, each lemma once.
 
@@ -73,10 +60,10 @@ def caption_nouns(
     words = ["and" if word == "&" else word for word in words]
     kept: dict[str, Noun] = {}
     drops: list[tuple[str, str]] = []
-    for candidate in _candidates(words, tags, options):
+    for candidate in _candidates(words, tags, rules):
         written = text[read[candidate.start].start : read[candidate.end - 1].end]
         surface = " ".join(written.split())
-        reason = _drop_reason(candidate, tokens, words, tags, options)
+        reason = _drop_reason(candidate, tokens, words, tags, rules)
         if reason is None and candidate.lemma in kept:
             reason = "named before"
         if reason:
@@ -86,17 +73,17 @@ def caption_nouns(
     return list(kept.values()), drops
 
 
-def _candidates(words: list[str], tags: list[str], options: NounOptions) -> list[_Candidate]:
-    """Find multi-word nouns of the list and single nouns, left to right, without overlap."""
+def _candidates(words: list[str], tags: list[str], rules: NounRules) -> list[_Candidate]:
+    """Multi-word nouns of the list and single nouns, left to right, without overlap."""
     lists = lexicon()
     found = []
     index = 0
     while index < len(words):
-        end, name = _phrase_at(words, index, lists) if options.multiword else (index, "")
+        end, name = _phrase_at(words, index, lists) if rules.multiword else (index, "")
         if name:
             found.append(_Candidate(index, end, name))
         elif tags[index].startswith("NN") or (
-            options.tag_rules and is_noun(words, tags, index, lists)
+            rules.tag_rules and is_noun(words, tags, index, lists)
         ):
             found.append(_Candidate(index, index + 1, _lemma(words, index)))
         index = max(end, index + 1)
@@ -128,19 +115,19 @@ def _drop_reason(
     tokens: list[str],
     words: list[str],
     tags: list[str],
-    options: NounOptions,
+    rules: NounRules,
 ) -> str | None:
     lemma, lists = candidate.lemma, lexicon()
     if not _LETTERS.fullmatch(lemma):
         return "not alphabetic"
-    if len(lemma) < options.min_length:
+    if len(lemma) < _SHORTEST:
         return "too short"
-    if options.tag_rules and candidate.end == candidate.start + 1 and " " not in lemma:
+    if rules.tag_rules and candidate.end == candidate.start + 1 and " " not in lemma:
         reason = misread(words, tags, candidate.start, lists)
         if reason:
             return reason
         if is_proper_name(tokens, candidate.start, lists):
             return "proper name"
-    if options.stop_list and lemma in lists.stop:
+    if rules.stop_list and lemma in lists.stop:
         return f"stop list: {lists.stop[lemma]}"
     return None

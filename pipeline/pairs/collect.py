@@ -15,8 +15,9 @@ from pipeline.core.shards import ShardInfo, of_shards, run_shards
 from pipeline.core.totals import collect_rejects, total_counts
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.truth import Truth, objects_file
-from pipeline.pairs.make import FILES, MakePairs, PairSettings
+from pipeline.pairs.make import FILES, MakePairs
 from pipeline.pairs.measure import PairStatistics
+from pipeline.pairs.params import PairsParams
 
 
 def collect_pairs(
@@ -25,31 +26,28 @@ def collect_pairs(
     nouns: Path,
     clip: Path,
     out: Path,
-    split: str,
-    templates: tuple[str, ...],
-    settings: PairSettings,
-    shard_size: int,
+    settings: PairsParams,
 ) -> dict[str, Any]:
     """Collect the pairs of a split's captioned pictures; returns the metrics.
 
     Folders as in `MakePairs`. Writes `out/pairs-00000.tar` ..., `out/index.parquet`,
     `out/rejects.parquet` and `out/plots/*.csv`. UserError when not one pair was made.
     """
-    records = [record for record in read_split(dataset, split) if record.captions]
+    records = [record for record in read_split(dataset, settings.split) if record.captions]
     about = read_dataset(dataset)
     files = [path for record in records for path in (record.path, record.label_path)]
     inputs = [
         of_files([dataset / "dataset.json"]),
         of_models(clip),
-        of_contents(about.root, [*files, objects_file(split)]),
+        of_contents(about.root, [*files, objects_file(settings.split)]),
         of_shards(proposals, "proposals") if settings.masks == "proposals" else "",
         of_shards(nouns, "nouns") if settings.names == "captions" else "",
     ]
-    make = MakePairs(dataset, proposals, nouns, clip, split, templates, settings, "".join(inputs))
+    make = MakePairs(dataset, proposals, nouns, clip, settings, "".join(inputs))
     code = of_code(__file__)
-    fingerprint = {"inputs": inputs, "code": code, "settings": settings, "templates": templates}
-    shards = run_shards(out, records, shard_size, make, fingerprint, "pairs", names=FILES)
-    statistics = PairStatistics(Truth(about, split).groups)
+    fingerprint = {"inputs": inputs, "code": code, "settings": settings}
+    shards = run_shards(out, records, settings.shard_size, make, fingerprint, "pairs", names=FILES)
+    statistics = PairStatistics(Truth(about, settings.split).groups)
     write_parquet(out / "index.parquet", _index(shards, statistics), PairRecord)
     for name, rows, columns in (
         ("pairs_per_noun", statistics.pairs_per_noun(), ("pairs_per_noun", "nouns", "pairs")),
@@ -62,9 +60,10 @@ def collect_pairs(
     counts |= statistics.metrics() | {"rejects": rejects}
     if not counts["pairs"]:
         raise UserError(
-            f"none of the {len(records)} captioned pictures of the {split} split gave a pair, so "
-            "there is nothing to adapt CLIP with. pairs.names: captions needs captions with nouns, "
-            "pairs.masks: proposals needs proposals, and pairs.min_similarity may refuse all; "
+            f"none of the {len(records)} captioned pictures of the {settings.split} split gave a "
+            "pair, so there is nothing to adapt CLIP with. pairs.names: captions needs captions "
+            "with nouns, pairs.masks: proposals needs proposals, and pairs.min_similarity may "
+            "refuse all; "
             f"{out / 'rejects.parquet'} has the reasons"
         )
     return counts

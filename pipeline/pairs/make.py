@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from pipeline.clip.encode import Masked, RegionFeatures, encode_regions
 from pipeline.clip.store import load_clip
+from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.text_bank import TextBank
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.view import Fill, RegionView
+from pipeline.clip.view import RegionView
 from pipeline.core.lookup import Lookup, lookup
 from pipeline.core.precision import tower_precision
 from pipeline.core.processes import runtime
@@ -29,15 +30,16 @@ from pipeline.core.records import (
 from pipeline.data.dataset import read_dataset
 from pipeline.data.pictures import read_pictures
 from pipeline.data.truth import Truth, closed_of, read_truth
-from pipeline.pairs.match import Direction, best_matches, cosines
+from pipeline.pairs.match import best_matches, cosines
 from pipeline.pairs.nouns import Name, names_in_captions, names_in_truth
+from pipeline.pairs.params import PairsParams
 from pipeline.pairs.regions import (
     Candidates,
     candidates_from_proposals,
     candidates_from_truth,
 )
 from pipeline.pairs.truth import covers
-from pipeline.pairs.write import TAR, CropFormat, PairWriter, pair_key
+from pipeline.pairs.write import TAR, PairWriter, pair_key
 
 STAGE = "pairs"
 FILES = (TAR, "index.parquet", "rejects.parquet")
@@ -47,39 +49,18 @@ READ_TOGETHER = 32
 
 
 @dataclass(frozen=True)
-class PairSettings:
-    """captions_per_image: the first so many are used; masks, names: where candidates come from;
-    direction, top_k, min_similarity: see `best_matches`; fill, expand: how CLIP sees a region;
-    crop_format: "png" or "jpg"; crop_batch: regions in one pass; bfloat16: of the image tower."""
-
-    captions_per_image: int
-    masks: Literal["proposals", "ground_truth"]
-    names: Literal["captions", "ground_truth"]
-    direction: Direction
-    top_k: int
-    min_similarity: float
-    fill: Fill
-    expand: float
-    crop_format: CropFormat
-    crop_batch: int
-    bfloat16: bool
-
-
-@dataclass(frozen=True)
 class MakePairs:
     """Makes the shard of some pictures, for `run_shards`; loads what it needs where it runs.
 
-    dataset, proposals, nouns, clip: folders (of shards, for proposals and nouns); split: of the
-    pictures; templates: around the nouns; stamp: changes whenever the folders do.
+    dataset, proposals, nouns, clip: folders (of shards, for proposals and nouns); stamp:
+    changes whenever the folders do.
     """
 
     dataset: Path
     proposals: Path
     nouns: Path
     clip: Path
-    split: str
-    templates: tuple[str, ...]
-    settings: PairSettings
+    settings: PairsParams
     stamp: str
 
     def __call__(self, records: list[ImageRecord], folder: Path) -> dict[str, Any]:
@@ -218,8 +199,8 @@ def _load(work: MakePairs) -> Tools:
     return Tools(
         clip,
         view,
-        TextBank(clip, work.templates),
-        Truth(dataset, work.split),
+        TextBank(clip, TEMPLATES[work.settings.templates]),
+        Truth(dataset, work.settings.split),
         dataset.root,
         lookup(work.proposals, "proposals", ProposalRecord),
         lookup(work.nouns, "nouns", NounRecord),

@@ -1,10 +1,9 @@
 """Which noun gets which mask, from their similarities alone (paper section 3.2, step 3)."""
 
-from typing import Literal
-
 import numpy as np
 
-Direction = Literal["noun_to_mask", "mask_to_noun"]
+from pipeline.pairs.params import Direction
+
 DECIMALS = 6
 """Similarities are compared and stored with so many: what differs less is a tie."""
 

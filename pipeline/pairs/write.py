@@ -16,15 +16,14 @@ import io
 import json
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 import numpy as np
 from PIL import Image
 from webdataset import TarWriter
 
 from pipeline.core.records import ImageRecord, PairRecord
+from pipeline.pairs.params import CropFormat
 
-CropFormat = Literal["png", "jpg"]
 TAR = "pairs.tar"
 JPEG_QUALITY = 95
 

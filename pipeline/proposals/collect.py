@@ -25,11 +25,11 @@ from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.pictures import read_pictures
 from pipeline.data.rle import areas, encode_masks, overlaps, to_rle
 from pipeline.data.truth import CLOSED, NEVER_LABELLED, Truth, objects_file, read_truth
-from pipeline.maskformer.config import MasksOf
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import MaskChoice
 from pipeline.maskformer.propose import propose, resize_input
 from pipeline.maskformer.store import load_segmenter
+from pipeline.proposals.params import ProposalsParams
 
 STAGE = "proposals"
 FOUND = 0.5
@@ -37,32 +37,15 @@ FOUND = 0.5
 
 
 @dataclass(frozen=True)
-class ProposalSettings:
-    """masks_of, most_masks: see `MaskChoice`; mask_threshold: probability above which a pixel is in
-    the mask; min_area: smallest mask in pixels; short_side, long_side: size that pictures are
-    resized to for the segmenter, None keeps theirs; image_batch: pictures segmented together."""
-
-    masks_of: MasksOf
-    most_masks: int
-    mask_threshold: float
-    min_area: int
-    short_side: int | None
-    long_side: int | None
-    image_batch: int
-
-
-@dataclass(frozen=True)
 class MakeProposals:
     """Makes the shard of some pictures, for `run_shards`; loads the models where it runs.
 
-    dataset, segmenter: folders of those stages; split: of the pictures; stamp: changes whenever the
-    folders do.
+    dataset, segmenter: folders of those stages; stamp: changes whenever the folders do.
     """
 
     dataset: Path
     segmenter: Path
-    split: str
-    settings: ProposalSettings
+    settings: ProposalsParams
     stamp: str
 
     def __call__(self, records: list[ImageRecord], folder: Path) -> dict[str, Any]:
@@ -95,26 +78,24 @@ def collect_proposals(
     dataset: Path,
     segmenter: Path,
     out: Path,
-    split: str,
-    settings: ProposalSettings,
-    shard_size: int,
+    settings: ProposalsParams,
 ) -> dict[str, Any]:
     """Propose masks on every captioned picture of a split; returns the metrics.
 
     Folders as in `MakeProposals`. Writes the shards `out/proposals-00000.parquet`
     ... and `out/rejects.parquet`.
     """
-    records = [record for record in read_split(dataset, split) if record.captions]
+    records = [record for record in read_split(dataset, settings.split) if record.captions]
     about = read_dataset(dataset)
     files = [path for record in records for path in (record.path, record.label_path)]
-    files.append(objects_file(split))
+    files.append(objects_file(settings.split))
     models = of_models(segmenter)
     stamp = of_files([dataset / "dataset.json"]) + models + of_contents(about.root, files)
-    make = MakeProposals(dataset, segmenter, split, settings, stamp)
+    make = MakeProposals(dataset, segmenter, settings, stamp)
     code = of_code(__file__)
     fingerprint = {"inputs": stamp, "code": code, "settings": settings}
     shards = run_shards(
-        out, records, shard_size, make, fingerprint, STAGE,
+        out, records, settings.shard_size, make, fingerprint, STAGE,
         names=("proposals.parquet", "rejects.parquet"),
     )  # fmt: skip
     rejects = collect_rejects(out, out / "rejects.parquet")
@@ -138,7 +119,7 @@ def batches(records: Sequence[ImageRecord], size: int) -> Iterator[list[ImageRec
 def propose_records(
     model: MaskFormer,
     pictures: Sequence[tuple[ImageRecord, np.ndarray]],
-    settings: ProposalSettings,
+    settings: ProposalsParams,
     counts: Counter[str],
 ) -> list[list[ProposalRecord]]:
     """Propose masks for same-size images, in input order. Dropped masks are added to `counts`, by
@@ -159,7 +140,7 @@ def propose_records(
 def to_records(
     image_id: int,
     probabilities: Tensor,
-    settings: ProposalSettings,
+    settings: ProposalsParams,
     counts: Counter[str],
 ) -> list[ProposalRecord]:
     """Binarise probabilities (Q, H, W) in 0..1; a pixel is in the mask strictly above the
@@ -221,4 +202,4 @@ def _load(work: MakeProposals) -> tuple[MaskFormer, Truth, Path]:
     """Once a process, not once a shard."""
     dataset = read_dataset(work.dataset)
     model = load_segmenter(work.segmenter, runtime.device())
-    return model, Truth(dataset, work.split), dataset.root
+    return model, Truth(dataset, work.settings.split), dataset.root

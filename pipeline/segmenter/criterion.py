@@ -16,13 +16,13 @@ from pipeline.maskformer.maskformer import LayerOutput, SegmenterOutput
 from pipeline.segmenter.matcher import (
     FOCAL_ALPHA,
     FOCAL_GAMMA,
-    LossWeights,
     Target,
     match,
     pad,
     reduced,
     standing_on,
 )
+from pipeline.segmenter.params import LossWeights
 
 Matches = Sequence[tuple[Tensor, Tensor]]
 
@@ -54,7 +54,7 @@ def losses(
             size, truth, count = output.padded_hw, targets, instances
             matches = match(layer.pred_logits, layer.pred_masks, targets, size, weights)
         result[f"loss_ce{suffix}"] = class_loss(
-            layer.pred_logits, targets, matches, weights.no_object
+            layer.pred_logits, targets, matches, weights.no_object_weight
         )
         focal, dice = mask_losses(layer, truth, matches, size)
         result[f"loss_mask{suffix}"] = focal / count
@@ -63,8 +63,8 @@ def losses(
 
 
 def weighted(raw: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
-    """Multiply the losses by their weights; the sum is what is minimised."""
-    factor = {"ce": weights.classes, "mask": weights.mask, "dice": weights.dice}
+    """The losses times their weights; their sum is what is minimised."""
+    factor = {"ce": weights.class_weight, "mask": weights.mask_weight, "dice": weights.dice_weight}
     return {name: value * factor[name.split("_")[1]] for name, value in raw.items()}
 
 

@@ -21,20 +21,9 @@ from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.dataset import Dataset
 from pipeline.data.images import read_image
 from pipeline.segmenter.matcher import Target
+from pipeline.segmenter.params import Augmentation
 
 STAGE = "segmenter"
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How a picture becomes a training crop."""
-
-    crop: int  # side of the square crop in pixels; smaller pictures stay smaller
-    short_side: tuple[int, int]  # shortest side before cropping, drawn from this closed range
-    long_side: int  # longest side allowed after scaling, pixels
-    flip: bool  # mirror every second draw
-    colour: bool  # SSD's brightness, contrast, saturation and hue changes
-    most_of_one_class: float = 1.0  # crops with more than this share of one class are redrawn
 
 
 @dataclass(frozen=True)
@@ -117,7 +106,11 @@ def augment(
     Draws from NumPy's and Python's global generators, as detectron2's augmentations do.
     """
     steps: list = [
-        T.ResizeShortestEdge(augmentation.short_side, augmentation.long_side, "range"),
+        T.ResizeShortestEdge(
+            (augmentation.least_short_side, augmentation.most_short_side),
+            augmentation.long_side,
+            "range",
+        ),
         T.RandomCrop_CategoryAreaConstraint(
             "absolute",
             (augmentation.crop, augmentation.crop),

@@ -16,8 +16,9 @@ from pipeline.core.resume import Checkpoints
 from pipeline.data.dataset import Dataset
 from pipeline.maskformer.config import SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.segmenter.data import Augmentation, TrainingSet
-from pipeline.segmenter.train import Recipe, TrainingResult, train
+from pipeline.segmenter.data import TrainingSet
+from pipeline.segmenter.params import SegmenterTraining
+from pipeline.segmenter.train import TrainingResult, train
 from pipeline.segmenter.warm_start import warm_start
 from pipeline.weights.model_zoo import find_weights
 from pipeline.weights.read import read_tensors
@@ -48,9 +49,7 @@ def trained_classes(dataset: Dataset, which: str) -> tuple[list[int], list[str]]
 def fit(
     architecture: SegmenterConfig,
     closed: ClosedSet,
-    augmentation: Augmentation,
-    count_ignored: bool,
-    recipe: Recipe,
+    training: SegmenterTraining,
     start_from: Path | None,
     checkpoints: Path,
     curves: Path,
@@ -59,16 +58,21 @@ def fit(
 ) -> tuple[MaskFormer, TrainingResult]:
     """Build and train a segmenter on `device`.
 
-    count_ignored: see `TrainingSet`. start_from: weights to begin with, None for random ones.
-    checkpoints: a folder of this stage alone; they are stored under a fingerprint of everything
-    that decides the result, so that only the very same run is resumed. curves: folder for dvclive.
-    UserError if there is no class to learn.
+    start_from: weights to begin with, None for random ones.
+    Checkpoints go to that folder, which is this stage's alone, under a fingerprint of everything
+    that decides the result, so that only the very same run is resumed; dvclive's curves to theirs.
+    UserError when there is no class to learn.
     """
     _need_classes(closed)
     data = TrainingSet(
-        closed.dataset, closed.records, closed.class_ids, augmentation, recipe.seed, count_ignored
+        closed.dataset,
+        closed.records,
+        closed.class_ids,
+        training,
+        training.seed,
+        training.count_ignored,
     )
-    torch.manual_seed(recipe.seed)
+    torch.manual_seed(training.seed)
     segmenter = MaskFormer(architecture)
     if start_from is not None:
         file = read_tensors(find_weights(start_from))
@@ -80,15 +84,13 @@ def fit(
                 report(line)
     identity = ""
     if comm.is_main_process():
-        identity = run_identity(
-            architecture, closed, augmentation, count_ignored, recipe, start_from
-        )
+        identity = run_identity(architecture, closed, training, start_from)
     identity = comm.all_gather(identity)[0]
     result = train(
         segmenter.to(device),
         data,
         closed.text_features,
-        recipe,
+        training,
         Checkpoints(checkpoints, identity),
         curves,
         loader_workers,
@@ -99,9 +101,7 @@ def fit(
 def run_identity(
     architecture: SegmenterConfig,
     closed: ClosedSet,
-    augmentation: Augmentation,
-    count_ignored: bool,
-    recipe: Recipe,
+    training: SegmenterTraining,
     start_from: Path | None,
 ) -> str:
     """Hash all that decides the result (`pipeline.core.fingerprint`); arguments as of `fit`.
@@ -111,10 +111,8 @@ def run_identity(
     files = [path for record in closed.records for path in (record.path, record.label_path)]
     return of_value(
         {
-            "architecture": architecture.model_dump(mode="json"),
-            "augmentation": augmentation,
-            "recipe": recipe,
-            "count_ignored": count_ignored,
+            "architecture": architecture,
+            "training": training,
             "pictures": of_contents(closed.dataset.root, files),
             "labels": [closed.dataset.label_map, closed.dataset.ignore_label],
             "class_ids": list(closed.class_ids),

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.core.errors import UserError
+from pipeline.segmenter.params import LossWeights
 
 FOCAL_ALPHA = 0.25
 FOCAL_GAMMA = 2
@@ -30,16 +31,6 @@ class Target:
     labels: Tensor
     masks: Tensor
     counted: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Weights of the losses, which are also those of the matching costs."""
-
-    classes: float = 1.0
-    mask: float = 20.0
-    dice: float = 1.0
-    no_object: float = 0.1  # of the no-object column inside the cross entropy
 
 
 @torch.no_grad()
@@ -66,9 +57,9 @@ def match(
         probability = logits.float().softmax(-1)
         pixels = masks.float().flatten(1)
         cost = (
-            -weights.classes * probability[:, target.labels]
-            + weights.mask * focal_cost(pixels, truth, counted)
-            + weights.dice * dice_cost(pixels, truth, counted)
+            -weights.class_weight * probability[:, target.labels]
+            + weights.mask_weight * focal_cost(pixels, truth, counted)
+            + weights.dice_weight * dice_cost(pixels, truth, counted)
         )
         if not torch.isfinite(cost).all():
             raise UserError(

@@ -5,7 +5,6 @@ mask per class (paper section 3.1).
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,26 +15,14 @@ from pipeline.core.progress import track
 from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.instances import TrueMasks
 from pipeline.data.pictures import read_pictures
-from pipeline.maskformer.config import MasksOf
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import MaskChoice
 from pipeline.maskformer.propose import propose, resize_input
 from pipeline.segmenter.data import STAGE
+from pipeline.segmenter.params import SegmenterMeasure
 from pipeline.segmenter.recall import best_overlaps, recall
 
 BATCH = 8
-
-
-@dataclass(frozen=True)
-class Measure:
-    """How recall is measured."""
-
-    masks_of: MasksOf  # which masks, and at most how many: see `MaskChoice`
-    most_masks: int
-    short_side: int | None  # pictures are resized to this short side; None: as they are
-    long_side: int | None  # and no more than this long side; None: any
-    mask_threshold: float  # probability above which a pixel is in a proposal
-    overlap: float  # intersection over union at which a mask counts as found
 
 
 @torch.inference_mode()
@@ -45,7 +32,7 @@ def measure_recall(
     records: Sequence[ImageRecord],
     truth: TrueMasks,
     closed: Collection[str],
-    settings: Measure,
+    settings: SegmenterMeasure,
     rejects: list[Reject],
 ) -> dict[str, float | int | None]:
     """Measure the recall of all masks in `truth` by the proposed masks, see `recall`.

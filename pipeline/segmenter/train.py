@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detectron2.engine import hooks
 from detectron2.utils import comm
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
@@ -23,32 +23,19 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.sync_norm import synchronise_norms
 from pipeline.segmenter.data import TrainingSample, TrainingSet
 from pipeline.segmenter.hooks import Curves, SaveCheckpoints, SeedStep, ShowProgress
-from pipeline.segmenter.matcher import LossWeights
 from pipeline.segmenter.optimiser import GradNormClipping, adamw, poly_schedule
+from pipeline.segmenter.params import SegmenterTraining
 from pipeline.segmenter.trainer import LossModel, SegmenterTrainer
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How long and how fast to train."""
-
-    steps: int
-    batch_size: int  # of all processes together
-    learning_rate: float
-    backbone_factor: float  # learning rate of the backbone relative to the rest
-    weight_decay: float
-    warmup_steps: int
-    clip_gradient: float  # norm of the whole gradient
-    weights: LossWeights
-    seed: int
-    bfloat16: bool = True  # mixed precision
-    checkpoint_steps: int = 1000  # at most, between checkpoints; short runs write five
-    curve_steps: int = 20
+CHECKPOINT_STEPS = 1000
+"""At most from one to the next; short runs write five."""
+CURVE_STEPS = 20
+"""From one point of the curves to the next."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """losses: weighted means over the last `curve_steps`; rejects: pictures left out."""
+    """losses: weighted means over the last `CURVE_STEPS`; rejects: pictures left out."""
 
     losses: dict[str, float]
     rejects: list[Reject]
@@ -58,7 +45,7 @@ def train(
     segmenter: MaskFormer,
     data: TrainingSet,
     text_features: Tensor,
-    recipe: Recipe,
+    recipe: SegmenterTraining,
     checkpoints: Checkpoints,
     curves: Path | None = None,
     loader_workers: int = 0,
@@ -72,17 +59,15 @@ def train(
     assert len(text_features) == len(data.class_ids), (text_features.shape, len(data.class_ids))
     device = next(segmenter.parameters()).device
     optimizer = adamw(segmenter, recipe.learning_rate, recipe.backbone_factor, recipe.weight_decay)
-    model: nn.Module = LossModel(
-        segmenter, text_features.to(device), recipe.weights, recipe.bfloat16
-    )
+    model = LossModel(segmenter, text_features.to(device), recipe, recipe.bfloat16)
     if comm.get_world_size() > 1:
         synchronise_norms(model)
         model = DistributedDataParallel(
             model, device_ids=[device] if device.type == "cuda" else None
         )
     trainer = SegmenterTrainer(model, data_loader=None, optimizer=optimizer)
-    recorder = Curves(curves, recipe.curve_steps)
-    every = min(recipe.checkpoint_steps, -(-recipe.steps // 5)) or 1
+    recorder = Curves(curves, CURVE_STEPS)
+    every = min(CHECKPOINT_STEPS, -(-recipe.steps // 5)) or 1
     trainer.register_hooks(
         [
             SeedStep(recipe.seed),
@@ -112,7 +97,7 @@ def train(
     return TrainingResult(recorder.last(), sorted(trainer.rejects, key=lambda r: r.item))
 
 
-def _loader(data: TrainingSet, recipe: Recipe, start: int, workers: int) -> DataLoader:
+def _loader(data: TrainingSet, recipe: SegmenterTraining, start: int, workers: int) -> DataLoader:
     sampler = TrainingBatchSampler(
         len(data),
         recipe.batch_size,

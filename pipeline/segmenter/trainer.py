@@ -12,7 +12,8 @@ from pipeline.core.records import Reject
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.data import TrainingSample
-from pipeline.segmenter.matcher import LossWeights, Target
+from pipeline.segmenter.matcher import Target
+from pipeline.segmenter.params import LossWeights
 
 # detectron2 logs the stack trace of every exception and raises it too: once is enough.
 logging.getLogger("detectron2.engine.train_loop").disabled = True

@@ -13,7 +13,6 @@ the same for any number of processes.
 
 import json
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -24,6 +23,7 @@ from pycocotools import mask as coco_mask
 from pipeline.core.processes import runtime
 from pipeline.core.progress import track
 from pipeline.world.captions import write_caption
+from pipeline.world.params import WorldParams
 from pipeline.world.scenes import Scene, draw_scene
 from pipeline.world.vocabulary import CLOSED, NOUNS
 
@@ -33,22 +33,7 @@ CAPTIONS_PER_IMAGE = 5
 _CHUNK = 50
 
 
-@dataclass(frozen=True)
-class WorldSize:
-    """train_scenes, val_scenes: pictures per split; side: px of the square pictures;
-    least_objects, most_objects: per scene; closed_share: chance that an object of a training scene
-    is of the closed set (validation scenes: one half); seed: of everything."""
-
-    train_scenes: int
-    val_scenes: int
-    side: int
-    least_objects: int
-    most_objects: int
-    closed_share: float
-    seed: int
-
-
-def build_world(size: WorldSize, root: Path) -> None:
+def build_world(size: WorldParams, root: Path) -> None:
     """Draw all scenes and write them under `root`, which must not hold a world already."""
     jobs = {split: _jobs(size, root, number) for number, split in enumerate(SPLITS)}
     with runtime.process_pool(sum(map(len, jobs.values()))) as pool:
@@ -60,8 +45,10 @@ def build_world(size: WorldSize, root: Path) -> None:
             _write_annotations(root / "annotations", split, records)
 
 
-def _jobs(size: WorldSize, root: Path, number: int) -> list[tuple[WorldSize, Path, int, int, int]]:
-    """Cut the scenes of split `number` into chunks for `_write_chunk`."""
+def _jobs(
+    size: WorldParams, root: Path, number: int
+) -> list[tuple[WorldParams, Path, int, int, int]]:
+    """The scenes of split `number` in chunks, as `_write_chunk` takes them."""
     count = size.train_scenes if SPLITS[number] == "train" else size.val_scenes
     return [
         (size, root, number, first, min(first + _CHUNK, count + 1))
@@ -77,8 +64,8 @@ def label_map(scene: Scene, names: tuple[str, ...]) -> np.ndarray:
     return labels
 
 
-def _write_chunk(job: tuple[WorldSize, Path, int, int, int]) -> list[dict]:
-    """Write pictures and maps of scenes first..stop-1 of a split; return their annotations."""
+def _write_chunk(job: tuple[WorldParams, Path, int, int, int]) -> list[dict]:
+    """Scenes first..stop-1 of one split: writes pictures and maps, returns their annotations."""
     size, root, number, first, stop = job
     cv2.setNumThreads(1)
     split = SPLITS[number]
@@ -86,7 +73,7 @@ def _write_chunk(job: tuple[WorldSize, Path, int, int, int]) -> list[dict]:
     records = []
     for index in range(first, stop):
         rng = np.random.default_rng([size.seed, number, index])
-        scene = draw_scene(rng, size.side, size.least_objects, size.most_objects, share)
+        scene = draw_scene(rng, size.side, size.min_objects, size.max_objects, share)
         image_id = number * 1_000_000 + index
         name = f"{image_id:012d}"
         Image.fromarray(scene.image).save(root / f"{split}2017/{name}.jpg", quality=92)

@@ -6,7 +6,6 @@ quarter of an hour on two cores, so its result is shipped and this runs only as 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -20,6 +19,7 @@ from pipeline.core.precision import autocast, math_attention, seed_everything
 from pipeline.core.processes import runtime
 from pipeline.core.progress import track
 from pipeline.world.natural import NaturalPicture, draw_natural
+from pipeline.world.params import PretrainClipParams
 from pipeline.world.vocabulary import NOUNS
 
 PICTURE_PX = 64
@@ -34,21 +34,6 @@ MODEL_CFG: dict[str, Any] = {
         "context_length": 32, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 2,
     },
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PretrainRecipe:
-    """pictures: how many are drawn (each is seen several times); batch: pictures a step, all of
-    different nouns so that no negative is false; learning_rate: peak, cosine to 0 after `warmup`
-    steps; seed: of the pictures and of the training."""
-
-    pictures: int
-    steps: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    warmup: int
-    seed: int
 
 
 def draw_pictures(count: int, seed: int) -> list[NaturalPicture]:
@@ -103,7 +88,7 @@ def batches(nouns: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator
 
 
 def pretrain(
-    recipe: PretrainRecipe, log: Callable[[int, float], None] = lambda step, loss: None
+    recipe: PretrainClipParams, log: Callable[[int, float], None] = lambda step, loss: None
 ) -> open_clip.CLIP:
     """Train from scratch; calls `log(step, loss)` every 50 steps. Returns the model, float32."""
     pictures = draw_pictures(recipe.pictures, recipe.seed)
@@ -160,7 +145,7 @@ def _rows(embedding: torch.nn.Embedding, rows: torch.Tensor) -> torch.nn.Embeddi
     return torch.nn.Embedding.from_pretrained(embedding.weight.detach()[rows], freeze=False)
 
 
-def _learning_rate(step: int, recipe: PretrainRecipe) -> float:
+def _learning_rate(step: int, recipe: PretrainClipParams) -> float:
     if step < recipe.warmup:
         return recipe.learning_rate * (step + 1) / recipe.warmup
     done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)

@@ -38,9 +38,10 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.semantic import label_map
 from pipeline.segmenter.criterion import losses, weighted
-from pipeline.segmenter.matcher import LossWeights, Target
+from pipeline.segmenter.matcher import Target
 from pipeline.segmenter.optimiser import adamw
 from tests.ovseg.tiny import look
+from tests.segmenter.tiny import WEIGHTS
 
 MODELS = {
     "r101c-vitb16": (ResNetConfig(), "ViT-B-16-quickgelu", 512),
@@ -105,7 +106,7 @@ def _train_segmenter(segmenter: MaskFormer, crop: int) -> None:
     for i in range(8):
         masks[i, i * crop // 8 : (i + 1) * crop // 8] = True
     targets = [Target(torch.arange(8), masks)] * PICTURES_A_STEP
-    weights = LossWeights(1.0, 20.0, 1.0, 0.1)
+    weights = WEIGHTS
     optimizer = adamw(segmenter.train(), 6e-5, 1.0, 0.01)
     with math_attention():
         raw = losses(segmenter(images, text), targets, weights)

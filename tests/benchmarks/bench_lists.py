@@ -21,9 +21,9 @@ from pipeline.data.classes import load_class_list
 from pipeline.data.sets import EvalImage, EvalSet, load_eval_set
 from pipeline.evaluate.compare import Comparison, LabelledPicture
 from pipeline.evaluate.run import evaluate
-from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.maskformer.store import load_segmenter
 from tests.benchmarks.bench_full_size import MODELS, build
+from tests.shipped import section
 
 ROUNDS = 2
 SWEEP = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -50,7 +50,7 @@ def report(alone, together, further: int) -> None:
 
 def of_a_run(data: Path, names: list[str], pictures: int) -> None:
     sets = [load_eval_set(data / "dataset/sets" / f"{name}.json") for name in names]
-    settings = EvaluationSettings(sweep_weights=SWEEP)
+    settings = section("evaluate.common", sweep_weights=SWEEP)
     clips = {
         name: load_clip(data / folder)
         for name, folder in (
@@ -78,7 +78,7 @@ def of_full_size() -> None:
         EvalSet(name, Path("."), load_class_list(name).names, [entry], ignore_label=65535)
         for name in ("ade150", "ade847")
     ]
-    settings = EvaluationSettings(mask_threshold=1e-6, sweep_weights=SWEEP)
+    settings = section("evaluate.common", mask_threshold=1e-6, sweep_weights=SWEEP)
 
     def predicting(chosen: list[EvalSet]):
         comparison = Comparison(segmenter, {"base": clip}, chosen, settings)

@@ -21,12 +21,13 @@ from pathlib import Path
 
 from pipeline.nouns.lemmas import singular
 from pipeline.nouns.lexicon import lexicon
-from pipeline.nouns.nouns import NounOptions, Tagger, caption_nouns
+from pipeline.nouns.nouns import Tagger, caption_nouns
 from pipeline.nouns.tagger import load_tagger
 from pipeline.nouns.tokens import tokenize
 from tests.benchmarks.coco_names import SYNONYMS
+from tests.shipped import RULES
 
-OPTIONS = NounOptions()
+OPTIONS = RULES
 
 
 def report(captions: list[str], coco: Path, tagger: Tagger) -> None:

@@ -19,8 +19,9 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from pipeline.nouns.nouns import NounOptions, Tagger, caption_nouns
+from pipeline.nouns.nouns import Tagger, caption_nouns
 from pipeline.nouns.tagger import load_tagger
+from tests.shipped import RULES
 
 CAPTIONS = "coco/annotations/captions_val2017_all.json"
 FOUND = Path(__file__).with_name("noun_audit.tsv")
@@ -42,7 +43,7 @@ def sample(captions: dict[int, str], seed: int) -> dict[int, str]:
 
 def kept_nouns(captions: dict[int, str], tagger: Tagger) -> Kept:
     """(caption id, noun) of every noun kept."""
-    options = NounOptions()
+    options = RULES
     return {
         (caption_id, noun.noun)
         for caption_id, caption in captions.items()
@@ -69,7 +70,7 @@ def errors(kept: Kept, rows: list[tuple[int, str, str]]) -> Counter[str]:
 
 def print_sample(captions: dict[int, str], tagger: Tagger) -> None:
     for caption_id, caption in captions.items():
-        nouns, dropped = caption_nouns(caption, tagger, NounOptions())
+        nouns, dropped = caption_nouns(caption, tagger, RULES)
         print(f"{caption_id}. {' '.join(caption.split())}")
         print(f"   + {', '.join(noun.noun for noun in nouns)}")
         if dropped:

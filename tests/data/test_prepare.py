@@ -6,15 +6,16 @@ from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.labels import read_label
 from pipeline.data.prepare import prepare
 from pipeline.data.sets import load_eval_set
-from pipeline.world.build import WorldSize
 from pipeline.world.vocabulary import CLOSED, NOUNS, UNSEEN
 from tests.data.benchmarks.roots import make_ade150, make_context
 from tests.data.folders import make_coco
 from tests.data.test_own import make_own
+from tests.shipped import section
 
-WORLD = WorldSize(
-    train_scenes=6, val_scenes=4, side=64, least_objects=2, most_objects=3, closed_share=0.5, seed=3
-)
+WORLD = section(
+    "dataset", train_scenes=6, val_scenes=4, side=64, min_objects=2, max_objects=3,
+    closed_share=0.5, seed=3,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

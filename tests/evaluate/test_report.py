@@ -1,6 +1,5 @@
 import csv
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,7 +79,7 @@ def test_one_line_per_class(files):
 
 
 def test_boundary_iou_of_every_class_where_asked_for(eval_set, tmp_path):
-    settings = replace(SETTINGS, boundary_iou=True)
+    settings = SETTINGS.model_copy(update={"boundary_iou": True})
     [evaluation] = evaluated(eval_set, settings=settings)
     write_report(tmp_path, evaluation, eval_set, CLIPS, settings)
     [plain], table = evaluated(eval_set), rows(tmp_path / "classes.csv")

@@ -10,25 +10,30 @@ from pipeline.data.sets import EvalSet, read_label
 from pipeline.evaluate import variants as branch
 from pipeline.evaluate.compare import Comparison, LabelledPicture, Outcomes
 from pipeline.evaluate.confusion import confusion_matrix, empty_confusion
+from pipeline.evaluate.params import EvaluateCommon
 from pipeline.evaluate.run import Evaluation, evaluate
-from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.evaluate.variants import Variant, main_variants, sweep_variants
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.predictor import Predictor
 from tests.evaluate.small_set import add_faults, small_set
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from tests.shipped import section
 
-SETTINGS = EvaluationSettings(
-    ensemble_weight=0.6, mask_threshold=0.5, sweep_weights=(0.0, 0.6, 1.0), sweep_thresholds=(0.45,)
+SETTINGS = section(
+    "evaluate.common",
+    ensemble_weight=0.6,
+    mask_threshold=0.5,
+    sweep_weights=(0.0, 0.6, 1.0),
+    sweep_thresholds=(0.45,),
 )
 
 
-def comparison(*sets: EvalSet, settings: EvaluationSettings = SETTINGS) -> Comparison:
+def comparison(*sets: EvalSet, settings: EvaluateCommon = SETTINGS) -> Comparison:
     clips = {"base": tiny_clip(0), "second": tiny_clip(1, prompt_depth=2)}
     return Comparison(tiny_segmenter(), clips, sets, settings)
 
 
-def evaluated(*sets: EvalSet, settings: EvaluationSettings = SETTINGS) -> list[Evaluation]:
+def evaluated(*sets: EvalSet, settings: EvaluateCommon = SETTINGS) -> list[Evaluation]:
     entries = list(zip(*(eval_set.images for eval_set in sets), strict=True))
     return evaluate(comparison(*sets, settings=settings), entries)
 
@@ -97,10 +102,10 @@ def test_weight_0_is_the_segmenter_alone(evaluation):
     assert (evaluation.confusions[Variant(branch.ENSEMBLE, "base", 0.5, 0.0)] == alone).all()
 
 
-def test_results_do_not_depend_on_batch_sizes(eval_set):
-    one = replace(SETTINGS, image_batch=1, crop_batch=1)
+def test_results_do_not_depend_on_batch_sizes(eval_set, monkeypatch):
     whole = outcomes(eval_set, pictures(eval_set))
-    singles = [outcomes(eval_set, [p], settings=one)[0] for p in pictures(eval_set)]
+    monkeypatch.setattr("pipeline.evaluate.compare.CROP_BATCH", 1)
+    singles = [outcomes(eval_set, [p])[0] for p in pictures(eval_set)]
     for together, alone in zip(whole, singles, strict=True):
         assert together.probabilities.keys() == alone.probabilities.keys()
         for variant, probabilities in together.probabilities.items():
@@ -146,7 +151,7 @@ def test_a_picture_that_is_all_ignored_counts_nothing(eval_set):
 def test_bfloat16_moves_clips_probabilities_a_little(eval_set, monkeypatch):
     monkeypatch.setattr("pipeline.core.precision.has_bfloat16", lambda device: True)
     batch = pictures(eval_set)[:2]
-    half = outcomes(eval_set, batch, settings=replace(SETTINGS, bfloat16=True))
+    half = outcomes(eval_set, batch, settings=SETTINGS.model_copy(update={"bfloat16": True}))
     variant = Variant(branch.ENSEMBLE, "second", 0.5, 1.0)
     for exact, rough in zip(outcomes(eval_set, batch), half, strict=True):
         ours, theirs = exact.probabilities[variant], rough.probabilities[variant]

@@ -16,18 +16,23 @@ from pipeline.clip.store import save_clip
 from pipeline.data.dataset import read_dataset, read_split, write_dataset
 from pipeline.maskformer.store import save_segmenter
 from pipeline.nouns.collect import collect_nouns
-from pipeline.nouns.nouns import NounOptions
 from pipeline.pairs.collect import collect_pairs
-from pipeline.pairs.make import PairSettings
-from pipeline.proposals.collect import ProposalSettings, collect_proposals
+from pipeline.proposals.collect import collect_proposals
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from tests.shipped import section
 from tests.toy import make_toy
 
 DIFFERENT = 19
-PROPOSALS = ProposalSettings("last_layer", 6, 0.3, 4, None, None, 8)
-PAIRS = PairSettings(
-    captions_per_image=2, masks="proposals", names="captions", direction="noun_to_mask", top_k=1,
+PROPOSALS = section(
+    "proposals", masks_of="last_layer", most_masks=6, mask_threshold=0.3, min_area=4,
+    image_batch=8,
+    shard_size=500,
+)  # fmt: skip
+PAIRS = section(
+    "pairs", captions_per_image=2, masks="proposals", names="captions", direction="noun_to_mask",
+    top_k=1,
     min_similarity=-1.0, fill="mean", expand=1.0, crop_format="png", crop_batch=64, bfloat16=False,
+    templates="bare", shard_size=500,
 )  # fmt: skip
 
 
@@ -54,13 +59,11 @@ def main(stage: str, folder: Path) -> None:
     made = {name: folder / name for name in ("dataset", "segmenter", "clip", "nouns", "proposals")}
     dataset, segmenter, clip, nouns, proposals = made.values()
     if stage == "nouns":
-        collect_nouns(dataset, nouns, "train", NounOptions(), 1, 500)
+        collect_nouns(dataset, nouns, section("nouns", shard_size=500))
     elif stage == "proposals":
-        collect_proposals(dataset, segmenter, proposals, "train", PROPOSALS, 500)
+        collect_proposals(dataset, segmenter, proposals, PROPOSALS)
     else:
-        collect_pairs(
-            dataset, proposals, nouns, clip, folder / "pairs", "train", ("a {}",), PAIRS, 500
-        )  # fmt: skip
+        collect_pairs(dataset, proposals, nouns, clip, folder / "pairs", PAIRS)
     status = Path("/proc/self/status").read_text()
     print(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
 

@@ -1,4 +1,3 @@
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -11,14 +10,24 @@ import torch
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.finetune import train as module
 from pipeline.finetune.pair_set import PairSet
-from pipeline.finetune.train import Recipe, finetune
+from pipeline.finetune.params import FinetuneStep
+from pipeline.finetune.train import finetune
 from tests.clip.tiny import tiny_clip, write_pairs
+from tests.shipped import section
 
-RECIPE = Recipe(
-    train="weights", loss="unique_nouns", fill="mean", prompt_depth=2, learning_rate=1e-3,
+RECIPE = section(
+    "finetune.first", train="weights", loss="unique_nouns", fill="mean", prompt_depth=2,
+    learning_rate=1e-3,
     prompt_learning_rate=0.05, weight_decay=0.1, epochs=2.0, batch_size=16, warmup_steps=3,
-    min_crop=0.9, bfloat16=False, seed=0, held_out=0.2, checkpoint_steps=5,
+    min_crop=0.9, bfloat16=False, seed=0,
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """Many held-out pairs, checkpoints close together."""
+    monkeypatch.setattr(module, "HELD_OUT_SHARE", 0.2)
+    monkeypatch.setattr(module, "CHECKPOINT_STEPS", 5)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +37,7 @@ def pairs(tmp_path_factory):
 
 def run(folder, pairs, depth=0, curves=None, **changes):
     clip = tiny_clip(depth=depth)
-    recipe = dataclasses.replace(RECIPE, **changes)
+    recipe = RECIPE.model_copy(update=changes)
     return clip, finetune(clip, pairs, recipe, folder / "checkpoints", curves)
 
 
@@ -140,15 +149,13 @@ def _without_time(path):
 OTHER = {
     "train": "both", "loss": "plain", "fill": "zero", "prompt_depth": 1, "learning_rate": 2e-3,
     "prompt_learning_rate": 0.1, "weight_decay": 0.2, "epochs": 3.0, "batch_size": 8,
-    "warmup_steps": 2, "min_crop": 0.8, "bfloat16": True, "seed": 1, "templates": ("a {}.",),
-    "temperature": 50.0, "held_out": 0.1, "most_held_out": 10,
+    "warmup_steps": 2, "min_crop": 0.8, "bfloat16": True, "seed": 1, "templates": "vild",
 }  # fmt: skip
 """Another value of every part of a recipe that decides what comes out."""
 
 
 def test_another_value_is_known_of_all_that_decides():
-    fields = {field.name for field in dataclasses.fields(Recipe)}
-    assert fields - OTHER.keys() == {"checkpoint_steps"}
+    assert FinetuneStep.model_fields.keys() == OTHER.keys()
     assert all(getattr(RECIPE, name) != value for name, value in OTHER.items())
 
 
@@ -170,7 +177,7 @@ def first_step(tmp_path, pairs, monkeypatch):
     def first(pairs=pairs, clip=None, **changes):
         shutil.rmtree(tmp_path / "checkpoints")  # another run removes what it cannot use
         shutil.copytree(tmp_path / "kept", tmp_path / "checkpoints")
-        recipe = dataclasses.replace(RECIPE, **changes)
+        recipe = RECIPE.model_copy(update=changes)
         try:
             done = finetune(clip or tiny_clip(), pairs, recipe, tmp_path / "checkpoints")
         except Begun as begun:
@@ -201,14 +208,15 @@ def test_the_checkpoint_of_another_run_is_removed(tmp_path, pairs):
 def test_loader_processes_change_nothing(tmp_path, pairs):
     alone, _ = run(tmp_path, pairs, epochs=0.3)
     clip = tiny_clip()
-    recipe = dataclasses.replace(RECIPE, epochs=0.3)
+    recipe = RECIPE.model_copy(update={"epochs": 0.3})
     finetune(clip, pairs, recipe, tmp_path / "other", loader_workers=2)
     assert all(torch.equal(tower(clip)[k], v) for k, v in tower(alone).items())
 
 
-def test_a_batch_larger_than_the_pairs(tmp_path):
+def test_a_batch_larger_than_the_pairs(tmp_path, monkeypatch):
     few = PairSet(write_pairs(tmp_path, 3))
-    _, metrics = run(tmp_path, few, batch_size=32, held_out=0.0)
+    monkeypatch.setattr(module, "HELD_OUT_SHARE", 0.0)
+    _, metrics = run(tmp_path, few, batch_size=32)
     assert metrics["steps"] == 1 and "held_out_accuracy" in metrics
     assert metrics["held_out_accuracy"] is None and np.isfinite(metrics["loss"])
 
@@ -224,7 +232,9 @@ def test_two_processes_give_the_result_of_one(tmp_path, pairs):
         "from pipeline.finetune.train import finetune\n"
         "from pipeline.finetune.pair_set import PairSet\n"
         "from pipeline.clip.store import load_clip, save_clip\n"
+        "from pipeline.finetune import train\n"
         "from tests.finetune.test_train import RECIPE\n"
+        "train.HELD_OUT_SHARE = 0.2\n"
         "folder, pairs = Path(sys.argv[1]), PairSet(sys.argv[2])\n"
         "dist.init_process_group('gloo')\n"
         "clip = load_clip(folder / 'base')\n"

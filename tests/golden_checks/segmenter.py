@@ -8,7 +8,8 @@ import torch
 from pipeline.clip.text import class_features
 from pipeline.maskformer.maskformer import LayerOutput, SegmenterOutput
 from pipeline.segmenter.criterion import losses, weighted
-from pipeline.segmenter.matcher import LossWeights, Target, match, pad
+from pipeline.segmenter.matcher import Target, match, pad
+from pipeline.segmenter.params import LossWeights
 from tests.golden_checks.original import load_original, parts_of
 from tests.goldens import Golden, assert_close, assert_numbers_close
 
@@ -51,7 +52,12 @@ def check_training_step(golden: Golden) -> None:
     """Assignments exactly; every loss, of the stored predictions and of our own; gradients."""
     about = golden.about
     costs = about["matcher_costs"]
-    weights = LossWeights(costs["cls"], costs["mask"], costs["dice"], about["eos_coef"])
+    weights = LossWeights(
+        class_weight=costs["cls"],
+        mask_weight=costs["mask"],
+        dice_weight=costs["dice"],
+        no_object_weight=about["eos_coef"],
+    )
     letters = sorted(found[1] for key in golden if (found := re.fullmatch(r"image(\w+)_u8", key)))
     targets = {
         letter: Target(golden.tensor(f"gt_classes_{letter}"), golden.tensor(f"gt_masks_{letter}"))

@@ -27,10 +27,9 @@ from pipeline.core.resume import Checkpoints
 from pipeline.data.sets import EvalSet
 from pipeline.evaluate.compare import Comparison, LabelledPicture
 from pipeline.evaluate.run import count
-from pipeline.evaluate.settings import EvaluationSettings
 from pipeline.finetune.losses import contrastive_loss
 from pipeline.finetune.pair_set import PairSet
-from pipeline.finetune.train import Recipe, _Run, finetune
+from pipeline.finetune.train import _Run, finetune
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.propose import propose, resize_input
 from pipeline.maskformer.store import load_segmenter
@@ -38,9 +37,8 @@ from pipeline.ovseg import OVSeg
 from pipeline.ovseg.ensemble import cosine_logits
 from pipeline.ovseg.semantic import label_map
 from pipeline.segmenter.criterion import losses, weighted
-from pipeline.segmenter.data import Augmentation, TrainingSet
-from pipeline.segmenter.matcher import LossWeights, Target
-from pipeline.segmenter.train import Recipe as SegmenterRecipe
+from pipeline.segmenter.data import TrainingSet
+from pipeline.segmenter.matcher import Target
 from pipeline.segmenter.train import train
 from pipeline.segmenter.trainer import SegmenterTrainer
 from tests.clip.tiny import tiny_clip, write_pairs
@@ -48,7 +46,8 @@ from tests.golden_checks.all import check
 from tests.golden_checks.original import load_original
 from tests.goldens import Golden, allowed, error, index
 from tests.gpu.rows import Row, Setting, apart, holds, measured, skipped, within
-from tests.segmenter.tiny import config, resnet, swin, text, world
+from tests.segmenter.tiny import WEIGHTS, config, resnet, swin, text, training, world
+from tests.shipped import section
 
 ROOT = Path(__file__).resolve().parents[2]
 MINIATURE = ROOT / "pipeline/segmenter/miniature"
@@ -211,7 +210,9 @@ def _evaluation(on: Setting, clips: list, segmenters: list, image: np.ndarray) -
     truth = np.zeros(image.shape[:2], np.int32)
     truth[:, truth.shape[1] // 2 :] = 2
     truth[:4] = 255
-    settings = EvaluationSettings(sweep_weights=(0.2,), sweep_thresholds=(0.6,), boundary_iou=True)
+    settings = section(
+        "evaluate.common", sweep_weights=(0.2,), sweep_thresholds=(0.6,), boundary_iou=True
+    )
     counted = []
     for clip, segmenter in zip(clips, segmenters, strict=True):
         labelled = EvalSet("gpu", Path("."), NAMES, [], ignore_label=255)
@@ -262,7 +263,7 @@ def _gradients_of_segmenter(on: Setting, name: str, architecture) -> Iterator[Ro
         place = model.mean.device
         targets = [Target(torch.arange(3).to(place), masks.to(place), counted)
                    for counted in (None, masks.any(0).to(place))]  # fmt: skip
-        weights = LossWeights()
+        weights = WEIGHTS
         with math_attention():
             output = model(images, text().to(place))
             raw = weighted(losses(output, targets, weights), weights)
@@ -293,11 +294,11 @@ class Killed(Exception):
 def fine_tuning(on: Setting) -> Iterator[Row]:
     """A short fine-tuning: it learns, and a killed run ends as an uninterrupted one."""
     pairs = PairSet(write_pairs(on.work / "pairs", 60 if on.small else 600))
-    how = Recipe(
-        train="both", loss="unique_nouns", fill="mean", prompt_depth=2, learning_rate=1e-4,
+    how = section(
+        "finetune.first", train="both", loss="unique_nouns", fill="mean", prompt_depth=2,
+        learning_rate=1e-4,
         prompt_learning_rate=0.05, weight_decay=0.1, epochs=1.0 if on.small else 4.0,
         batch_size=12 if on.small else 48, warmup_steps=2, min_crop=0.8, bfloat16=False, seed=0,
-        held_out=0.1,
     )  # fmt: skip
 
     def run(name: str, killed_at: int | None = None) -> tuple[dict[str, Tensor], dict]:
@@ -324,13 +325,9 @@ def fine_tuning(on: Setting) -> Iterator[Row]:
 def training_a_segmenter(on: Setting) -> Iterator[Row]:
     """A short training of a segmenter, likewise."""
     dataset, records = world(on.work / "world", 8)
-    view = Augmentation(crop=64, short_side=(64, 96), long_side=200, flip=True, colour=True)
+    view = training(most_short_side=96, colour=True)
     data = TrainingSet(dataset, records, [0, 1, 2], view, 0, False)
-    how = SegmenterRecipe(
-        steps=5 if on.small else 60, batch_size=4, learning_rate=1e-3, backbone_factor=1.0,
-        weight_decay=1e-4, warmup_steps=2, clip_gradient=1.0, weights=LossWeights(), seed=0,
-        bfloat16=False, checkpoint_steps=20, curve_steps=5,
-    )  # fmt: skip
+    how = training(steps=5 if on.small else 60, batch_size=4, warmup_steps=2)
 
     def run(name: str, killed_at: int | None = None) -> tuple[dict[str, Tensor], dict]:
         step = SegmenterTrainer.run_step

@@ -25,7 +25,7 @@ from pipeline.maskformer.propose import propose, resize_input
 from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.semantic import label_map
-from pipeline.segmenter.matcher import LossWeights, Target
+from pipeline.segmenter.matcher import Target
 from pipeline.segmenter.optimiser import adamw
 from pipeline.segmenter.trainer import LossModel
 from tests.benchmarks import bench_full_size
@@ -33,6 +33,7 @@ from tests.goldens import error
 from tests.gpu.core import MINIATURE, NAMES, picture
 from tests.gpu.rows import Row, Setting, holds, measured, skipped, within
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from tests.segmenter.tiny import WEIGHTS
 
 TRAINED_CLASSES = 171
 EVERY_MASK = RegionView(threshold=1e-6)
@@ -184,7 +185,7 @@ def _segmenter_step(
     for i in range(8):
         masks[i, i * crop // 8 : (i + 1) * crop // 8] = True
     target = Target(torch.arange(8, device=on.device), masks)
-    model = LossModel(segmenter, normalize(text, dim=-1), LossWeights(), bfloat16)
+    model = LossModel(segmenter, normalize(text, dim=-1), WEIGHTS, bfloat16)
     optimizer = adamw(segmenter, 6e-5, 1.0, 0.01)
     samples = [_Sample(image, target) for image in images.byte()]
 

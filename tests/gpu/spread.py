@@ -13,18 +13,17 @@ from pipeline.core.processes.distributed import process_group
 from pipeline.core.processes.runtime import device
 from pipeline.core.resume import Checkpoints
 from pipeline.finetune.pair_set import PairSet
-from pipeline.finetune.train import Recipe, finetune
+from pipeline.finetune.train import finetune
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.sync_norm import synchronise_norms
-from pipeline.segmenter.data import Augmentation, TrainingSet
-from pipeline.segmenter.matcher import LossWeights
-from pipeline.segmenter.train import Recipe as SegmenterRecipe
+from pipeline.segmenter.data import TrainingSet
 from pipeline.segmenter.train import train
 from pipeline.segmenter.trainer import LossModel
 from tests.clip.tiny import tiny_clip, write_pairs
-from tests.segmenter.tiny import config, text, world
+from tests.segmenter.tiny import WEIGHTS, config, text, training, world
+from tests.shipped import section
 
-VIEW = Augmentation(crop=64, short_side=(64, 70), long_side=200, flip=True, colour=True)
+VIEW = training(most_short_side=70, colour=True)
 
 
 def main(folder: Path) -> None:
@@ -68,7 +67,7 @@ def gradients_apart(data: TrainingSet, on: torch.device) -> float:
     samples = [data[i, i] for i in range(2)]
     gradients = []
     for spread in (False, True):
-        model = LossModel(segmenter().to(on).train(), text().to(on), LossWeights(), False)
+        model = LossModel(segmenter().to(on).train(), text().to(on), WEIGHTS, False)
         plain = model
         if spread:
             synchronise_norms(model)
@@ -81,15 +80,13 @@ def gradients_apart(data: TrainingSet, on: torch.device) -> float:
     return max(float((together[n] - alone[n]).abs().max()) for n in alone) / largest
 
 
-RECIPE = Recipe(
-    train="both", loss="unique_nouns", fill="mean", prompt_depth=2, learning_rate=1e-3,
+RECIPE = section(
+    "finetune.first", train="both", loss="unique_nouns", fill="mean", prompt_depth=2,
+    learning_rate=1e-3,
     prompt_learning_rate=0.05, weight_decay=0.1, epochs=1.0, batch_size=16, warmup_steps=1,
-    min_crop=0.9, bfloat16=False, seed=0, held_out=0.2,
+    min_crop=0.9, bfloat16=False, seed=0,
 )  # fmt: skip
-SEGMENTER = SegmenterRecipe(
-    steps=2, batch_size=8, learning_rate=1e-3, backbone_factor=1.0, weight_decay=1e-4,
-    warmup_steps=1, clip_gradient=1.0, weights=LossWeights(), seed=0, bfloat16=False,
-)  # fmt: skip
+SEGMENTER = training(batch_size=8)
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))

@@ -8,7 +8,8 @@ from pipeline.maskformer.anchors import Anchors
 from pipeline.maskformer.config import ResNetConfig, SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.criterion import losses
-from pipeline.segmenter.matcher import LossWeights, Target, reduced, standing_on
+from pipeline.segmenter.matcher import Target, reduced, standing_on
+from tests.segmenter.tiny import WEIGHTS
 
 
 def config(**changes) -> SegmenterConfig:
@@ -84,7 +85,7 @@ def test_the_loss_of_the_anchors_looks_at_every_anchor():
     output = model([torch.rand(3, 64, 64) * 255], text)
     for layer in (output, *output.aux):
         layer.pred_masks.retain_grad()
-    sum(losses(output, [target], LossWeights()).values()).backward()
+    sum(losses(output, [target], WEIGHTS).values()).backward()
     asked = [
         int((layer.pred_masks.grad.abs().sum((2, 3)) > 0).sum()) for layer in (*output.aux, output)
     ]

@@ -9,7 +9,7 @@ from pipeline.core.shards import read_shards
 from pipeline.data.dataset import Dataset, write_dataset
 from pipeline.nouns import collect
 from pipeline.nouns.collect import collect_nouns, vocabulary
-from pipeline.nouns.nouns import NounOptions
+from tests.shipped import section
 
 TEXTS = [
     ["a dog on the grass", "a photo of two dogs"],
@@ -32,8 +32,8 @@ def dataset(tmp_path):
     return tmp_path / "dataset"
 
 
-def run(dataset, out, min_count=1, options=None, shard_size=1):
-    return collect_nouns(dataset, out, "train", options or NounOptions(), min_count, shard_size)
+def run(dataset, out, shard_size=1, **changes):
+    return collect_nouns(dataset, out, section("nouns", shard_size=shard_size, **changes))
 
 
 def test_nouns_drops_and_metrics(dataset, tmp_path):
@@ -115,7 +115,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(dataset, tmp_path, mo
 
 def test_other_options_make_other_shards(dataset, tmp_path):
     run(dataset, tmp_path / "nouns")
-    counts = run(dataset, tmp_path / "nouns", options=NounOptions(multiword=False))
+    counts = run(dataset, tmp_path / "nouns", multiword=False)
     nouns = [n.noun for n in read_shards(tmp_path / "nouns", "nouns", NounRecord)]
     assert "hydrant" in nouns and "fire hydrant" not in nouns
     assert counts["unique_nouns"] == 4

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.nouns.nouns import Noun, NounOptions, caption_nouns
+from pipeline.nouns.nouns import Noun, caption_nouns
+from pipeline.nouns.params import NounRules
 from pipeline.nouns.tagger import load_tagger
 from tests.nouns.linear import assert_linear
+from tests.shipped import RULES
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +17,7 @@ def tagger():
 
 
 def nouns(text, tagger, **options):
-    return [noun.noun for noun in caption_nouns(text, tagger, NounOptions(**options))[0]]
+    return [noun.noun for noun in caption_nouns(text, tagger, RULES.model_copy(update=options))[0]]
 
 
 CAPTIONS = [
@@ -115,19 +117,19 @@ def test_captions(text, expected, tagger):
 
 
 def test_what_is_kept_says_where_it_stood(tagger):
-    kept, _ = caption_nouns("A Cat, two fire hydrants.", tagger, NounOptions())
+    kept, _ = caption_nouns("A Cat, two fire hydrants.", tagger, RULES)
     assert kept == [Noun("cat", "Cat", 1), Noun("fire hydrant", "fire hydrants", 4)]
 
 
 def test_words_that_touch_are_quoted_one_by_one(tagger):
     text = "two dogs🐶cats.lamps|cafe\u0301s👍🏽sofas"
-    kept, _ = caption_nouns(text, tagger, NounOptions())
+    kept, _ = caption_nouns(text, tagger, RULES)
     assert [noun.surface for noun in kept] == ["dogs", "cats", "lamps", "cafe\u0301s", "sofas"]
 
 
 def test_what_is_kept_is_quoted_as_it_was_written(tagger):
     text = "By @marco: salt &amp; a fire_hydrant\u200b, mac &amp;\n cheese, a so\u00adfa"
-    kept, drops = caption_nouns(text, tagger, NounOptions())
+    kept, drops = caption_nouns(text, tagger, RULES)
     assert kept == [
         Noun("salt", "salt", 3),
         Noun("fire hydrant", "fire_hydrant", 6),
@@ -161,7 +163,7 @@ def test_what_is_kept_is_quoted_as_it_was_written(tagger):
     ],
 )
 def test_reasons(text, drop, tagger):
-    kept, drops = caption_nouns(text, tagger, NounOptions())
+    kept, drops = caption_nouns(text, tagger, RULES)
     assert drop in drops
     assert "dog" in [noun.noun for noun in kept]
 
@@ -171,11 +173,10 @@ def test_rules_switched_off_one_by_one(tagger):
     assert nouns(text, tagger) == ["hill", "fire hydrant"]
     assert nouns(text, tagger, multiword=False) == ["hill", "fire", "hydrant"]
     assert "picture" in nouns(text, tagger, stop_list=False)
-    assert nouns("x", tagger, min_length=1) == ["x"]
 
 
 def test_without_rules_every_tagged_noun_is_kept(tagger):
-    off = NounOptions(multiword=False, tag_rules=False, stop_list=False, min_length=1)
+    off = NounRules(multiword=False, tag_rules=False, stop_list=False)
     words = "a cat sits in a living room in the background".split()
     kept, drops = caption_nouns(" ".join(words), tagger, off)
     tagged = [word for word, tag in tagger.tag(words) if tag.startswith("NN")]
@@ -197,17 +198,17 @@ PIECES = (
 def test_every_lemma_once_in_order_and_the_same_each_time(words):
     tagger = load_once()
     text = " ".join(words)
-    kept, drops = caption_nouns(text, tagger, NounOptions())
+    kept, drops = caption_nouns(text, tagger, RULES)
     assert len({noun.noun for noun in kept}) == len(kept)
     assert [noun.position for noun in kept] == sorted(noun.position for noun in kept)
     assert all(noun.surface.split()[0] in words for noun in kept)
-    assert caption_nouns(text, tagger, NounOptions()) == (kept, drops)
+    assert caption_nouns(text, tagger, RULES) == (kept, drops)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=12).map("".join))
 def test_any_caption_gives_nouns_that_stand_in_it(text):
-    kept, drops = caption_nouns(text, load_once(), NounOptions())
+    kept, drops = caption_nouns(text, load_once(), RULES)
     single = " ".join(text.split())
     for surface in [noun.surface for noun in kept] + [word for word, _ in drops]:
         assert surface and " ".join(surface.split()) == surface and surface in single
@@ -222,7 +223,7 @@ def test_any_caption_gives_nouns_that_stand_in_it(text):
 )  # fmt: skip
 def test_the_time_grows_with_the_number_of_words(piece):
     """Capitals and quotes made each noun look at all words of the text."""
-    options = NounOptions()
+    options = RULES
     assert_linear(lambda text: caption_nouns(text, AllNouns(), options), piece * 2000)
 
 

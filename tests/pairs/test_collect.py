@@ -1,5 +1,4 @@
 import csv
-import dataclasses
 import json
 from pathlib import Path
 
@@ -20,14 +19,16 @@ from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.rle import encode_masks
 from pipeline.finetune.pair_set import PairSet
 from pipeline.pairs.collect import collect_pairs
-from pipeline.pairs.make import PairSettings
 from tests.ovseg.tiny import tiny_clip
 from tests.pairs.samples import samples
+from tests.shipped import section
 from tests.toy import make_toy, shapes
 
-SETTINGS = PairSettings(
-    captions_per_image=5, masks="proposals", names="captions", direction="noun_to_mask", top_k=1,
+SETTINGS = section(
+    "pairs", captions_per_image=5, masks="proposals", names="captions", direction="noun_to_mask",
+    top_k=1,
     min_similarity=-1.0, fill="mean", expand=1.0, crop_format="png", crop_batch=4, bfloat16=False,
+    templates="bare",
 )  # fmt: skip
 
 
@@ -68,9 +69,9 @@ def folders(tmp_path_factory):
 
 
 def collect(folders: Path, out: Path, shard_size: int = 2, **changes) -> dict:
-    settings = dataclasses.replace(SETTINGS, **changes)
+    settings = SETTINGS.model_copy(update=changes | {"shard_size": shard_size})
     inputs = (folders / name for name in ("dataset", "proposals", "nouns", "clip"))
-    return collect_pairs(*inputs, out, "train", ("a {}",), settings, shard_size)
+    return collect_pairs(*inputs, out, settings)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from pipeline.core.errors import UserError
 from pipeline.params.file import read_yaml
-from pipeline.params.presets import DEFAULT, FOLDER
+from pipeline.params.presets import DEFAULT, FOLDER, params_of
 from pipeline.params.sections import Params, check_all
 
 SCHEMA = Params.model_json_schema()
@@ -242,7 +242,7 @@ def test_the_comment_of_every_number_says_the_least_value():
         for option in node.get("anyOf", [node]):
             if option.get("type") in ("integer", "number") and "enum" not in option:
                 least[name(place)] = option
-    lines, place, seen = (FOLDER / f"{DEFAULT}.yaml").read_text().splitlines(), [], 0
+    lines, place, seen = params_of(DEFAULT).splitlines(), [], 0
     for line in lines:
         if not (found := re.match(r"( *)(\w+):[^#]*#? ?(.*)", line)):
             continue

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from pipeline.core.records import Reject, read_parquet, write_parquet
 from pipeline.data.own import read_own
 from pipeline.data.own_text import Names, read_all_captions
-from pipeline.nouns.nouns import NounOptions, caption_nouns
+from pipeline.nouns.nouns import caption_nouns
 from pipeline.nouns.tagger import load_tagger
 from tests.data.folders import save_picture
 from tests.properties.inputs import BYTES, DEEP, JSON, QUICK, answer, mutated, swapped
+from tests.shipped import RULES
 
 ENTRY = {"image": "a.jpg", "caption": "A dog🐶 on a sofa.It sleeps &copy @me."}
 FILE = b"".join(json.dumps(ENTRY | {"image": name}).encode() + b"\n" for name in ("a.jpg", "b.jpg"))
@@ -77,7 +78,7 @@ def test_any_json_on_each_line(root, tagger, entries, end, escaped):
     texts = accounted(root, end.join(lines).encode(errors="surrogatepass"))
     for text in texts.values():
         assert text.strip()
-        caption_nouns(text, tagger, NounOptions())
+        caption_nouns(text, tagger, RULES)
 
 
 @QUICK

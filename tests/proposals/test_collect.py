@@ -1,6 +1,5 @@
 import json
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +13,20 @@ from pipeline.data.rle import areas, decode_masks, to_rle
 from pipeline.data.truth import Truth
 from pipeline.maskformer.store import save_segmenter
 from pipeline.proposals.collect import (
-    ProposalSettings,
     batches,
     collect_proposals,
     count_found,
     metrics_of,
     to_records,
 )
+from pipeline.proposals.params import ProposalsParams
 from tests.ovseg.tiny import tiny_segmenter
+from tests.shipped import section
 from tests.toy import make_toy, shapes
 
-SETTINGS = ProposalSettings("last_layer", 100, 0.5, 1, None, None, 2)
+SETTINGS = section(
+    "proposals", masks_of="last_layer", most_masks=100, min_area=1, image_batch=2, shard_size=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +37,13 @@ def folders(tmp_path_factory):
     return root
 
 
+def changed(**values) -> ProposalsParams:
+    return SETTINGS.model_copy(update=values)
+
+
 def collect(folders: Path, out: Path, settings=SETTINGS, shard_size=2) -> dict:
     inputs = (folders / name for name in ("dataset", "segmenter"))
-    return collect_proposals(*inputs, out, "train", settings, shard_size)
+    return collect_proposals(*inputs, out, settings.model_copy(update={"shard_size": shard_size}))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -51,7 +57,7 @@ def test_a_mask_is_where_the_probability_is_above_the_threshold():
     probabilities[2, 2, 3] = 0.9  # one pixel: too small
     probabilities[3] = 1.0
     counts: Counter[str] = Counter()
-    settings = replace(SETTINGS, min_area=2)
+    settings = changed(min_area=2)
     got = to_records(7, probabilities, settings, counts)
     assert [(r.image_id, r.query, r.height, r.width) for r in got] == [(7, 0, 3, 4), (7, 3, 3, 4)]
     assert areas([to_rle(record) for record in got]).tolist() == [2, 12]
@@ -91,16 +97,16 @@ def test_a_killed_run_resumes_to_the_same_bytes(folders, tmp_path):
 
 
 def test_fewer_queries_and_a_threshold_no_pixel_reaches(folders, tmp_path):
-    few = collect(folders, tmp_path / "few", replace(SETTINGS, most_masks=2))
+    few = collect(folders, tmp_path / "few", changed(most_masks=2))
     assert few["proposals_per_picture"] <= 2
-    none = collect(folders, tmp_path / "none", replace(SETTINGS, mask_threshold=0.999999))
+    none = collect(folders, tmp_path / "none", changed(mask_threshold=0.999999))
     assert none["proposals"] == 0
     assert none["rejects"] == {"no mask": 4, "unreadable picture": 1}
     assert none["recall_closed"] == 0
 
 
 def test_masks_of_all_layers_are_the_surest_and_differ(folders, tmp_path):
-    every = replace(SETTINGS, masks_of="all_layers", most_masks=3)
+    every = changed(masks_of="all_layers", most_masks=3)
     assert 0 < collect(folders, tmp_path, every)["proposals_per_picture"] <= 3
     by_picture: dict[int, list[ProposalRecord]] = {}
     for record in read_shards(tmp_path, "proposals", ProposalRecord):
@@ -111,7 +117,7 @@ def test_masks_of_all_layers_are_the_surest_and_differ(folders, tmp_path):
 
 
 def test_masks_have_the_size_of_the_picture_whatever_size_the_segmenter_sees(folders, tmp_path):
-    collect(folders, tmp_path, replace(SETTINGS, short_side=64, long_side=64))
+    collect(folders, tmp_path, changed(short_side=64, long_side=64))
     records = list(read_shards(tmp_path, "proposals", ProposalRecord))
     assert {(r.height, r.width) for r in records} == {(48, 48)}
 

@@ -14,7 +14,8 @@ from pipeline.segmenter.criterion import (
     over_processes,
     weighted,
 )
-from pipeline.segmenter.matcher import LossWeights, Target
+from pipeline.segmenter.matcher import Target
+from tests.segmenter.tiny import WEIGHTS
 
 CPU = torch.device("cpu")
 NOTHING = Target(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 8, 8, dtype=torch.bool))
@@ -64,14 +65,14 @@ def test_class_loss_by_hand():
 
 
 def test_every_layer_has_its_losses():
-    names = losses(output(layers=3), [NOTHING], LossWeights()).keys()
+    names = losses(output(layers=3), [NOTHING], WEIGHTS).keys()
     kinds = ("loss_ce", "loss_mask", "loss_dice")
     assert set(names) == {kind + end for kind in kinds for end in ("", "_0", "_1")}
 
 
 def test_a_batch_without_masks_still_teaches():
     predicted = output(pictures=2)
-    raw = losses(predicted, [NOTHING, NOTHING], LossWeights())
+    raw = losses(predicted, [NOTHING, NOTHING], WEIGHTS)
     assert raw["loss_mask"].item() == raw["loss_dice"].item() == 0
     sum(raw.values()).backward()
     assert predicted.pred_logits.grad.abs().sum() > 0
@@ -88,7 +89,7 @@ def test_ignored_pixels_teach_the_masks_nothing():
     left[:, :4] = True
     truth = Target(torch.tensor([0]), left[None].clone(), counted=left)
     predicted = output()
-    losses(predicted, [truth], LossWeights())["loss_mask"].backward()
+    losses(predicted, [truth], WEIGHTS)["loss_mask"].backward()
     gradient = predicted.pred_masks.grad
     assert gradient[..., 0].abs().sum() > 0
     changed = SegmenterOutput(
@@ -97,9 +98,9 @@ def test_ignored_pixels_teach_the_masks_nothing():
         predicted.class_embed,
         (8, 8),
     )
-    before = losses(changed, [truth], LossWeights())
+    before = losses(changed, [truth], WEIGHTS)
     changed.pred_masks[..., 4:] += 3
-    after = losses(changed, [truth], LossWeights())
+    after = losses(changed, [truth], WEIGHTS)
     assert before["loss_mask"].item() == after["loss_mask"].item()
     assert before["loss_dice"].item() == after["loss_dice"].item()
 
@@ -110,7 +111,9 @@ def test_weights_multiply_their_losses():
         "loss_mask_0": torch.tensor(1.0),
         "loss_dice": torch.tensor(1.0),
     }
-    result = weighted(raw, LossWeights(2, 3, 4))
+    result = weighted(
+        raw, WEIGHTS.model_copy(update={"class_weight": 2, "mask_weight": 3, "dice_weight": 4})
+    )
     assert {k: v.item() for k, v in result.items()} == {
         "loss_ce": 2,
         "loss_mask_0": 3,

@@ -9,11 +9,11 @@ from PIL import Image
 
 from pipeline.core.records import ImageRecord
 from pipeline.core.sampler import TrainingBatchSampler
-from pipeline.segmenter.data import Augmentation, TrainingSet, augment, seeded, to_target
-from tests.segmenter.tiny import world
+from pipeline.segmenter.data import TrainingSet, augment, seeded, to_target
+from tests.segmenter.tiny import training, world
 
-PLAIN = Augmentation(crop=500, short_side=(70, 70), long_side=500, flip=False, colour=False)
-VARIED = Augmentation(crop=48, short_side=(64, 96), long_side=500, flip=True, colour=True)
+PLAIN = training(crop=500, least_short_side=70, most_short_side=70, long_side=500, flip=False)
+VARIED = training(crop=48, most_short_side=96, long_side=500, colour=True)
 
 
 def training_set(tmp_path, augmentation=PLAIN, class_ids=(0, 1, 2), count_ignored=True, pictures=8):
@@ -65,7 +65,7 @@ def test_labels_move_with_the_picture():
     image = np.zeros((40, 40, 3), np.uint8)
     label = np.full((40, 40), 3)
     image[:, :20], label[:, :20] = 255, 1
-    how = Augmentation(crop=20, short_side=(30, 50), long_side=99, flip=True, colour=False)
+    how = training(crop=20, least_short_side=30, most_short_side=50, long_side=99)
     for draw in range(20):
         with seeded(draw):
             moved, labels = augment(image, label, how, 255)
@@ -79,7 +79,7 @@ def test_crops_of_one_class_are_redrawn():
     label = np.zeros((64, 64), int)
     label[:, 40:] = 1
     image = np.zeros((64, 64, 3), np.uint8)
-    how = Augmentation(32, (64, 64), 99, False, False, most_of_one_class=0.9)
+    how = training(crop=32, long_side=99, flip=False, most_of_one_class=0.9)
     for draw in range(10):
         with seeded(draw):
             _, crop = augment(image, label, how, 255)

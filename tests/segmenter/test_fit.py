@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,69 +17,61 @@ from pipeline.data.instances import TrueMasks, instances_file
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.store import save_segmenter
 from pipeline.segmenter import fit as module
-from pipeline.segmenter.data import Augmentation
 from pipeline.segmenter.fit import ClosedSet, fit, trained_classes
-from pipeline.segmenter.matcher import LossWeights
-from pipeline.segmenter.measure import Measure, measure_recall
-from pipeline.segmenter.train import Recipe
-from tests.segmenter.tiny import config, text, world
+from pipeline.segmenter.measure import measure_recall
+from pipeline.segmenter.params import SegmenterTraining
+from tests.segmenter.tiny import config, text, training, world
+from tests.shipped import section
 
-PLAIN = Augmentation(crop=64, short_side=(64, 64), long_side=200, flip=True, colour=False)
 CPU = torch.device("cpu")
 
 
-def recipe(steps: int = 2, seed: int = 0) -> Recipe:
-    return Recipe(steps, 2, 1e-3, 1.0, 1e-4, 1, 1.0, LossWeights(), seed, bfloat16=False)
-
-
-def run(folder: Path, how: Recipe, start_from: Path | None = None) -> MaskFormer:
+def run(folder: Path, how: SegmenterTraining, start_from: Path | None = None) -> MaskFormer:
     return run_with_losses(folder, how, start_from)[0]
 
 
 def run_with_losses(
-    folder: Path, how: Recipe, start_from: Path | None = None
+    folder: Path, how: SegmenterTraining, start_from: Path | None = None
 ) -> tuple[MaskFormer, dict[str, float]]:
     dataset, records = world(folder / "world", 4)
     closed = ClosedSet(dataset, records, [0, 1, 2], dataset.classes, text())
     model = config(dropout=0.0)
     places = (folder / "checkpoints", folder / "curves")
-    segmenter, result = fit(model, closed, PLAIN, True, how, start_from, *places, CPU, 0)
+    segmenter, result = fit(model, closed, how, start_from, *places, CPU, 0)
     return segmenter, result.losses
 
 
 def test_a_training_that_diverges_is_told(tmp_path):
-    wild = replace(recipe(steps=8), learning_rate=1e30)
+    wild = training(steps=8, learning_rate=1e30)
     with pytest.raises(ValueError, match="lower segmenter.training.learning_rate"):
         run(tmp_path, wild)
 
 
 def test_only_the_very_same_run_is_resumed(tmp_path):
-    first = run(tmp_path, recipe()).state_dict()
+    first = run(tmp_path, training()).state_dict()
     checkpoints = tmp_path / "checkpoints"
     [folder] = checkpoints.iterdir()
-    again = run(tmp_path, recipe()).state_dict()  # finds its last checkpoint
+    again = run(tmp_path, training()).state_dict()  # finds its last checkpoint
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert list(checkpoints.iterdir()) == [folder]
-    run(tmp_path, recipe(seed=1))
+    run(tmp_path, training(seed=1))
     [other] = checkpoints.iterdir()
     assert other != folder
 
 
-OTHER_RECIPE = {
+OTHER_TRAINING = {
     "steps": 3, "batch_size": 1, "learning_rate": 2e-3, "backbone_factor": 0.1,
     "weight_decay": 0.1, "warmup_steps": 2, "clip_gradient": 0.1, "seed": 1, "bfloat16": True,
-    "weights": LossWeights(dice=2.0), "curve_steps": 10,
-}  # fmt: skip
-OTHER_AUGMENTATION = {
-    "crop": 32, "short_side": (64, 65), "long_side": 100, "flip": False, "colour": True,
-    "most_of_one_class": 0.5,
+    "class_weight": 2.0, "mask_weight": 2.0, "dice_weight": 2.0, "no_object_weight": 0.2,
+    "crop": 32, "least_short_side": 63, "most_short_side": 65, "long_side": 100, "flip": False,
+    "colour": True, "most_of_one_class": 0.5, "count_ignored": False, "classes": "seen",
+    "templates": "bare",
 }  # fmt: skip
 """Another value of everything that decides what comes out."""
 
 
 def test_a_run_of_any_other_kind_has_a_checkpoint_folder_of_its_own(tmp_path, monkeypatch):
-    assert {f.name for f in fields(Recipe)} - OTHER_RECIPE.keys() == {"checkpoint_steps"}
-    assert {f.name for f in fields(Augmentation)} == OTHER_AUGMENTATION.keys()
+    assert SegmenterTraining.model_fields.keys() == OTHER_TRAINING.keys()
     monkeypatch.setattr(module, "train", lambda *given: given[4].folder)  # of its checkpoints
     dataset, records = world(tmp_path / "world", 4)
     closed = ClosedSet(dataset, records, [0, 1, 2], dataset.classes, text())
@@ -87,18 +79,16 @@ def test_a_run_of_any_other_kind_has_a_checkpoint_folder_of_its_own(tmp_path, mo
     start = tmp_path / "source/segmenter.safetensors"
 
     def folder(
-        model=config(dropout=0.0), closed=closed, augmentation=PLAIN, count_ignored=True,  # noqa: B008
-        how=recipe(), start_from=None,  # noqa: B008
+        model=config(dropout=0.0), closed=closed, how=training(), start_from=None,  # noqa: B008
     ) -> Path:  # fmt: skip
         out = tmp_path / "out"
         places = (out / "checkpoints", out / "curves")
-        return fit(model, closed, augmentation, count_ignored, how, start_from, *places, CPU, 0)[1]
+        return fit(model, closed, how, start_from, *places, CPU, 0)[1]
 
     first = folder()
     assert folder() == first
-    others = [folder(how=replace(recipe(), **{k: v})) for k, v in OTHER_RECIPE.items()]
-    others += [folder(augmentation=replace(PLAIN, **{k: v})) for k, v in OTHER_AUGMENTATION.items()]
-    others += [folder(count_ignored=False), folder(start_from=start), folder(config(dropout=0.1))]
+    others = [folder(how=training(**{k: v})) for k, v in OTHER_TRAINING.items()]
+    others += [folder(start_from=start), folder(config(dropout=0.1))]
     for changes in (
         {"records": records[:3]},
         {"class_ids": [0, 1, 3]},
@@ -113,7 +103,7 @@ def test_a_warm_start_begins_with_the_given_weights(tmp_path):
     source = MaskFormer(config(dropout=0.0))
     save_segmenter(tmp_path / "source", source)
     weights = tmp_path / "source/segmenter.safetensors"
-    warm = run(tmp_path, recipe(steps=0), start_from=weights)
+    warm = run(tmp_path, training(steps=0), start_from=weights)
     assert all(
         torch.equal(a, b) for a, b in zip(source.parameters(), warm.parameters(), strict=True)
     )
@@ -133,7 +123,7 @@ def test_a_data_set_without_classes_cannot_be_learned(tmp_path):
         assert (ids, names) == ([], [])
         closed = ClosedSet(bare, records, ids, names, text()[:0])
         with pytest.raises(ValueError, match=reason):
-            fit(config(), closed, PLAIN, True, recipe(), None, tmp_path, tmp_path, CPU, 0)
+            fit(config(), closed, training(), None, tmp_path, tmp_path, CPU, 0)
 
 
 SCRIPT = """
@@ -142,12 +132,13 @@ from pathlib import Path
 from pipeline.core.processes.distributed import process_group
 from pipeline.maskformer.store import save_segmenter
 from detectron2.utils import comm
-from tests.segmenter.test_fit import recipe, run_with_losses
+from tests.segmenter.test_fit import run_with_losses
+from tests.segmenter.tiny import training
 torch.set_num_threads(1)
 out = Path(sys.argv[1])
 with process_group(torch.device("cpu")):
     assert comm.get_world_size() == 2
-    model, losses = run_with_losses(out / str(comm.get_rank()), recipe(steps=1))
+    model, losses = run_with_losses(out / str(comm.get_rank()), training(steps=1))
     save_segmenter(out / f"rank{comm.get_rank()}", model)
     if comm.is_main_process():
         (out / "losses.json").write_text(json.dumps(losses))
@@ -170,7 +161,7 @@ def test_two_processes_do_what_one_does(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     first, second = (load_file(tmp_path / f"rank{i}/segmenter.safetensors") for i in range(2))
     assert all(torch.equal(value, second[key]) for key, value in first.items())
-    alone, losses = run_with_losses(tmp_path / "alone", recipe(steps=1))
+    alone, losses = run_with_losses(tmp_path / "alone", training(steps=1))
     for name, value in json.loads((tmp_path / "losses.json").read_text()).items():
         assert value == pytest.approx(losses[name], rel=1e-5), name
     torch.manual_seed(0)
@@ -236,11 +227,12 @@ def test_recall_is_measured_on_every_readable_picture(tmp_path, short_side):
     truth = TrueMasks(instances_file(tmp_path))
     torch.manual_seed(0)
     model = MaskFormer(config()).eval()
-    settings = Measure(
-        "last_layer", 100, short_side, None, mask_threshold=1e-9, overlap=1 / 9
-    )  # every pixel: all of it
+    how = section(
+        "segmenter.measure", masks_of="last_layer", most_masks=100, short_side=short_side,
+        mask_threshold=1e-9, overlap=1 / 9,
+    )  # fmt: skip
     rejects = []
-    result = measure_recall(model, dataset.root, records, truth, dataset.classes, settings, rejects)
+    result = measure_recall(model, dataset.root, records, truth, dataset.classes, how, rejects)
     assert (result["objects_closed"], result["objects_never_labelled"]) == (1, 1)
     assert result["recall_closed"] == 1  # 1400 of 6300 pixels, 2/9
     assert result["recall_never_labelled"] == 0  # 200 of 6300

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from pipeline.segmenter.criterion import dice_loss, focal_loss
-from pipeline.segmenter.matcher import LossWeights, Target, dice_cost, focal_cost, match, pad
+from pipeline.segmenter.matcher import Target, dice_cost, focal_cost, match, pad
+from tests.segmenter.tiny import WEIGHTS
 
 HW = (16, 16)
 
@@ -33,7 +34,7 @@ def test_each_query_takes_the_mask_it_draws():
     masks = torch.full((1, 3, 4, 4), -9.0)
     masks[0, 2, :, :2] = 9  # query 2 draws the left, query 0 the right, query 1 nothing
     masks[0, 0, :, 2:] = 9
-    [(query, index)] = match(torch.zeros(1, 3, 2), masks, [truth], HW, LossWeights())
+    [(query, index)] = match(torch.zeros(1, 3, 2), masks, [truth], HW, WEIGHTS)
     assert query.tolist() == [0, 2]
     assert index.tolist() == [1, 0]
 
@@ -41,7 +42,7 @@ def test_each_query_takes_the_mask_it_draws():
 def test_classes_decide_between_equal_masks():
     truth = Target(torch.tensor([1]), torch.ones(1, *HW, dtype=torch.bool))
     logits = torch.tensor([[[5.0, 0, 0], [0, 5, 0]]])
-    [(query, _)] = match(logits, torch.zeros(1, 2, 4, 4), [truth], HW, LossWeights())
+    [(query, _)] = match(logits, torch.zeros(1, 2, 4, 4), [truth], HW, WEIGHTS)
     assert query.tolist() == [1]
 
 
@@ -50,9 +51,9 @@ def test_classes_decide_between_equal_masks():
 def test_batched_equals_single(first, second, queries, seed):
     logits, masks = predictions(queries, 3, seed, pictures=2)
     targets = [target(first, 3, seed), target(second, 3, seed + 1)]
-    together = match(logits, masks, targets, HW, LossWeights())
+    together = match(logits, masks, targets, HW, WEIGHTS)
     for i in range(2):
-        [alone] = match(logits[i : i + 1], masks[i : i + 1], targets[i : i + 1], HW, LossWeights())
+        [alone] = match(logits[i : i + 1], masks[i : i + 1], targets[i : i + 1], HW, WEIGHTS)
         assert [part.tolist() for part in alone] == [part.tolist() for part in together[i]]
         assert len(alone[0]) == min(queries, len(targets[i].labels))
 
@@ -75,7 +76,9 @@ def test_costs_are_the_losses_of_every_pair():
 def test_the_assignment_is_the_cheapest():
     logits, masks = predictions(5, 3, seed=3)
     truth = target(3, 3, seed=3)
-    weights = LossWeights(2.0, 3.0, 4.0)
+    weights = WEIGHTS.model_copy(
+        update={"class_weight": 2.0, "mask_weight": 3.0, "dice_weight": 4.0}
+    )
     small = truth.masks[:, ::4, ::4].float().flatten(1)  # nearest takes the first pixel of four
     cost = (
         -2 * logits[0].softmax(-1)[:, truth.labels]
@@ -95,7 +98,7 @@ def test_pixels_that_do_not_count_do_not_matter():
     other = masks.clone()
     other[..., 2:] *= -7
     results = [
-        match(logits, m, [Target(truth.labels, truth.masks, counted)], HW, LossWeights())[0]
+        match(logits, m, [Target(truth.labels, truth.masks, counted)], HW, WEIGHTS)[0]
         for m in (masks, other)
     ]
     assert results[0][0].tolist() == results[1][0].tolist()
@@ -104,7 +107,7 @@ def test_pixels_that_do_not_count_do_not_matter():
 def test_numbers_that_are_not_finite_are_named():
     logits, masks = predictions(2, 3, seed=0)
     with pytest.raises(ValueError, match="not finite.*lower segmenter"):
-        match(logits * float("nan"), masks, [target(1, 3, 0)], HW, LossWeights())
+        match(logits * float("nan"), masks, [target(1, 3, 0)], HW, WEIGHTS)
 
 
 def test_padding_is_at_the_bottom_and_right():

@@ -9,24 +9,27 @@ import torch
 from pipeline.core.resume import Checkpoints
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import Masks
-from pipeline.segmenter.data import Augmentation, TrainingSet
-from pipeline.segmenter.matcher import LossWeights
+from pipeline.segmenter import train as module
+from pipeline.segmenter.data import TrainingSet
 from pipeline.segmenter.optimiser import GradNormClipping, adamw, poly_schedule
+from pipeline.segmenter.params import SegmenterTraining
 from pipeline.segmenter.recall import best_overlaps
-from pipeline.segmenter.train import Recipe, train
+from pipeline.segmenter.train import train
 from pipeline.segmenter.trainer import SegmenterTrainer
-from tests.segmenter.tiny import config, swin, text, world
+from tests.segmenter.tiny import config, swin, text, training, world
 
-VARIED = Augmentation(crop=64, short_side=(64, 96), long_side=200, flip=True, colour=True)
+VARIED = training(most_short_side=96, colour=True)
 
 
-def recipe(**changes) -> Recipe:
-    quick = {
-        "steps": 7, "batch_size": 2, "learning_rate": 1e-3, "backbone_factor": 1.0,
-        "weight_decay": 1e-4, "warmup_steps": 2, "clip_gradient": 1.0, "weights": LossWeights(),
-        "seed": 0, "checkpoint_steps": 3, "curve_steps": 2,
-    }  # fmt: skip
-    return Recipe(**(quick | changes))
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """Checkpoints and points of the curves close together."""
+    monkeypatch.setattr(module, "CHECKPOINT_STEPS", 3)
+    monkeypatch.setattr(module, "CURVE_STEPS", 2)
+
+
+def recipe(**changes) -> SegmenterTraining:
+    return training(**({"steps": 7, "warmup_steps": 2, "bfloat16": True} | changes))
 
 
 def segmenter(**changes) -> MaskFormer:
@@ -79,10 +82,10 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch):
 
 def test_it_learns_the_masks_of_a_toy_world(tmp_path):
     dataset, records = world(tmp_path / "world", pictures=4)
-    still = Augmentation(crop=96, short_side=(70, 70), long_side=200, flip=False, colour=False)
+    still = training(crop=96, least_short_side=70, most_short_side=70, flip=False)
     data = TrainingSet(dataset, records, [0, 1, 2], still, 0, count_ignored=False)
     model = segmenter(query_kind="anchored", queries=9, dropout=0.0)
-    how = recipe(steps=120, batch_size=2, warmup_steps=5, curve_steps=10, learning_rate=1e-3)
+    how = recipe(steps=120, batch_size=2, warmup_steps=5, learning_rate=1e-3)
     result = train(model, data, text(), how, Checkpoints(tmp_path, "run"))
     assert set(result.losses) >= {"total_loss", "loss_ce", "loss_mask", "loss_dice", "lr"}
     sample = data[0, 0]

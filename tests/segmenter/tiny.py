@@ -10,9 +10,25 @@ from torch.nn.functional import normalize
 from pipeline.core.records import ImageRecord
 from pipeline.data.dataset import Dataset
 from pipeline.maskformer.config import ResNetConfig, SegmenterConfig, SwinConfig
+from pipeline.segmenter.params import LossWeights, SegmenterTraining
+from tests.shipped import section
 
 CLIP_DIM = 16
 COLOURS = ((250, 20, 20), (20, 20, 250))
+WEIGHTS = LossWeights(class_weight=1.0, mask_weight=20.0, dice_weight=1.0, no_object_weight=0.1)
+"""The paper's."""
+
+
+def training(**changes) -> SegmenterTraining:
+    """Two steps of two pictures."""
+    short = {
+        "steps": 2, "batch_size": 2, "learning_rate": 1e-3, "backbone_factor": 1.0,
+        "weight_decay": 1e-4, "warmup_steps": 1, "clip_gradient": 1.0, "seed": 0,
+        "bfloat16": False, "count_ignored": True, "crop": 64, "least_short_side": 64,
+        "most_short_side": 64, "long_side": 200, "flip": True, "colour": False,
+        "most_of_one_class": 1.0, **dict(WEIGHTS),
+    }  # fmt: skip
+    return section("segmenter.training", **(short | changes))
 
 
 def resnet(**changes) -> ResNetConfig:

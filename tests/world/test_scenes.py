@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from pipeline.world.build import IGNORE, WorldSize, build_world, label_map
+from pipeline.world.build import IGNORE, build_world, label_map
 from pipeline.world.captions import write_caption
 from pipeline.world.natural import draw_natural
 from pipeline.world.probe import crop_probe, natural_probe
@@ -18,6 +18,7 @@ from pipeline.world.scenes import draw_scene, outline_mask
 from pipeline.world.sprites import SPRITE_PX, sprite
 from pipeline.world.textures import PAINTERS, paint
 from pipeline.world.vocabulary import CLOSED, NOUNS, STUFF, THINGS, UNSEEN
+from tests.shipped import section
 
 SIDE = 96
 
@@ -110,7 +111,9 @@ def test_natural_pictures_and_probes():
 
 
 def test_world_folder_is_coco_and_does_not_depend_on_workers(tmp_path, monkeypatch):
-    size = WorldSize(6, 3, SIDE, 3, 5, 0.6, seed=11)
+    size = section(
+        "dataset", train_scenes=6, val_scenes=3, side=SIDE, min_objects=3, max_objects=5, seed=11
+    )
     for workers in (1, 2):
         monkeypatch.setenv("OVSEG_WORKERS", str(workers))
         build_world(size, tmp_path / str(workers))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.commands.preset import preset
-from tests import shipped
+from pipeline.params.presets import DEFAULT, params_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +31,7 @@ def dvc(folder: Path, *arguments: str) -> str:
 def project(tmp_path) -> Path:
     """The shipped parameters and the DAG in a git repository of their own, nothing else."""
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    shutil.copy(shipped.PARAMS, tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text(params_of(DEFAULT))
     run(tmp_path, "git", "init", "--quiet")
     dvc(tmp_path, "init", "--quiet")
     run(tmp_path, "git", "add", ".")
@@ -61,4 +61,4 @@ def test_the_difference_shows_and_the_dag_is_the_same(project, capsys):
 
     preset("openmoji", params=project / "params.yaml")
     assert json.loads(dvc(project, "params", "diff", "--json") or "{}") == {}
-    assert (project / "params.yaml").read_bytes() == shipped.PARAMS.read_bytes()
+    assert (project / "params.yaml").read_text() == params_of(DEFAULT)
