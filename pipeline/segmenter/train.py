@@ -59,7 +59,7 @@ def train(
     assert len(text_features) == len(data.class_ids), (text_features.shape, len(data.class_ids))
     device = next(segmenter.parameters()).device
     optimizer = adamw(segmenter, recipe.learning_rate, recipe.backbone_factor, recipe.weight_decay)
-    model = LossModel(segmenter, text_features.to(device), recipe, recipe.bfloat16)
+    model: nn.Module = LossModel(segmenter, text_features.to(device), recipe, recipe.bfloat16)
     if comm.get_world_size() > 1:
         synchronise_norms(model)
         model = DistributedDataParallel(
