@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detectron2.engine import hooks
 from detectron2.utils import comm
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
