@@ -80,7 +80,9 @@ def test_what_differs_is_found(tmp_path):
             continue  # inputs, not results
         with np.load(folder / f"{name}.npz") as file:
             arrays = dict(file)
-        for key in arrays:
+        whole = Golden(name, folder)
+        check(whole)
+        for key in arrays.keys() - whole.left_out:
             changed = arrays | {key: disturbed(arrays[key])}
             np.savez(folder / f"{name}.npz", **changed)
             try:

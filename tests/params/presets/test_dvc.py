@@ -13,7 +13,7 @@ import pytest
 from pipeline.commands.preset import preset
 from pipeline.params.presets import DEFAULT, params_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def run(folder: Path, *command: str) -> str:
