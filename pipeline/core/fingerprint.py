@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECTIONS = (
     "world", "data", "clip", "segmenter", "proposals", "nouns", "pairs", "finetune", "evaluate",
 )  # fmt: skip
-"""Rooms whose `params.py` holds sections of params.yaml."""
+"""Rooms whose module `params` holds sections of params.yaml."""
 
 NEUTRAL = {
     "core.errors", "core.files", "core.fingerprint", "core.modes", "core.processes.cluster",

@@ -1,6 +1,6 @@
 """What the sections of params.yaml are made of: their base class and the kinds of values.
 
-Each stage's room owns its section as a model in its `params.py`. A field's docstring says what the
+Each stage's room owns its section as a model in its module `params`. A field's docstring says what the
 key means, its unit and its range; the comments of params.yaml are written from it. The models have
 no defaults: what a run depends on stands in params.yaml, where `dvc params diff` sees it. (Only
 segmenter.architecture may leave keys out: they are the published model's.)
