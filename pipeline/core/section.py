@@ -1,9 +1,9 @@
 """What the sections of params.yaml are made of: their base class and the kinds of values.
 
-Each stage's room owns its section as a model in its module `params`. A field's docstring says what the
-key means, its unit and its range; the comments of params.yaml are written from it. The models have
-no defaults: what a run depends on stands in params.yaml, where `dvc params diff` sees it. (Only
-segmenter.architecture may leave keys out: they are the published model's.)
+Each stage's room owns its section as a model in its module `params`. A field's docstring says what
+the key means, its unit and its range; the comments of params.yaml are written from it. The models
+have no defaults: what a run depends on stands in params.yaml, where `dvc params diff` sees it.
+(Only segmenter.architecture may leave keys out: they are the published model's.)
 
 Every number has a largest value too. It lies beyond any use we can think of, and is there so that
 a slip of the hand (1e8 for 1e-8) stops the first stage instead of filling the memory of a later
