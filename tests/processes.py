@@ -33,6 +33,8 @@ class Program:
             self.process = subprocess.Popen(
                 [sys.executable, *arguments], cwd=folder, env=os.environ | common | environment,
                 stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+                # A shell lets what it runs in the background ignore Ctrl-C, and so these tests.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )  # fmt: skip
 
     def said(self) -> list[str]:

@@ -16,7 +16,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from pycocotools import mask as coco
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
@@ -47,6 +46,8 @@ SETS = {
     "ade150-synonyms": (3, 150),
 }  # fmt: skip
 """Pictures and classes of each evaluation set."""
+COUNTED_WITH = {"ade150-synonyms": "ade150", "pc459": "pc59", "cocostuff156": "cocostuff171"}
+"""Sets of the pictures of another, which are predicted once for both."""
 ARCHITECTURE = {
     "backbone": {
         "kind": "resnet", "depth": 18, "stem": "basic", "stem_channels": 8, "res2_channels": 8,
@@ -90,11 +91,11 @@ def run(tmp_path_factory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp("real")
     root = make_root(samples(), folder / "root")
     params = small_params(folder / "params.yaml", root)
-    data, seen, forward = folder / "data", [], MaskFormer.forward
+    data, seen, embed = folder / "data", [], MaskFormer.embed
 
-    def recording(self, images, *more):
+    def recording(self, images):
         seen.extend(tuple(image.shape[1:]) for image in images)
-        return forward(self, images, *more)
+        return embed(self, images)
 
     def stage(module, name: str, **flags: Path | str) -> None:
         module.main(
@@ -105,23 +106,24 @@ def run(tmp_path_factory) -> SimpleNamespace:
     made = {name: data / name for name in ("dataset", "segmenter", "proposals", "nouns", "pairs")}
     steps = {"first": MINIATURE, "second": data / "finetune/first"}
     stage(dataset, "dataset")
-    stage(segmenter, "segmenter", dataset=made["dataset"], clip=MINIATURE)
+    saved = {"checkpoints": data / "checkpoints"}
+    stage(segmenter, "segmenter", dataset=made["dataset"], clip=MINIATURE, **saved)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MaskFormer, "forward", recording)
+        patch.setattr(MaskFormer, "embed", recording)
         stage(
             proposals, "proposals", dataset=made["dataset"], segmenter=made["segmenter"],
-            clip=MINIATURE,
         )  # fmt: skip
         stage(nouns, "nouns", dataset=made["dataset"])
         inputs = {name: made[name] for name in ("dataset", "proposals", "nouns")}
         stage(pairs, "pairs", clip=MINIATURE, **inputs)
         for step, clip in steps.items():
-            stage(finetune, f"finetune/{step}", step=step, pairs=made["pairs"], clip=clip)
+            inputs = {"step": step, "pairs": made["pairs"], "clip": clip}
+            stage(finetune, f"finetune/{step}", **inputs, **saved)
         for name in SETS:
             stage(
                 evaluate, f"evaluate/{name}", set=name, dataset=made["dataset"],
                 segmenter=made["segmenter"], base=MINIATURE, first=data / "finetune/first",
-                second=data / "finetune/second",
+                second=data / "finetune/second", counts=data / "counts",
             )  # fmt: skip
     return SimpleNamespace(data=data, root=root, seen=seen)
 
@@ -228,13 +230,12 @@ def test_proposals_have_their_pictures_sizes(run):
     for proposal in found:
         assert (proposal.height, proposal.width) == sizes[proposal.image_id]
         rle = to_rle(proposal)
-        assert areas([rle])[0] == proposal.area > 0
-        left, top, width, height = coco.toBbox(rle)
-        assert (left, top, left + width, top + height) == proposal.box_xyxy
+        assert areas([rle])[0] > 0
 
 
 def test_pictures_are_seen_at_the_papers_test_size(run):
-    pictures = len(CAPTIONED) + 2 + sum(n for n, _ in SETS.values()) + len(SETS)  # and overlays
+    predicted = sum(n for name, (n, _) in SETS.items() if name not in COUNTED_WITH)
+    pictures = len(CAPTIONED) + 2 + predicted + len(SETS)  # and overlays
     assert len(run.seen) == pictures
     assert {min(size) for size in run.seen} == {640}
     assert max(max(size) for size in run.seen) <= 2560

@@ -91,7 +91,7 @@ BROKEN = [
     Broken("8 divides by the masks of a picture", criterion.losses, TRAINING,
            "sum(len(target.labels) for target in targets)", "len(targets[-1].labels) + 1"),
     Broken("8 matches against the class", matcher.match, TRAINING,
-           "-weights.classes *", "weights.classes *"),
+           "-weights.class_weight *", "weights.class_weight *"),
     Broken("legacy mIoU is the current one", metrics._mean_ious, "h_metrics",
            "int(in_either.sum()) if", "int(in_truth.sum()) if"),
     Broken("sentences averaged as they come", text._features_of, "d_text",

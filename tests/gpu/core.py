@@ -149,10 +149,11 @@ def agreement(on: Setting) -> Iterator[Row]:
     for name in ("masks", "class_embed"):
         yield close(f"proposals: {name}", getattr(there, name), getattr(here, name))
     masks = here.masks
-    classes, others = (
-        s.class_probabilities(found.class_embed, t)
-        for s, found, t in zip(segmenters, (here, there), given, strict=True)
-    )
+    with torch.inference_mode():
+        classes, others = (
+            s.class_probabilities(found.class_embed, t)
+            for s, found, t in zip(segmenters, (here, there), given, strict=True)
+        )
     yield close("proposals: classes", others, classes)
     yield from _regions(on, clips, given, shown[0], masks)
 
