@@ -121,6 +121,9 @@ class MaskFormer(nn.Module):
         images: as in `embed`. text_features: as in `class_logits`.
         """
         (*earlier, last), padded_hw = self.embed(images)
+        # The last layer first: the order decides how the gradient of the no-object embedding is
+        # rounded, and so the last digits of a training.
+        pred_logits = self.class_logits(last.class_embed, text_features)
         aux = []
         if self.training:
             aux = [
@@ -131,7 +134,7 @@ class MaskFormer(nn.Module):
             ]
         anchors = self.sem_seg_head.predictor.anchors
         return SegmenterOutput(
-            pred_logits=self.class_logits(last.class_embed, text_features),
+            pred_logits=pred_logits,
             pred_masks=last.pred_masks.float(),
             class_embed=last.class_embed.float(),
             padded_hw=padded_hw,
