@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.core.errors import UserError
 from pipeline.core.records import Caption, Reject
-from pipeline.data.coco_json import Fault, numbers, read_document, wrong_entry
+from pipeline.data.coco_json import Fault, numbers, other_id, read_document, wrong_entry
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ def _add_image(read: CaptionsFile, image: Any, sized: bool) -> Fault | None:
     if found is None or not (sized or isinstance(image.get("file_name"), str)):
         return wrong_entry(image, ", ".join(keys if sized else ("file_name", *keys)))
     image_id, *size = found
+    if sized and (fault := other_id(image, image_id)):
+        return fault
     if image_id in read.file_names:
         detail = f"id {image_id} is already that of {read.file_names[image_id]!r}"
         return "two images of one id", detail

@@ -73,7 +73,7 @@ _WRAPPED = (
 )
 _FILE = re.compile(r"\S*\.(?:txt|json|jsonl|csv|tsv|ya?ml|names|pbtxt)", re.IGNORECASE)
 _ENDED = re.compile(r"(?P<name>.*\S)\s*[,;{\[]|(?P<heading>[^:]*[^\s:])\s*:")
-_PARTED = re.compile(r"\s*[;|\t]\s*")
+_PARTED = re.compile(r"\s*[;|\t，、；،؛]\s*")
 _SHOWN = 80
 _LONGEST = 1000
 """Characters of a line in which lists are looked for; a CLIP reads some 70 words of a name."""

@@ -7,7 +7,7 @@ benchmarks/cocostuff.py) accept this, reject wrong entries by name and use the r
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
 
 from pipeline.core.errors import MissingFileError, UserError
@@ -88,6 +88,19 @@ def is_text(value: Any) -> TypeGuard[str]:
         return isinstance(value, str) and value.encode() is not None
     except UnicodeEncodeError:
         return False
+
+
+def other_id(image: dict[str, Any], image_id: int) -> Fault | None:
+    """Return the fault of an entry of "images" whose file name is the id of another picture, as
+    tools that renumber leave it: pictures of COCO are found by their id."""
+    name = image.get("file_name")
+    if not is_text(name):
+        return None
+    named = whole(PurePosixPath(name.replace("\\", "/")).stem)
+    if named is None or named == image_id:
+        return None
+    detail = f"{name!r} has id {image_id}; the names of COCO's pictures are their ids, write both"
+    return "file name of another id", detail + " alike"
 
 
 def wrong_entry(entry: Any, expected: str) -> Fault:

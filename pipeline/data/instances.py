@@ -26,6 +26,7 @@ from pipeline.data.coco_json import (
     crowd,
     is_text,
     numbers,
+    other_id,
     read_document,
     whole,
     wrong_entry,
@@ -130,6 +131,8 @@ class TrueMasks:
         if not (1 <= height <= _MOST_SIDE and 1 <= width <= _MOST_SIDE):
             detail = f"found {width} x {height}; expected sides of 1..{_MOST_SIDE} pixels"
             return "wrong size", detail
+        if fault := other_id(entry, image_id):
+            return fault
         if image_id in self._sizes:
             return "two images of one id", f"id {image_id} is already that of another image"
         self._sizes[image_id] = (height, width)

@@ -59,7 +59,7 @@ def read_own(root: str | Path) -> OwnData:
             COCO captions; no line of the captions is valid; val.txt lists every picture, or no
             other picture can be used. Names every wrong line.
     """
-    root = Path(root)
+    root = Path(root).expanduser()
     if not is_utf8(str(root.absolute())):
         raise UserError(f"{printable(str(root))}: the folder's name is not UTF-8; rename it")
     rejects: list[Reject] = []

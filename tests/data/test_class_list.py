@@ -207,3 +207,12 @@ def test_any_bytes_are_names_or_refused_in_words(tmp_path_factory, content):
 def test_a_text_that_is_another_list_is_refused(text, fault):
     with pytest.raises(UserError, match=f"class names: .* {fault}"):
         as_names(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["\u732b\uff0c\u72d7", "\u732b\u3001\u72d7", "cat\uff1bdog", "a\u060c b"]
+)
+def test_commas_of_other_scripts_are_named(text):
+    """They would make one class of the whole list."""
+    assert "holds several names; write with commas between" in text_fault(text)
+    assert "holds several names" in line_faults([text, "tree"])[1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from pipeline.core.errors import UserError
 from pipeline.core.records import Caption, ImageRecord
 from pipeline.data.instances import TrueMasks, object_faults
 from pipeline.data.rle import run_lengths
@@ -245,3 +246,26 @@ def test_as_pycocotools_reads_them(tmp_path):
     truth = read(tmp_path, dog(segmentation=polygons))
     theirs = COCO(str(tmp_path / "instances_val2017.json"))
     assert (truth.of(2, (64, 64))["dog"] == theirs.annToMask(theirs.anns[1]).astype(bool)).all()
+
+
+def test_objects_of_a_picture_whose_name_is_another_id_are_left_out(tmp_path):
+    """Tools that renumber: the objects would lie on another picture."""
+    sizes = {"height": 64, "width": 64}
+    images = [
+        {"id": 2, "file_name": "000000000003.jpg", **sizes},
+        {"id": 3, "file_name": "images/3.jpg", **sizes},
+    ]
+    truth = read(tmp_path, dog(), dog(image_id=3), images=images)
+    assert [reject.reason for reject in truth.rejects] == [
+        "file name of another id", "object without image",
+    ]  # fmt: skip
+    assert "'000000000003.jpg' has id 2" in truth.rejects[0].detail
+    assert truth.of(3, (64, 64)).keys() == {"dog"}
+
+
+def test_a_key_that_is_there_twice_is_named(tmp_path):
+    """Python keeps the last of them: an empty list would hide all objects."""
+    path = tmp_path / "instances_val2017.json"
+    path.write_text('{"images": [], "categories": [], "annotations": [1], "annotations": []}')
+    with pytest.raises(UserError, match="the key 'annotations' is there twice"):
+        TrueMasks(path)

@@ -604,3 +604,11 @@ def test_a_held_out_name_without_its_suffix_gets_a_hint(tmp_path):
     (root / "val.txt").write_text(picture.rpartition(".")[0] + "\n")
     hint = f"did you mean {picture!r}"
     assert any(hint in reject.detail for reject in read_own(root).rejects)
+
+
+def test_a_folder_of_ones_own_may_be_below_home(tmp_path, monkeypatch):
+    """A shell writes `~` out for `ovseg check --own`; in params.yaml nobody does."""
+    make_own(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    there = f"~/{tmp_path.name}"
+    assert read_own(there).dataset.root == tmp_path.resolve()

@@ -28,12 +28,22 @@ def read_json(path: Path, what: str) -> Any:
     what: what the file should be, for the message. FileNotFoundError if it does not exist.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}"
         raise UserError(f"{where}: not JSON ({error.msg}), expected {what}") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5000 digits, [[[[ ...
         raise UserError(f"{path}: not JSON ({error}), expected {what}") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its keys and values. ValueError for a key that is there twice, of which
+    Python would keep the last."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(key for key in found if sum(key == name for name, _ in pairs) > 1)
+        raise ValueError(f"the key {ascii(twice)[:80]} is there twice in one object")
+    return found
 
 
 def checked(model: type[M], document: Any, path: Path, what: str) -> M:

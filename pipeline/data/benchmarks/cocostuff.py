@@ -7,7 +7,7 @@ colours, R + 256 G + 65536 B, and a JSON that gives each segment's category; 0 =
 are several objects under one outline; they are ignored, as in the official scoring.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -59,11 +59,13 @@ def list_panoptic(root: Path) -> Listing:
     if not path.is_file():
         return Listing(pictures, {})
     document = read_document(path, "panoptic annotations", ("annotations",), source=PANOPTIC_SOURCE)
-    categories = set(load_class_list("cocopanoptic").stored)
+    classes = load_class_list("cocopanoptic")
+    names = dict(zip(classes.stored, classes.names, strict=True))
+    _same_categories(path, document.get("categories"), names)
     extra: dict[str, list] = {}
     rejects = []
     for index, entry in enumerate(document["annotations"]):
-        if fault := _add_segments(extra, entry, categories):
+        if fault := _add_segments(extra, entry, names):
             rejects.append(Reject(STAGE, f'{path.name} "annotations"[{index}]', *fault))
     if rejects and not extra:
         raise UserError(
@@ -80,6 +82,19 @@ def list_panoptic(root: Path) -> Listing:
     return Listing(pictures, labels, extra, tuple(rejects))
 
 
+def _same_categories(path: Path, entries: Any, names: Mapping[int, str]) -> None:
+    """UserError where a file says that a category id has another name than COCO's."""
+    for entry in entries if isinstance(entries, list) else []:
+        found = numbers(entry, "id")
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if found is None or not is_text(name) or name == names.get(found[0], name):
+            continue
+        raise UserError(
+            f"{path}: category {found[0]} is {name!r} there and {names[found[0]]!r} in COCO; "
+            "expected COCO's own 133 categories"
+        )
+
+
 def _add_segments(extra: dict[str, list], entry: Any, categories: Container[int]) -> Fault | None:
     """Add the segments of an entry under the name of its picture; return what is wrong with it."""
     name = entry.get("file_name") if isinstance(entry, dict) else None
@@ -94,6 +109,8 @@ def _add_segments(extra: dict[str, list], entry: Any, categories: Container[int]
         ids = numbers(segment, "id", "category_id")
         if ids is None or (many := crowd(segment)) is None:
             return wrong_entry(segment, "id, category_id (iscrowd 0 or 1)")
+        if ids[0] == 0:  # black, which is what no segment covers
+            return "segment of id 0", f"in {name!r}; 0 is unlabelled, ids of segments start at 1"
         if ids[1] not in categories:
             return "unknown category", f"segment {ids[0]} of {name!r} is of category {ids[1]}"
         if ids[0] in found:

@@ -148,6 +148,7 @@ def test_segments_without_iscrowd_are_none(tmp_path):
         (lambda entry: entry["segments_info"][0].update(id=10**30), "wrong entry"),
         (lambda entry: entry["segments_info"].append("segment"), "wrong entry"),
         (lambda entry: entry["segments_info"][0].update(category_id=12), "unknown category"),
+        (lambda entry: entry["segments_info"][0].update(id=0), "segment of id 0"),
         (lambda entry: entry["segments_info"][0].update(id=5), "two segments of one id"),
         (lambda entry: entry.update(file_name="000000000002.png"), "two entries of one picture"),
     ],
@@ -199,3 +200,11 @@ def test_a_picture_cut_short_is_no_picture_of_the_set(tmp_path):
     assert (f"coco/val2017/{path.name}", "unreadable picture or label map") in [
         (r.item, r.reason) for r in rejects
     ]
+
+
+def test_panoptic_categories_that_are_not_cocos_are_an_error(tmp_path):
+    """Ids of another list would be read as COCO's classes."""
+    make_panoptic(tmp_path)
+    rewrite(tmp_path, lambda document: document.update(categories=[{"id": 18, "name": "zebra"}]))
+    with pytest.raises(ValueError, match="category 18 is 'zebra' there and 'dog' in COCO"):
+        build_benchmark("cocopanoptic", str(tmp_path), tmp_path / "out")
