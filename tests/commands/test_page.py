@@ -157,7 +157,7 @@ def test_names_with_markup_are_text_in_the_table(ask):
         ({"names": "cat", "way": None}, "no way chosen"),
         ({"names": None}, "class names"),
         ({"names": "cat", "way": "<i>"}, "&lt;i&gt;"),
-        ({"names": "cat", "picture": __file__}, "test_demo.py: not a readable picture"),
+        ({"names": "cat", "picture": __file__}, "test_page.py: not a readable picture"),
     ],
     ids=range(15),
 )
