@@ -18,7 +18,7 @@ from pipeline.core.errors import UserError
 from pipeline.core.files.atomic import write_text
 from pipeline.core.files.places import OutFile, OutFolder
 from pipeline.core.stage import run_stage
-from pipeline.evaluate.count import count_sets, counted_by, same_pictures
+from pipeline.evaluate.count import count_sets, counted_by, need_pictures, same_pictures
 from pipeline.evaluate.report import write_report
 from pipeline.evaluate.sheets import draw_sheets, ensemble_columns
 from pipeline.evaluate.summary import results_table
@@ -47,6 +47,7 @@ def main(
     clips = {"base": base, "first": first, "second": second}
     evaluations, comparison = count_sets(set_files, segmenter, clips, settings, counts)
     at = together.index(set)
+    need_pictures(evaluations[at], set_files[at])
     measured = write_report(out, evaluations[at], comparison.sets[at], list(clips), settings)
     columns = ensemble_columns(["base", "second"], settings)
     draw_sheets(out / "overlays", comparison, at, columns, settings.overlays)

@@ -96,10 +96,15 @@ def counted_by(settings: EvaluateCommon) -> dict[str, Any]:
 
 
 def same_pictures(dataset: Path, name: str, others: Iterable[str]) -> list[str]:
-    """Those of some evaluation sets, `name` among them, that are of the same pictures as `name`."""
+    """Those of some evaluation sets, `name` among them, that are of the same pictures as `name`.
+    One that is not prepared is left to its own stage to report."""
     files = {each: dataset / "sets" / f"{each}.json" for each in others}
-    wanted = _pictures(load_eval_set(files[name]))
-    return [each for each, file in files.items() if _pictures(load_eval_set(file)) == wanted]
+    asked = _pictures(load_eval_set(files[name]))
+    return [
+        each
+        for each, file in files.items()
+        if each == name or file.is_file() and _pictures(load_eval_set(file)) == asked
+    ]
 
 
 def _pictures(eval_set: EvalSet) -> tuple[Path, list[str]]:
@@ -116,8 +121,8 @@ def count_sets(
     """Count every picture by all class lists in one pass, keeping what an earlier run with the same
     inputs counted in a folder of its own below `out`; also returns the models, ready for more.
 
-    set_files: evaluation sets of the same pictures. UserError where no picture of a set could be
-    used.
+    set_files: evaluation sets of the same pictures. See `need_pictures` for a set of which none
+    could be used: the others are counted all the same.
     """
     sets = [load_eval_set(file) for file in set_files]
     entries = list(zip(*(eval_set.images for eval_set in sets), strict=True))
@@ -136,18 +141,23 @@ def count_sets(
         f"evaluate {' and '.join(names)}",
         names=[file for name in names for file in shard_names(name)],
     )
-    results = []
-    for eval_set, file in zip(sets, set_files, strict=True):
-        result = Evaluation(
+    results = [
+        Evaluation(
             confusions=sum_shards(folder, eval_set.name, work.variants, len(eval_set.classes)),
             images=sum(shard.counts["images"][eval_set.name] for shard in shards),
             rejects=list(read_shards(folder, f"{eval_set.name}-rejects", Reject)),
         )
-        if not result.images:
-            why = result.rejects[0].detail if result.rejects else "the set lists no pictures"
-            raise UserError(f"{file}: no picture could be evaluated; first reason: {why}")
-        results.append(result)
+        for eval_set in sets
+    ]
     return results, load(work)
+
+
+def need_pictures(evaluation: Evaluation, set_file: Path) -> None:
+    """UserError, with the first reason, where no picture of a set could be used."""
+    if not evaluation.images:
+        rejects = evaluation.rejects
+        why = rejects[0].detail if rejects else "the set lists no pictures"
+        raise UserError(f"{set_file}: no picture could be evaluated; first reason: {why}")
 
 
 def sum_shards(

@@ -96,6 +96,28 @@ def test_a_set_whose_pictures_are_gone_is_an_error(flags, tmp_path):
         main(set="small", **flags)
 
 
+@pytest.mark.parametrize("other", ["without a right label map", "not prepared"])
+def test_a_set_does_not_fail_with_another_of_its_pictures(flags, tmp_path, other):
+    root = tmp_path / "pictures"
+    root.mkdir()
+    right = small_set(root)
+    save_eval_set(tmp_path / "dataset/sets/small.json", right)
+    lost = [replace(image, label_path="none.png") for image in right.images]
+    if other == "without a right label map":
+        save_eval_set(
+            tmp_path / "dataset/sets/other.json", replace(right, name="other", images=lost)
+        )
+    params = yaml.safe_load(flags["params"].read_text())
+    params["dataset"]["sets"] = ["small", "other"]
+    params["evaluate"]["sets"] = {"other": {"overlays": 0}, "small": {"overlays": 0}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    places = {"dataset": tmp_path / "dataset", "params": tmp_path / "params.yaml"}
+    places |= {"out": tmp_path / "out", "counts": tmp_path / "counts"}
+    main(set="small", **flags | places)
+    with pytest.raises(UserError, match="other.json: (no picture could be evaluated|no such evaluation set)"):
+        main(set="other", **flags | places)
+
+
 def test_counts_that_are_pickles_are_refused_and_not_run(tmp_path):
     """numpy's own format can hold pickles; the shard's checksum is right here."""
 

@@ -1,6 +1,7 @@
 """Read JSON files that stages wrote, and check them against a model of their content."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -41,7 +42,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     Python would keep the last."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        twice = next(key for key in found if sum(key == name for name, _ in pairs) > 1)
+        count = Counter(key for key, _ in pairs)
+        twice = next(key for key in found if count[key] > 1)
         raise ValueError(f"the key {ascii(twice)[:80]} is there twice in one object")
     return found
 
