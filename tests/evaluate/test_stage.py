@@ -114,7 +114,7 @@ def test_a_set_does_not_fail_with_another_of_its_pictures(flags, tmp_path, other
     places = {"dataset": tmp_path / "dataset", "params": tmp_path / "params.yaml"}
     places |= {"out": tmp_path / "out", "counts": tmp_path / "counts"}
     main(set="small", **flags | places)
-    with pytest.raises(UserError, match="other.json: (no picture could be evaluated|no such evaluation set)"):
+    with pytest.raises(UserError, match="other.json: no (picture could be evaluated|such eval)"):
         main(set="other", **flags | places)
 
 
