@@ -16,7 +16,7 @@ from pipeline.commands.export import export
 from pipeline.commands.import_ import import_
 from pipeline.commands.preset import preset
 from pipeline.commands.segment import segment
-from pipeline.core.errors import user_message
+from pipeline.core.errors import one_line_errors
 from pipeline.core.files.places import checks_places
 from pipeline.core.program import set_up
 from pipeline.core.streams import ready_streams
@@ -40,18 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     set_up()
     ready_streams()
     try:
-        tyro.extras.subcommand_cli_from_dict(
-            {name: checks_places(command) for name, command in COMMANDS.items()},
-            prog="ovseg",
-            description="Open-vocabulary segmentation.",
-            args=arguments,
-        )
+        with one_line_errors("ovseg"):
+            tyro.extras.subcommand_cli_from_dict(
+                {name: checks_places(command) for name, command in COMMANDS.items()},
+                prog="ovseg",
+                description="Open-vocabulary segmentation.",
+                args=arguments,
+            )
     except KeyboardInterrupt:
         print("ovseg: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
-    except Exception as error:
-        message = user_message(error)
-        if message is None:
-            raise
-        print(f"ovseg: {message}", file=sys.stderr)
-        raise SystemExit(2) from None

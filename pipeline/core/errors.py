@@ -6,6 +6,9 @@ ValueError, so that a caller from Python may catch either.
 
 import errno
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class UserError(ValueError):
@@ -45,3 +48,17 @@ def user_message(error: BaseException) -> str | None:
         places = [os.fsdecode(p) for p in (error.filename, error.filename2) if p is not None]
         return f"{' -> '.join(places)}: {reason}" if places else reason
     return None
+
+
+@contextmanager
+def one_line_errors(program: str) -> Iterator[None]:
+    """End a program whose user made a mistake with `program: message` and status 2. Anything else
+    is a fault of the program and keeps its stack trace."""
+    try:
+        yield
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
+            raise
+        print(f"{program}: {message}", file=sys.stderr)
+        raise SystemExit(2) from None

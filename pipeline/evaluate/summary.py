@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.core.errors import MissingFileError, UserError, user_message
+from pipeline.core.errors import MissingFileError, UserError, one_line_errors
 from pipeline.core.streams import ready_streams
 
 BRANCHES = {"oracle_masks": "true masks", "clip": "CLIP only", "ensemble": "ensemble"}
@@ -116,14 +116,8 @@ def main() -> None:
     """Entry point of `python -m pipeline.evaluate.summary`."""
     ready_streams()
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "data/metrics")
-    try:
+    with one_line_errors("summary"):
         print_summary(folder, Console())
-    except Exception as error:
-        message = user_message(error)
-        if message is None:
-            raise
-        print(f"summary: {message}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":
