@@ -2,9 +2,9 @@
 
     python -m stages.segmenter --dataset data/dataset --clip data/base_clip --out data/segmenter
 
-Trains on all visible GPUs (pipeline/core/processes/distributed.py). Writes segmenter.json,
-segmenter.safetensors, rejects.parquet, metrics.json (last losses, mask recall) and curves/; beside
-the outputs, under `checkpoints`, what a killed run goes on from (pipeline/core/resume.py).
+Trains on all visible GPUs (pipeline/core/processes/distributed.py). Writes a segmenter (see
+pipeline/maskformer/store.py), rejects.parquet, metrics.json (last losses, mask recall) and curves/;
+beside the outputs, under `checkpoints`, what a killed run goes on from (pipeline/core/resume.py).
 """
 
 import json
@@ -29,6 +29,7 @@ from pipeline.core.stage import run_stage
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.data.instances import TrueMasks, instances_file
 from pipeline.maskformer.store import save_segmenter
+from pipeline.maskformer.trained_classes import TrainedClasses
 from pipeline.params.sections import load_params
 from pipeline.segmenter.fit import ClosedSet, fit, trained_classes
 from pipeline.segmenter.measure import measure_recall
@@ -72,6 +73,7 @@ def main(
                 loader_workers(on),
             )
             segmenter.view = SegmenterView(templates, measure.short_side, measure.long_side)
+            segmenter.trained = TrainedClasses(tuple(names), text.cpu())
         if not comm.is_main_process():
             return
         save_segmenter(out, segmenter)

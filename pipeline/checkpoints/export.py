@@ -16,7 +16,7 @@ from pipeline.clip.tower import MaskClip
 from pipeline.clip.view import VIEW, to_json
 from pipeline.core.files.atomic import replacing, write_text
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.maskformer.store import description
+from pipeline.maskformer.store import CLASSES, description
 from pipeline.weights.read import ABOUT
 
 CLIP_FILE, PROMPTS_FILE, MODEL_FILE = "clip.safetensors", "prompts.safetensors", "ovseg.pth"
@@ -55,11 +55,13 @@ def export_model(
     """Write segmenter and CLIP as one checkpoint in the original's layout; returns its tensors.
 
     classes: how many the segmenter was trained on; it only sets the size of the loss's constant
-    weights, which the original's code expects. Architecture and views go into a separate entry
-    beside `model`, which detectron2 ignores and `ovseg import` reads.
+    weights, which the original's code expects. Architecture, views and the trained classes go into
+    a separate entry beside `model`, which detectron2 ignores and `ovseg import` reads.
     """
     state = original_layout(segmenter, clip, classes)
     about = {"segmenter": description(segmenter), "clip": _about(clip)}
+    if segmenter.trained is not None:
+        about[CLASSES] = segmenter.trained.to_record()
     with replacing(file) as temporary:
         torch.save({"model": state, ABOUT: about}, temporary)
     return state

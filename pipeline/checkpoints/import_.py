@@ -32,7 +32,8 @@ from pipeline.clip.view import ClipView, SegmenterView, from_json
 from pipeline.core.errors import UserError
 from pipeline.maskformer.config import SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.maskformer.store import read_description
+from pipeline.maskformer.store import CLASSES, read_description
+from pipeline.maskformer.trained_classes import read_classes
 from pipeline.weights.load_strict import as_one_number, describe_types, load_strict
 from pipeline.weights.read import TensorFile
 
@@ -143,6 +144,8 @@ def _segmenter(
     config, view = _architecture(parts, file, clip_dim, original, source)
     segmenter = MaskFormer(config)
     segmenter.view = view
+    if CLASSES in file.about:
+        segmenter.trained = read_classes(file.about[CLASSES], config.clip_dim, str(source))
     width = segmenter.config.clip_dim
     if parts.fixed_classes is None and clip_dim not in (None, width):
         raise UserError(f"{source}: its segmenter is for a CLIP of width {width}, not {clip_dim}")

@@ -16,6 +16,7 @@ from pipeline.clip.view import SegmenterView
 from pipeline.core.errors import UserError
 from pipeline.maskformer.backbones import build_backbone
 from pipeline.maskformer.config import SegmenterConfig
+from pipeline.maskformer.trained_classes import TrainedClasses
 from pipeline.maskformer.transformer_predictor import MaskFormerHead, QueryOutput
 
 TEMPERATURE = 100.0  # fixed; CLIP's own logit_scale is unused
@@ -63,6 +64,7 @@ class MaskFormer(nn.Module):
     """The segmenter: class-agnostic masks, named by comparison with text features.
 
     view: how it is to be used, see `SegmenterView`; the paper's until a training sets it.
+    trained: the classes that it was trained with, None where nobody recorded them.
     """
 
     mean: Tensor
@@ -72,6 +74,7 @@ class MaskFormer(nn.Module):
         super().__init__()
         self.config = config
         self.view = SegmenterView()
+        self.trained: TrainedClasses | None = None
         self.backbone = build_backbone(config.backbone)
         self.sem_seg_head = MaskFormerHead(config, self.backbone.output_shape())
         self.clip_adapter = TextClassifier(config.clip_dim)
@@ -114,6 +117,20 @@ class MaskFormer(nn.Module):
         """(...,Q,K) in 0..1; a row sums to 1 - p(no object) (docs/conventions.md, 6: the softmax
         knows the last column, the answer does not). Arguments as in `class_logits`."""
         return self.class_logits(class_embed, text_features).softmax(-1)[..., :-1]
+
+    def objectness(self, class_embed: Tensor) -> Tensor:
+        """How surely each query is one of the trained classes, whichever: (...,Q) in 0..1, which is
+        1 - p(no object). Needs no CLIP and no names. class_embed: as in `class_logits`.
+
+        UserError where the segmenter does not know its classes.
+        """
+        if self.trained is None:
+            raise UserError(
+                "this segmenter does not know the classes that it was trained with, so it cannot "
+                "tell masks from ground; only the stage segmenter records them"
+            )
+        text = self.trained.text_features.to(class_embed.device)
+        return self.class_probabilities(class_embed, text).sum(-1)
 
     def forward(self, images: list[Tensor], text_features: Tensor) -> SegmenterOutput:
         """Segment pictures, for training: the logits of all classes.

@@ -1,7 +1,9 @@
-"""The segmenter as files: `segmenter.json` (architecture, and under "view" how to use it, see
-pipeline/clip/view.py) and `segmenter.safetensors` (weights).
+"""The segmenter as files: `segmenter.json` (architecture, under "view" how to use it, see
+pipeline/clip/view.py, under "classes" the names it was trained with), `segmenter.safetensors`
+(weights) and `classes.safetensors` (the text features of those names).
 
-The state-dict keys are those of the released checkpoints without their CLIP.
+The state-dict keys are those of the released checkpoints without their CLIP. A segmenter that does
+not know its classes, as one of others, has no third file.
 """
 
 import json
@@ -13,6 +15,7 @@ import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from pipeline.clip.view import VIEW, SegmenterView, from_json, to_json
 from pipeline.core.errors import MissingFileError, UserError
@@ -20,15 +23,21 @@ from pipeline.core.files.atomic import replacing, write_text
 from pipeline.core.files.written_json import read_json
 from pipeline.maskformer.config import SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
+from pipeline.maskformer.trained_classes import read_classes
 from pipeline.weights.digest import KEY, digests, verify
 from pipeline.weights.load_strict import load_strict
 
 CONFIG = "segmenter.json"
 WEIGHTS = "segmenter.safetensors"
+CLASSES = "classes"
+"""Key of the trained classes' names in segmenter.json."""
+TEXT, TEXT_FEATURES = "classes.safetensors", "text_features"
+"""The file of their features, and the tensor in it."""
 
 
 def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
-    """Write `segmenter.safetensors`, then `segmenter.json`, which names its sha256.
+    """Write `segmenter.safetensors`, `classes.safetensors` where the classes are known, then
+    `segmenter.json`, which names the sha256 of both.
 
     Stores the model's state dict as it is: parameters, batch-norm statistics and other persistent
     buffers, in their own types.
@@ -38,10 +47,16 @@ def save_segmenter(folder: Path | str, model: MaskFormer) -> None:
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
     (folder / CONFIG).unlink(missing_ok=True)  # killed in between, the folder holds no model
-    with replacing(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(save(state))  # save_file would hide the disk's error
-    document = description(model) | {KEY: digests(folder, [WEIGHTS])}
-    write_text(folder / CONFIG, json.dumps(document, indent=1) + "\n")
+    document, files = description(model), [WEIGHTS]
+    _write(folder / WEIGHTS, state)
+    if model.trained is None:
+        (folder / TEXT).unlink(missing_ok=True)
+    else:
+        _write(folder / TEXT, {TEXT_FEATURES: model.trained.text_features.cpu().contiguous()})
+        document[CLASSES] = list(model.trained.names)
+        files.append(TEXT)
+    document[KEY] = digests(folder, files)
+    write_text(folder / CONFIG, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> MaskFormer:
@@ -58,17 +73,34 @@ def load_segmenter(folder: Path | str, device: torch.device | str = "cpu") -> Ma
                 "`ovseg import`"
             )
     document = _json(folder / CONFIG)
-    expected = document.pop(KEY, None)
+    expected, names = document.pop(KEY, None), document.pop(CLASSES, None)
     config, view = read_description(document, str(folder / CONFIG))
-    verify(folder, CONFIG, expected, (WEIGHTS,))
-    try:
-        state = load_file(folder / WEIGHTS)
-    except SafetensorError as error:
-        raise UserError(f"{folder / WEIGHTS}: not a readable safetensors file: {error}") from error
+    verify(folder, CONFIG, expected, (WEIGHTS, TEXT))
     model = MaskFormer(config)
     model.view = view
-    load_strict(model, state, str(folder / WEIGHTS))
+    load_strict(model, _read(folder / WEIGHTS), str(folder / WEIGHTS))
+    if names is not None:
+        text = _read(folder / TEXT).get(TEXT_FEATURES)
+        record = {"names": names, TEXT_FEATURES: text}
+        model.trained = read_classes(record, config.clip_dim, str(folder))
     return model.to(device).eval()
+
+
+def _write(file: Path, tensors: dict[str, Tensor]) -> None:
+    with replacing(file) as temporary:
+        temporary.write_bytes(save(tensors))  # save_file would hide the disk's error
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    if not file.is_file():
+        raise MissingFileError(
+            f"{file}: not found, though {CONFIG} beside it names what it should hold; run the "
+            "stage `segmenter` again"
+        )
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise UserError(f"{file}: not a readable safetensors file: {error}") from error
 
 
 def description(model: MaskFormer) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pipeline.clip.sources import model_config
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.store import save_segmenter
+from pipeline.maskformer.trained_classes import TrainedClasses
 from pipeline.weights.read import read_tensors
 from tests.clip.tiny import tiny_clip
 from tests.segmenter.tiny import config, resnet, swin
@@ -92,6 +93,8 @@ def test_the_whole_model_comes_back_bit_for_bit(tmp_path, backbone, changes):
     segmenter = MaskFormer(config(backbone=BACKBONES[backbone], **changes))
     clip = tiny_clip(depth=2)
     clip.mean.copy_(torch.rand(3) / 100)  # no short decimals
+    features = torch.randn(2, segmenter.config.clip_dim)
+    segmenter.trained = TrainedClasses(("cat", "dog"), torch.nn.functional.normalize(features))
     save_segmenter(tmp_path / "before", segmenter)
     save_clip(tmp_path / "before", clip, clip.name)
     given = export_model(tmp_path / "ovseg.pth", segmenter, clip, classes=7)

@@ -14,11 +14,14 @@ from pipeline.checkpoints.original import segmenter_view
 from pipeline.clip.sources import MINIATURE, base_clip
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.clip.templates import VILD_TEMPLATES
+from pipeline.clip.text import class_features
 from pipeline.clip.view import ClipView, RegionView, SegmenterView, from_json, to_json
 from pipeline.commands.cli import main
 from pipeline.core.errors import UserError
+from pipeline.data.dataset import read_dataset
 from pipeline.maskformer.store import load_segmenter, save_segmenter
 from pipeline.ovseg import OVSeg
+from pipeline.segmenter.fit import trained_classes
 from pipeline.weights.read import read_tensors
 from stages import finetune, segmenter
 from tests import shipped
@@ -139,6 +142,11 @@ def test_the_stages_record_how_they_trained(tmp_path):
     model = OVSeg.load(out)
     assert model.clip.view == ClipView(fill="zero", expand=1.25, threshold=0.45)
     assert model.segmenter.view == SegmenterView(BARE, short_side=40, long_side=90)
+    dataset = read_dataset(tmp_path / "dataset")
+    _, names = trained_classes(dataset, "all")
+    text = class_features(base, names, BARE)
+    assert model.segmenter.trained.names == tuple(names)
+    assert torch.equal(model.segmenter.trained.text_features, text)
     assert (model.view.fill, model.view.expand, model.predictor.short_side) == ("zero", 1.25, 40)
     assert load_clip(out / "base_clip").view == base.view
 

@@ -7,10 +7,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipeline.checkpoints.architecture import infer_config
-from pipeline.core.errors import UserError
+from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files import atomic
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.store import load_segmenter, save_segmenter
+from pipeline.maskformer.trained_classes import TrainedClasses
 from pipeline.segmenter.warm_start import warm_start
 from pipeline.weights.read import read_tensors
 from tests.goldens import FOLDER
@@ -33,6 +34,50 @@ def test_a_segmenter_comes_back_as_it_was(tmp_path, changes):
     files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     save_segmenter(tmp_path, again)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+def with_classes(model: MaskFormer, *names: str) -> MaskFormer:
+    features = torch.randn(len(names), model.config.clip_dim)
+    model.trained = TrainedClasses(names, torch.nn.functional.normalize(features, dim=-1))
+    return model
+
+
+def test_a_segmenter_remembers_its_classes_and_needs_no_clip_to_tell_masks_from_ground(tmp_path):
+    model = with_classes(MaskFormer(config()), "cat", "Straße").eval()
+    save_segmenter(tmp_path, model)
+    again = load_segmenter(tmp_path)
+    assert again.trained.names == ("cat", "Straße")
+    assert torch.equal(again.trained.text_features, model.trained.text_features)
+    embed = torch.randn(3, model.config.clip_dim)
+    text = model.trained.text_features
+    no_object = model.class_logits(embed, text).softmax(-1)[:, -1]
+    assert torch.allclose(again.objectness(embed), 1 - no_object)
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    save_segmenter(tmp_path, again)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+    again.trained = None
+    with pytest.raises(UserError, match="does not know the classes"):
+        again.objectness(embed)
+    save_segmenter(tmp_path, again)
+    assert load_segmenter(tmp_path).trained is None
+    assert not (tmp_path / "classes.safetensors").exists()
+
+
+def test_classes_that_do_not_belong_to_a_segmenter_are_named(tmp_path):
+    save_segmenter(tmp_path, with_classes(MaskFormer(config()), "cat", "dog"))
+    document = json.loads((tmp_path / "segmenter.json").read_text())
+    for names, fault in ((["cat"], "text features of the trained"), ("cat", "no list of texts")):
+        (tmp_path / "segmenter.json").write_text(json.dumps(document | {"classes": names}))
+        with pytest.raises(UserError, match=fault):
+            load_segmenter(tmp_path)
+    (tmp_path / "segmenter.json").write_text(json.dumps(document))
+    save_file({"text_features": torch.ones(2, 3)}, tmp_path / "classes.safetensors")
+    with pytest.raises(UserError, match="classes.safetensors: not the file"):
+        load_segmenter(tmp_path)
+    (tmp_path / "classes.safetensors").unlink()
+    with pytest.raises(MissingFileError, match="classes.safetensors: not found"):
+        load_segmenter(tmp_path)
 
 
 def test_what_is_missing_or_broken_is_named(tmp_path):
