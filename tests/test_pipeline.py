@@ -17,7 +17,7 @@ SMALL = {
     "segmenter.architecture": {"queries": 16},
     "segmenter.training": {
         "steps": 3, "batch_size": 4, "warmup_steps": 1, "crop": 64,
-        "least_short_side": 64, "most_short_side": 64,
+        "min_short_side": 64, "max_short_side": 64,
     },
     "proposals": {"shard_size": 10},
     "nouns": {"shard_size": 10},

@@ -58,8 +58,8 @@ ARCHITECTURE = {
 }  # fmt: skip
 SMALL = {
     "segmenter.training": {
-        "steps": 2, "batch_size": 2, "warmup_steps": 1, "crop": 96, "least_short_side": 96,
-        "most_short_side": 160, "long_side": 640, "bfloat16": True,
+        "steps": 2, "batch_size": 2, "warmup_steps": 1, "crop": 96, "min_short_side": 96,
+        "max_short_side": 160, "long_side": 640, "bfloat16": True,
     },
     "segmenter.measure": {"short_side": 160},
     "pairs": {"captions_per_image": 5},

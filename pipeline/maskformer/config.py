@@ -14,7 +14,7 @@ from pydantic_core import PydanticKnownError
 from pipeline.core.errors import UserError
 from pipeline.core.section import Section
 
-MasksOf = Literal["last_layer", "all_layers"]  # whose masks are used, see masks.py
+MaskLayers = Literal["last", "all"]  # whose masks are used, see masks.py
 Width = Annotated[int, Field(ge=1, le=65_536)]  # channels, numbers in a vector
 Layers = Annotated[int, Field(ge=1, le=100)]
 Heads = Annotated[int, Field(ge=1, le=1024)]  # of attention

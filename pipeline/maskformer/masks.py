@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.maskformer.config import MasksOf
+from pipeline.maskformer.config import MaskLayers
 from pipeline.maskformer.transformer_predictor import QueryOutput
 
 NMS_THRESHOLD = 0.7
@@ -56,7 +56,7 @@ class MaskChoice:
     those of all layers, moved by `LEVELS`, after non-maximum suppression, highest score first; at
     most `max_masks`, None for all."""
 
-    masks_of: MasksOf = "last_layer"
+    mask_layers: MaskLayers = "last"
     max_masks: int | None = None
 
 
@@ -64,7 +64,7 @@ def choose_masks(
     layers: list[QueryOutput], padded_hw: tuple[int, int], i: int, choice: MaskChoice
 ) -> Masks:
     """The masks of picture i of the batch out of all decoder layers, first one first."""
-    if choice.masks_of == "last_layer":
+    if choice.mask_layers == "last":
         last, first = layers[-1], slice(choice.max_masks)
         embed, logits = last.class_embed[i, first], last.pred_masks[i, first]
         return Masks(embed.float(), logits.float(), padded_hw)

@@ -40,8 +40,8 @@ def collect_pairs(
         of_files([dataset / "dataset.json"]),
         of_models(clip),
         of_contents(about.root, [*files, objects_file(settings.split)]),
-        of_shards(proposals, "proposals") if settings.masks == "proposals" else "",
-        of_shards(nouns, "nouns") if settings.names == "captions" else "",
+        of_shards(proposals, "proposals") if settings.mask_source == "proposals" else "",
+        of_shards(nouns, "nouns") if settings.name_source == "captions" else "",
     ]
     make = MakePairs(dataset, proposals, nouns, clip, settings, "".join(inputs))
     code = of_code(__file__)
@@ -61,10 +61,9 @@ def collect_pairs(
     if not counts["pairs"]:
         raise UserError(
             f"none of the {len(records)} captioned pictures of the {settings.split} split gave a "
-            "pair, so there is nothing to adapt CLIP with. pairs.names: captions needs captions "
-            "with nouns, pairs.masks: proposals needs proposals, and pairs.min_similarity may "
-            "refuse all; "
-            f"{out / 'rejects.parquet'} has the reasons"
+            "pair, so there is nothing to adapt CLIP with. pairs.name_source: captions needs "
+            "captions with nouns, pairs.mask_source: proposals needs proposals, and "
+            f"pairs.min_similarity may refuse all; {out / 'rejects.parquet'} has the reasons"
         )
     return counts
 

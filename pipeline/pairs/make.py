@@ -91,20 +91,20 @@ class MakePairs:
     ) -> Iterator["Ready"]:
         """The pictures that have names and masks; the others are rejected."""
         ids = [record.image_id for record in records]
-        proposals = tools.proposals.of(ids) if self.settings.masks == "proposals" else {}
-        nouns = tools.nouns.of(ids) if self.settings.names == "captions" else {}
+        proposals = tools.proposals.of(ids) if self.settings.mask_source == "proposals" else {}
+        nouns = tools.nouns.of(ids) if self.settings.name_source == "captions" else {}
         for start in range(0, len(records), READ_TOGETHER):
             part = records[start : start + READ_TOGETHER]
             for record, image in read_pictures(tools.root, part, STAGE, rejects):
                 true = read_truth(tools.truth, record, STAGE, rejects)
                 labels = closed_of(true or {}, tools.truth.groups)
-                if self.settings.names == "captions":
+                if self.settings.name_source == "captions":
                     said, most = nouns[record.image_id], self.settings.captions_per_image
                     names = names_in_captions(record.captions, said, most)
                 else:
                     names = names_in_truth(labels)
                 size = (record.height, record.width)
-                if self.settings.masks == "proposals":
+                if self.settings.mask_source == "proposals":
                     candidates = candidates_from_proposals(proposals[record.image_id], *size)
                 else:
                     candidates = candidates_from_truth(labels, *size)
@@ -123,7 +123,7 @@ class MakePairs:
         nouns = tools.text_features([name.noun for name in names])
         similarity = cosines(nouns, seen.features.cpu().numpy())
         settings = self.settings
-        if settings.masks == settings.names == "ground_truth":  # nothing to match
+        if settings.mask_source == settings.name_source == "ground_truth":  # nothing to match
             matches = [
                 (i, i) for i in range(len(names)) if similarity[i, i] >= settings.min_similarity
             ]

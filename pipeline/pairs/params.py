@@ -19,9 +19,9 @@ class PairsParams(Section):
     """captioned pictures to collect pairs from: train | val"""
     captions_per_image: Annotated[int, Field(ge=1, le=5)]
     """captions of each picture that are used, in their order; 1..5"""
-    masks: Literal["proposals", "ground_truth"]
+    mask_source: Literal["proposals", "ground_truth"]
     """proposals | ground_truth (class regions of the label maps)"""
-    names: Literal["captions", "ground_truth"]
+    name_source: Literal["captions", "ground_truth"]
     """captions (their nouns) | ground_truth (class names of the label maps)"""
     direction: Direction
     """noun_to_mask (each noun takes its best masks) | mask_to_noun"""

@@ -18,6 +18,7 @@ from pipeline.nouns.params import NounsParams
 from pipeline.pairs.params import PairsParams
 from pipeline.params.errors import describe
 from pipeline.params.file import read_yaml
+from pipeline.params.renamed import renamed_keys
 from pipeline.proposals.params import ProposalsParams
 from pipeline.segmenter.params import PretrainSegmenterParams, SegmenterParams
 from pipeline.world.params import PretrainClipParams
@@ -48,8 +49,8 @@ class Params(Section):
     def _pairs_find_what_theyneed(self) -> "Params":
         pairs = self.pairs
         for stage, split, needed in (
-            ("proposals", self.proposals.split, pairs.masks == "proposals"),
-            ("nouns", self.nouns.split, pairs.names == "captions"),
+            ("proposals", self.proposals.split, pairs.mask_source == "proposals"),
+            ("nouns", self.nouns.split, pairs.name_source == "captions"),
         ):
             if needed and split != pairs.split:
                 raise UserError(
@@ -107,10 +108,13 @@ def load_all(path: Path | str) -> Params:
 
 
 def check_all(content: Any, path: Path) -> Params:
-    """The parsed file as its model. UserError names the file and the first wrong, missing or
-    unknown key, its value and what is allowed, or the sets to evaluate that are not prepared."""
+    """The parsed file as its model. UserError names the file and all keys that were renamed, or the
+    first wrong, missing or unknown key, its value and what is allowed, or the sets to evaluate that
+    are not prepared."""
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}")
+    if renamed := renamed_keys(content):
+        raise UserError(f"{path}: {'; '.join(renamed)}")
     try:
         params = Params.model_validate(content)
     except ValidationError as error:

@@ -129,7 +129,7 @@ def propose_records(
     images = [resize_input(image, settings.short_side, settings.long_side) for _, image in pictures]
     found = propose(
         model, images, out_hw=pictures[0][1].shape[:2],
-        choice=MaskChoice(settings.masks_of, settings.most_masks),
+        choice=MaskChoice(settings.mask_layers, settings.max_masks),
     )  # fmt: skip
     return [
         to_records(record.image_id, masks.masks, settings, counts)

@@ -1,7 +1,7 @@
 """The section `proposals`."""
 
 from pipeline.core.section import Area, Batch, Masks, Probability, Section, ShardSize, Side, Split
-from pipeline.maskformer.config import MasksOf
+from pipeline.maskformer.config import MaskLayers
 
 
 class ProposalsParams(Section):
@@ -9,9 +9,9 @@ class ProposalsParams(Section):
 
     split: Split
     """captioned pictures to propose masks on: train | val"""
-    masks_of: MasksOf
-    """last_layer (the paper's) | all_layers (of the decoder, no doubles)"""
-    most_masks: Masks
+    mask_layers: MaskLayers
+    """decoder layers that masks are taken from: last (the paper's) | all (no doubles)"""
+    max_masks: Masks
     """of a picture, the surest of all layers or the first queries; at least 1"""
     mask_threshold: Probability
     """foreground probability above which a pixel is in a mask; between 0 and 1"""

@@ -45,13 +45,13 @@ class TrainingSet(torch.utils.data.Dataset):
         class_ids: Sequence[int],
         augmentation: Augmentation,
         seed: int,
-        count_ignored: bool,
+        ignored_as_background: bool,
     ) -> None:
         """
         class_ids: the trained classes; their order is that of the text features. All other label
             values are ignored pixels.
-        count_ignored: ignored pixels are background to every mask, as in the original; otherwise
-            the mask losses leave them out.
+        ignored_as_background: ignored pixels are background to every mask, as in the original;
+            otherwise the mask losses leave them out.
         """
         self.dataset = dataset
         self.records = [record for record in records if record.label_path is not None]
@@ -65,7 +65,7 @@ class TrainingSet(torch.utils.data.Dataset):
         self.class_ids = class_ids
         self.augmentation = augmentation
         self.seed = seed
-        self.count_ignored = count_ignored
+        self.ignored_as_background = ignored_as_background
 
     def __len__(self) -> int:
         return len(self.records)
@@ -89,7 +89,7 @@ class TrainingSet(torch.utils.data.Dataset):
                 image, label = augment(image, label, self.augmentation, self.dataset.ignore_label)
             return TrainingSample(
                 torch.from_numpy(image.transpose(2, 0, 1).copy()),
-                to_target(torch.from_numpy(label), self.class_ids, self.count_ignored),
+                to_target(torch.from_numpy(label), self.class_ids, self.ignored_as_background),
                 tuple(rejects),
             )
         raise UserError(
@@ -107,14 +107,14 @@ def augment(
     """
     steps: list = [
         T.ResizeShortestEdge(
-            (augmentation.least_short_side, augmentation.most_short_side),
+            (augmentation.min_short_side, augmentation.max_short_side),
             augmentation.long_side,
             "range",
         ),
         T.RandomCrop_CategoryAreaConstraint(
             "absolute",
             (augmentation.crop, augmentation.crop),
-            augmentation.most_of_one_class,
+            augmentation.single_category_max_area,
             ignore_label,
         ),
     ]
@@ -127,7 +127,7 @@ def augment(
     return drawn.image, drawn.sem_seg.astype(np.int64)
 
 
-def to_target(label: Tensor, class_ids: Sequence[int], count_ignored: bool) -> Target:
+def to_target(label: Tensor, class_ids: Sequence[int], ignored_as_background: bool) -> Target:
     """Label map (H,W) int64 -> one mask per trained class that is present, in class order."""
     present = set(label.unique().tolist())
     found = [(place, value) for place, value in enumerate(class_ids) if value in present]
@@ -136,7 +136,7 @@ def to_target(label: Tensor, class_ids: Sequence[int], count_ignored: bool) -> T
     return Target(
         labels=torch.tensor([place for place, _ in found], dtype=torch.int64),
         masks=masks,
-        counted=None if count_ignored else masks.any(0),
+        counted=None if ignored_as_background else masks.any(0),
     )
 
 

@@ -70,7 +70,7 @@ def fit(
         closed.class_ids,
         training,
         training.seed,
-        training.count_ignored,
+        training.ignored_as_background,
     )
     torch.manual_seed(training.seed)
     segmenter = MaskFormer(architecture)

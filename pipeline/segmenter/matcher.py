@@ -64,7 +64,7 @@ def match(
         if not torch.isfinite(cost).all():
             raise UserError(
                 "the segmenter predicts numbers that are not finite: lower "
-                "segmenter.training.learning_rate or segmenter.training.clip_gradient"
+                "segmenter.training.learning_rate or segmenter.training.max_grad_norm"
             )
         query, mask = linear_sum_assignment(cost.cpu().numpy())
         matches.append(

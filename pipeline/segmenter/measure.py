@@ -44,7 +44,7 @@ def measure_recall(
     rejects += truth.rejects
     overlaps: list[float] = []
     inside: list[bool] = []
-    choice = MaskChoice(settings.masks_of, settings.most_masks)
+    choice = MaskChoice(settings.mask_layers, settings.max_masks)
     for start in track(range(0, len(records), BATCH), -(-len(records) // BATCH), "mask recall"):
         images, expected = [], []
         for record, image in read_pictures(root, records[start : start + BATCH], STAGE, rejects):
@@ -61,7 +61,7 @@ def measure_recall(
             truths = _resized(list(masks.values()), proposals.shape[1:])
             overlaps += best_overlaps(proposals, truths).tolist()
             inside += [name in closed for name in masks]
-    return recall(overlaps, inside, settings.overlap)
+    return recall(overlaps, inside, settings.iou_threshold)
 
 
 def _resized(masks: list[np.ndarray], hw: tuple[int, int]) -> np.ndarray:

@@ -19,12 +19,12 @@ WARMUP_FACTOR = 1e-6  # share of the learning rate at step 0, as published with 
 def adamw(
     model: nn.Module,
     learning_rate: float,
-    backbone_factor: float,
+    backbone_multiplier: float,
     weight_decay: float,
 ) -> torch.optim.AdamW:
     """AdamW over the parameters of `model` that are trained.
 
-    backbone_factor: learning rate of everything under `backbone.` relative to the rest.
+    backbone_multiplier: learning rate of everything under `backbone.` relative to the rest.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for module_name, module in model.named_modules():
@@ -33,7 +33,7 @@ def adamw(
                 continue
             undecayed = isinstance(module, NORMS + (nn.Embedding,)) or name in UNDECAYED
             inside = "backbone" in module_name.split(".")
-            rate = learning_rate * (backbone_factor if inside else 1.0)
+            rate = learning_rate * (backbone_multiplier if inside else 1.0)
             key = (rate, 0.0 if undecayed else weight_decay)
             groups.setdefault(key, []).append(parameter)
     return torch.optim.AdamW(
@@ -45,10 +45,14 @@ def adamw(
     )
 
 
-def poly_schedule(optimizer: torch.optim.Optimizer, steps: int, warmup: int) -> WarmupPolyLR:
-    """Make the schedule: linear warm-up over `warmup` steps times (1 - step / steps) ** POWER."""
+def poly_schedule(optimizer: torch.optim.Optimizer, steps: int, warmup_steps: int) -> WarmupPolyLR:
+    """Make the schedule: linear warm-up over `warmup_steps` times (1 - step / steps) ** POWER."""
     return WarmupPolyLR(
-        optimizer, max(1, steps), warmup_factor=WARMUP_FACTOR, warmup_iters=warmup, power=POWER
+        optimizer,
+        max(1, steps),
+        warmup_factor=WARMUP_FACTOR,
+        warmup_iters=warmup_steps,
+        power=POWER,
     )
 
 

@@ -21,7 +21,7 @@ from pipeline.core.section import (
     Weight,
     need,
 )
-from pipeline.maskformer.config import MasksOf, SegmenterConfig
+from pipeline.maskformer.config import MaskLayers, SegmenterConfig
 
 
 class LossWeights(Section):
@@ -42,9 +42,9 @@ class Augmentation(Section):
 
     crop: Annotated[int, Field(ge=1, le=4096)]
     """side of the training crop in pixels; at least 1"""
-    least_short_side: Side
+    min_short_side: Side
     """pictures are scaled to a short side drawn from this (at least 1) ..."""
-    most_short_side: Side
+    max_short_side: Side
     """... to this, pixels; at least 1"""
     long_side: Side
     """longest side allowed after scaling, pixels; at least 1"""
@@ -52,15 +52,15 @@ class Augmentation(Section):
     """mirror half of the pictures; true | false"""
     colour: bool
     """vary brightness, contrast, saturation and hue; true | false"""
-    most_of_one_class: SomeShare
+    single_category_max_area: SomeShare
     """redraw crops of which one class fills more than this share; above 0, to 1"""
 
     @model_validator(mode="after")
     def _sides_are_in_order(self) -> "Augmentation":
-        if self.least_short_side > self.most_short_side:
+        if self.min_short_side > self.max_short_side:
             raise UserError(
-                f"least_short_side = {self.least_short_side} is above most_short_side = "
-                f"{self.most_short_side}"
+                f"min_short_side = {self.min_short_side} is above max_short_side = "
+                f"{self.max_short_side}"
             )
         return self
 
@@ -76,15 +76,15 @@ class SegmenterTraining(Augmentation, LossWeights):
     """pictures a step, over all processes together; at least 1"""
     learning_rate: Rate
     """peak, for everything but the backbone; above 0"""
-    backbone_factor: Annotated[float, Field(ge=0, le=100)]
+    backbone_multiplier: Annotated[float, Field(ge=0, le=100)]
     """learning rate of the backbone relative to the rest; from 0"""
     weight_decay: Decay
     """AdamW; from 0"""
     warmup_steps: CountOrNone
     """of linear warm-up before the poly schedule; from 0"""
-    clip_gradient: Annotated[float, Field(gt=0, le=1e9)]
+    max_grad_norm: Annotated[float, Field(gt=0, le=1e9)]
     """largest norm of the whole gradient; above 0"""
-    count_ignored: bool
+    ignored_as_background: bool
     """true: ignored pixels are background to the mask losses; false: left out"""
     templates: TemplateName
     """prompts around class names: vild (the 14 of ViLD, averaged) | bare"""
@@ -108,9 +108,9 @@ class PretrainSegmenterParams(Section):
 class SegmenterMeasure(Section):
     """How mask recall is measured."""
 
-    masks_of: MasksOf
-    """last_layer | all_layers, as in proposals"""
-    most_masks: Masks
+    mask_layers: MaskLayers
+    """last | all, as in proposals"""
+    max_masks: Masks
     """of a picture, as in proposals; at least 1"""
     short_side: Side | None
     """pictures are resized to this short side, px, at least 1; null: as is"""
@@ -118,7 +118,7 @@ class SegmenterMeasure(Section):
     """longest side allowed by that, px, at least 1; null: any"""
     mask_threshold: Probability
     """foreground probability above which a pixel is in a mask; between 0 and 1"""
-    overlap: SomeShare
+    iou_threshold: SomeShare
     """intersection over union at which an object counts as found; above 0, to 1"""
 
 

@@ -58,7 +58,9 @@ def train(
     """
     assert len(text_features) == len(data.class_ids), (text_features.shape, len(data.class_ids))
     device = next(segmenter.parameters()).device
-    optimizer = adamw(segmenter, recipe.learning_rate, recipe.backbone_factor, recipe.weight_decay)
+    optimizer = adamw(
+        segmenter, recipe.learning_rate, recipe.backbone_multiplier, recipe.weight_decay
+    )
     model: nn.Module = LossModel(segmenter, text_features.to(device), recipe, recipe.bfloat16)
     if comm.get_world_size() > 1:
         synchronise_norms(model)
@@ -71,7 +73,7 @@ def train(
     trainer.register_hooks(
         [
             SeedStep(recipe.seed),
-            GradNormClipping(list(segmenter.parameters()), recipe.clip_gradient),
+            GradNormClipping(list(segmenter.parameters()), recipe.max_grad_norm),
             hooks.LRScheduler(
                 optimizer, poly_schedule(optimizer, recipe.steps, recipe.warmup_steps)
             ),

@@ -42,13 +42,13 @@ class PretrainClipParams(Section):
     """object-centred pictures drawn, each seen several times; at least 1"""
     steps: Count
     """optimiser steps; at least 1"""
-    batch: Contrast
+    batch_size: Contrast
     """pictures a step, all of different nouns; at least 2"""
     learning_rate: Rate
     """peak, cosine to 0; above 0"""
     weight_decay: Decay
     """AdamW; from 0"""
-    warmup: CountOrNone
-    """steps of linear warm-up; from 0"""
+    warmup_steps: CountOrNone
+    """of linear warm-up before the cosine schedule; from 0"""
     seed: Seed
     """of pictures, weights and order; from 0"""

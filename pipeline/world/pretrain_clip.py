@@ -112,8 +112,8 @@ def pretrain(
     )
     mean = torch.tensor(MEAN).view(3, 1, 1)
     std = torch.tensor(STD).view(3, 1, 1)
-    labels = torch.arange(recipe.batch, device=device)
-    chooser = batches(nouns, recipe.batch, rng)
+    labels = torch.arange(recipe.batch_size, device=device)
+    chooser = batches(nouns, recipe.batch_size, rng)
     for step in track(range(recipe.steps), recipe.steps, "training the miniature CLIP"):
         chosen = torch.from_numpy(next(chooser))
         rate = _learning_rate(step, recipe)
@@ -146,7 +146,7 @@ def _rows(embedding: torch.nn.Embedding, rows: torch.Tensor) -> torch.nn.Embeddi
 
 
 def _learning_rate(step: int, recipe: PretrainClipParams) -> float:
-    if step < recipe.warmup:
-        return recipe.learning_rate * (step + 1) / recipe.warmup
-    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    if step < recipe.warmup_steps:
+        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
+    done = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
     return recipe.learning_rate * 0.5 * (1 + float(np.cos(np.pi * done)))

@@ -35,7 +35,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 NAMES = ["cat", "dog", "grass"]
 CLIP_VIEW = ClipView(fill="zero", expand=1.5, threshold=0.45, templates=BARE)
 SEGMENTER_VIEW = SegmenterView(("the {}",), short_side=32, long_side=100)
-ONE_STEP = {"steps": 1, "batch_size": 2, "crop": 48, "least_short_side": 48, "most_short_side": 48}
+ONE_STEP = {"steps": 1, "batch_size": 2, "crop": 48, "min_short_side": 48, "max_short_side": 48}
 
 
 @pytest.fixture

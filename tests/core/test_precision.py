@@ -90,13 +90,14 @@ def assert_as_alone(together: torch.Tensor, alone: torch.Tensor) -> None:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("size", [(1, 1), (31, 33), (64, 64), (96, 96), (128, 128), (380, 400)])
-@pytest.mark.parametrize("masks_of", ["last_layer", "all_layers"])
+@pytest.mark.parametrize("mask_layers", ["last", "all"])
 @pytest.mark.parametrize("backbone", [{}, {"backbone": dilated()}, {"backbone": swin()}])
-def test_pictures_together_are_as_alone(size, masks_of, backbone):
+def test_pictures_together_are_as_alone(size, mask_layers, backbone):
     torch.manual_seed(5)
     segmenter = MaskFormer(config(**backbone)).eval() if backbone else tiny_segmenter()
     text = class_features(tiny_clip(), NAMES)
-    images, choice = pictures(size, 8 if max(size) < 100 else 3), MaskChoice(masks_of=masks_of)
+    images = pictures(size, 8 if max(size) < 100 else 3)
+    choice = MaskChoice(mask_layers=mask_layers)
     together = propose(segmenter, images, choice=choice)
     for found, image in zip(together, images, strict=True):
         [alone] = propose(segmenter, [image], choice=choice)

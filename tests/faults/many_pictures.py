@@ -24,14 +24,14 @@ from tests.toy import make_toy
 
 DIFFERENT = 19
 PROPOSALS = section(
-    "proposals", masks_of="last_layer", most_masks=6, mask_threshold=0.3, min_area=4,
+    "proposals", mask_layers="last", max_masks=6, mask_threshold=0.3, min_area=4,
     image_batch=8,
     shard_size=500,
 )  # fmt: skip
 PAIRS = section(
-    "pairs", captions_per_image=2, masks="proposals", names="captions", direction="noun_to_mask",
-    top_k=1,
-    min_similarity=-1.0, fill="mean", expand=1.0, crop_format="png", crop_batch=64, bfloat16=False,
+    "pairs", captions_per_image=2, mask_source="proposals", name_source="captions",
+    direction="noun_to_mask", top_k=1, min_similarity=-1.0,
+    fill="mean", expand=1.0, crop_format="png", crop_batch=64, bfloat16=False,
     templates="bare", shard_size=500,
 )  # fmt: skip
 

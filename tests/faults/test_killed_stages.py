@@ -50,8 +50,8 @@ def world(tmp_path_factory) -> Path:
         "decoder_layers": 1, "queries": 9,
     }  # fmt: skip
     content["segmenter"]["training"] |= {
-        "steps": 6, "batch_size": 2, "warmup_steps": 1, "crop": 48, "least_short_side": 48,
-        "most_short_side": 48,
+        "steps": 6, "batch_size": 2, "warmup_steps": 1, "crop": 48, "min_short_side": 48,
+        "max_short_side": 48,
     }  # fmt: skip
     content["finetune"]["first"] |= {
         "epochs": 2.0,

@@ -326,7 +326,7 @@ def fine_tuning(on: Setting) -> Iterator[Row]:
 def training_a_segmenter(on: Setting) -> Iterator[Row]:
     """A short training of a segmenter, likewise."""
     dataset, records = world(on.work / "world", 8)
-    view = training(most_short_side=96, colour=True)
+    view = training(max_short_side=96, colour=True)
     data = TrainingSet(dataset, records, [0, 1, 2], view, 0, False)
     how = training(steps=5 if on.small else 60, batch_size=4, warmup_steps=2)
 

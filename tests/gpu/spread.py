@@ -23,7 +23,7 @@ from tests.clip.tiny import tiny_clip, write_pairs
 from tests.segmenter.tiny import WEIGHTS, config, text, training, world
 from tests.shipped import section
 
-VIEW = training(most_short_side=70, colour=True)
+VIEW = training(max_short_side=70, colour=True)
 
 
 def main(folder: Path) -> None:

@@ -72,14 +72,14 @@ def test_masks_of_all_layers_or_of_the_last_one(kind):
     picture = torch.randint(256, (3, 40, 64), dtype=torch.uint8)
     layers, padded_hw = model.embed([picture])
     assert len(layers) == (3 if kind == "anchored" else 2)
-    found = choose_masks(layers, padded_hw, 0, MaskChoice("all_layers", 5))
+    found = choose_masks(layers, padded_hw, 0, MaskChoice("all", 5))
     assert 1 <= len(found.class_embed) == len(found.logits) <= 5
     assert found.probabilities((40, 64)).shape == (len(found.logits), 40, 64)
     assert found.logits.unique(dim=0).shape == found.logits.shape
     last = choose_masks(layers, padded_hw, 0, MaskChoice())
     assert torch.equal(last.logits, layers[-1].pred_masks[0])
     assert torch.equal(last.class_embed, layers[-1].class_embed[0])
-    first = choose_masks(layers, padded_hw, 0, MaskChoice("last_layer", 4))
+    first = choose_masks(layers, padded_hw, 0, MaskChoice("last", 4))
     assert torch.equal(first.logits, last.logits[:4])
 
 
@@ -89,7 +89,7 @@ def test_a_mask_that_is_only_hinted_at_is_offered_too():
     sure[0, 4:, 4:] = 3.0
     embed = torch.eye(3)[None, :2]
     layers = [QueryOutput(embed, torch.cat([faint, sure])[None])]
-    found = choose_masks(layers, (32, 32), 0, MaskChoice("all_layers"))
+    found = choose_masks(layers, (32, 32), 0, MaskChoice("all"))
     assert [(mask > 0).sum().item() for mask in found.logits] == [16, 9]
     assert torch.equal(found.class_embed, embed[0, [1, 0]])
     plain = choose_masks(layers, (32, 32), 0, MaskChoice())

@@ -25,9 +25,9 @@ from tests.shipped import section
 from tests.toy import make_toy, shapes
 
 SETTINGS = section(
-    "pairs", captions_per_image=5, masks="proposals", names="captions", direction="noun_to_mask",
-    top_k=1,
-    min_similarity=-1.0, fill="mean", expand=1.0, crop_format="png", crop_batch=4, bfloat16=False,
+    "pairs", captions_per_image=5, mask_source="proposals", name_source="captions",
+    direction="noun_to_mask", top_k=1, min_similarity=-1.0,
+    fill="mean", expand=1.0, crop_format="png", crop_batch=4, bfloat16=False,
     templates="bare",
 )  # fmt: skip
 
@@ -153,7 +153,7 @@ def test_fewer_captions_give_fewer_nouns(folders, tmp_path):
 
 
 def test_true_masks_with_true_names_need_no_matching(folders, tmp_path):
-    metrics = collect(folders, tmp_path, masks="ground_truth", names="ground_truth")
+    metrics = collect(folders, tmp_path, mask_source="ground_truth", name_source="ground_truth")
     index = read_parquet(tmp_path / "index.parquet", PairRecord)
     assert metrics["precision"] == metrics["precision_closed"] == 1.0
     assert metrics["pairs"] == 10  # two labelled classes in each of five readable pictures
@@ -164,11 +164,11 @@ def test_true_masks_with_true_names_need_no_matching(folders, tmp_path):
 
 
 def test_true_masks_with_caption_nouns_and_the_other_way_round(folders, tmp_path):
-    collect(folders, tmp_path / "a", masks="ground_truth")
+    collect(folders, tmp_path / "a", mask_source="ground_truth")
     index = read_parquet(tmp_path / "a" / "index.parquet", PairRecord)
     assert {p.query for p in index} == {-1} and -1 not in {p.caption_id for p in index}
     assert {p.noun for p in index} == {"disc", "red square", "joy"}
-    collect(folders, tmp_path / "b", names="ground_truth")
+    collect(folders, tmp_path / "b", name_source="ground_truth")
     index = read_parquet(tmp_path / "b" / "index.parquet", PairRecord)
     assert {p.noun for p in index} == {"red square", "grass"} and min(p.query for p in index) >= 0
 

@@ -25,7 +25,7 @@ from tests.shipped import section
 from tests.toy import make_toy, shapes
 
 SETTINGS = section(
-    "proposals", masks_of="last_layer", most_masks=100, min_area=1, image_batch=2, shard_size=2
+    "proposals", mask_layers="last", max_masks=100, min_area=1, image_batch=2, shard_size=2
 )
 
 
@@ -97,7 +97,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(folders, tmp_path):
 
 
 def test_fewer_queries_and_a_threshold_no_pixel_reaches(folders, tmp_path):
-    few = collect(folders, tmp_path / "few", changed(most_masks=2))
+    few = collect(folders, tmp_path / "few", changed(max_masks=2))
     assert few["proposals_per_picture"] <= 2
     none = collect(folders, tmp_path / "none", changed(mask_threshold=0.999999))
     assert none["proposals"] == 0
@@ -106,7 +106,7 @@ def test_fewer_queries_and_a_threshold_no_pixel_reaches(folders, tmp_path):
 
 
 def test_masks_of_all_layers_are_the_surest_and_differ(folders, tmp_path):
-    every = changed(masks_of="all_layers", most_masks=3)
+    every = changed(mask_layers="all", max_masks=3)
     assert 0 < collect(folders, tmp_path, every)["proposals_per_picture"] <= 3
     by_picture: dict[int, list[ProposalRecord]] = {}
     for record in read_shards(tmp_path, "proposals", ProposalRecord):

@@ -12,28 +12,30 @@ from pipeline.core.sampler import TrainingBatchSampler
 from pipeline.segmenter.data import TrainingSet, augment, seeded, to_target
 from tests.segmenter.tiny import training, world
 
-PLAIN = training(crop=500, least_short_side=70, most_short_side=70, long_side=500, flip=False)
-VARIED = training(crop=48, most_short_side=96, long_side=500, colour=True)
+PLAIN = training(crop=500, min_short_side=70, max_short_side=70, long_side=500, flip=False)
+VARIED = training(crop=48, max_short_side=96, long_side=500, colour=True)
 
 
-def training_set(tmp_path, augmentation=PLAIN, class_ids=(0, 1, 2), count_ignored=True, pictures=8):
+def training_set(
+    tmp_path, augmentation=PLAIN, class_ids=(0, 1, 2), ignored_as_background=True, pictures=8
+):
     dataset, records = world(tmp_path, pictures)
-    return TrainingSet(dataset, records, class_ids, augmentation, 0, count_ignored)
+    return TrainingSet(dataset, records, class_ids, augmentation, 0, ignored_as_background)
 
 
 def test_one_mask_per_trained_class_that_is_present():
     label = torch.tensor([[0, 0, 7], [255, 4, 7]])
-    target = to_target(label, class_ids=[7, 1, 0], count_ignored=True)
+    target = to_target(label, class_ids=[7, 1, 0], ignored_as_background=True)
     assert target.labels.tolist() == [0, 2]  # places in class_ids, not label values
     assert target.masks[0].tolist() == [[False, False, True], [False, False, True]]
     assert target.masks[1].tolist() == [[True, True, False], [False, False, False]]
     assert target.counted is None
-    uncounted = to_target(label, class_ids=[7, 1, 0], count_ignored=False)
+    uncounted = to_target(label, class_ids=[7, 1, 0], ignored_as_background=False)
     assert uncounted.counted.tolist() == [[True, True, True], [False, False, True]]
 
 
 def test_nothing_labelled_is_an_empty_target():
-    target = to_target(torch.full((2, 3), 255), [0, 1], count_ignored=False)
+    target = to_target(torch.full((2, 3), 255), [0, 1], ignored_as_background=False)
     assert target.labels.shape == (0,)
     assert target.masks.shape == (0, 2, 3)
     assert not target.counted.any()
@@ -65,7 +67,7 @@ def test_labels_move_with_the_picture():
     image = np.zeros((40, 40, 3), np.uint8)
     label = np.full((40, 40), 3)
     image[:, :20], label[:, :20] = 255, 1
-    how = training(crop=20, least_short_side=30, most_short_side=50, long_side=99)
+    how = training(crop=20, min_short_side=30, max_short_side=50, long_side=99)
     for draw in range(20):
         with seeded(draw):
             moved, labels = augment(image, label, how, 255)
@@ -79,7 +81,7 @@ def test_crops_of_one_class_are_redrawn():
     label = np.zeros((64, 64), int)
     label[:, 40:] = 1
     image = np.zeros((64, 64, 3), np.uint8)
-    how = training(crop=32, long_side=99, flip=False, most_of_one_class=0.9)
+    how = training(crop=32, long_side=99, flip=False, single_category_max_area=0.9)
     for draw in range(10):
         with seeded(draw):
             _, crop = augment(image, label, how, 255)

@@ -60,12 +60,12 @@ def test_only_the_very_same_run_is_resumed(tmp_path):
 
 
 OTHER_TRAINING = {
-    "steps": 3, "batch_size": 1, "learning_rate": 2e-3, "backbone_factor": 0.1,
-    "weight_decay": 0.1, "warmup_steps": 2, "clip_gradient": 0.1, "seed": 1, "bfloat16": True,
+    "steps": 3, "batch_size": 1, "learning_rate": 2e-3, "backbone_multiplier": 0.1,
+    "weight_decay": 0.1, "warmup_steps": 2, "max_grad_norm": 0.1, "seed": 1, "bfloat16": True,
     "class_weight": 2.0, "mask_weight": 2.0, "dice_weight": 2.0, "no_object_weight": 0.2,
-    "crop": 32, "least_short_side": 63, "most_short_side": 65, "long_side": 100, "flip": False,
-    "colour": True, "most_of_one_class": 0.5, "count_ignored": False, "classes": "seen",
-    "templates": "bare",
+    "crop": 32, "min_short_side": 63, "max_short_side": 65, "long_side": 100, "flip": False,
+    "colour": True, "single_category_max_area": 0.5, "ignored_as_background": False,
+    "classes": "seen", "templates": "bare",
 }  # fmt: skip
 """Another value of everything that decides what comes out."""
 
@@ -228,8 +228,8 @@ def test_recall_is_measured_on_every_readable_picture(tmp_path, short_side):
     torch.manual_seed(0)
     model = MaskFormer(config()).eval()
     how = section(
-        "segmenter.measure", masks_of="last_layer", most_masks=100, short_side=short_side,
-        mask_threshold=1e-9, overlap=1 / 9,
+        "segmenter.measure", mask_layers="last", max_masks=100, short_side=short_side,
+        mask_threshold=1e-9, iou_threshold=1 / 9,
     )  # fmt: skip
     rejects = []
     result = measure_recall(model, dataset.root, records, truth, dataset.classes, how, rejects)

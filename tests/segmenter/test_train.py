@@ -18,7 +18,7 @@ from pipeline.segmenter.train import train
 from pipeline.segmenter.trainer import SegmenterTrainer
 from tests.segmenter.tiny import config, swin, text, training, world
 
-VARIED = training(most_short_side=96, colour=True)
+VARIED = training(max_short_side=96, colour=True)
 
 
 @pytest.fixture(autouse=True)
@@ -82,8 +82,8 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch):
 
 def test_it_learns_the_masks_of_a_toy_world(tmp_path):
     dataset, records = world(tmp_path / "world", pictures=4)
-    still = training(crop=96, least_short_side=70, most_short_side=70, flip=False)
-    data = TrainingSet(dataset, records, [0, 1, 2], still, 0, count_ignored=False)
+    still = training(crop=96, min_short_side=70, max_short_side=70, flip=False)
+    data = TrainingSet(dataset, records, [0, 1, 2], still, 0, ignored_as_background=False)
     model = segmenter(query_kind="anchored", queries=9, dropout=0.0)
     how = recipe(steps=120, batch_size=2, warmup_steps=5, learning_rate=1e-3)
     result = train(model, data, text(), how, Checkpoints(tmp_path, "run"))
@@ -110,7 +110,7 @@ def test_zero_steps_change_nothing(tmp_path):
 
 def test_decay_and_backbone_rate_go_to_the_right_parameters():
     model = segmenter(backbone=swin(freeze_at=1))
-    optimizer = adamw(model, 1.0, backbone_factor=0.1, weight_decay=0.5)
+    optimizer = adamw(model, 1.0, backbone_multiplier=0.1, weight_decay=0.5)
     of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     found = {name: of.get(id(p)) for name, p in model.named_parameters()}
 
@@ -133,7 +133,7 @@ def test_decay_and_backbone_rate_go_to_the_right_parameters():
 def test_poly_schedule_by_hand():
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=2.0)
-    schedule = poly_schedule(optimizer, steps=10, warmup=4)
+    schedule = poly_schedule(optimizer, steps=10, warmup_steps=4)
     rates = []
     for _ in range(10):
         rates.append(optimizer.param_groups[0]["lr"])

@@ -22,11 +22,11 @@ WEIGHTS = LossWeights(class_weight=1.0, mask_weight=20.0, dice_weight=1.0, no_ob
 def training(**changes) -> SegmenterTraining:
     """Two steps of two pictures."""
     short = {
-        "steps": 2, "batch_size": 2, "learning_rate": 1e-3, "backbone_factor": 1.0,
-        "weight_decay": 1e-4, "warmup_steps": 1, "clip_gradient": 1.0, "seed": 0,
-        "bfloat16": False, "count_ignored": True, "crop": 64, "least_short_side": 64,
-        "most_short_side": 64, "long_side": 200, "flip": True, "colour": False,
-        "most_of_one_class": 1.0, **dict(WEIGHTS),
+        "steps": 2, "batch_size": 2, "learning_rate": 1e-3, "backbone_multiplier": 1.0,
+        "weight_decay": 1e-4, "warmup_steps": 1, "max_grad_norm": 1.0, "seed": 0,
+        "bfloat16": False, "ignored_as_background": True, "crop": 64, "min_short_side": 64,
+        "max_short_side": 64, "long_side": 200, "flip": True, "colour": False,
+        "single_category_max_area": 1.0, **dict(WEIGHTS),
     }  # fmt: skip
     return section("segmenter.training", **(short | changes))
 

@@ -71,13 +71,13 @@ def test_what_the_papers_experiments_share(name):
     params = parsed(name)
     training, architecture = params.segmenter.training, params.segmenter.architecture
     assert (training.steps, training.batch_size, training.warmup_steps) == (120_000, 32, 1500)
-    assert training.clip_gradient == 0.01
+    assert training.max_grad_norm == 0.01
     weights = ("class", "mask", "dice", "no_object")
     assert [getattr(training, f"{w}_weight") for w in weights] == [1, 20, 1, 0.1]
     assert (architecture.queries, architecture.decoder_layers) == (100, 6)
     assert (architecture.query_kind, architecture.memory_feature) == ("learned", "res5")
     assert (params.pairs.captions_per_image, params.pairs.top_k) == (1, 1)
-    assert (params.pairs.masks, params.pairs.names) == ("proposals", "captions")
+    assert (params.pairs.mask_source, params.pairs.name_source) == ("proposals", "captions")
     first, second = params.finetune.first, params.finetune.second
     assert (first.train, second.train) == ("weights", "prompts")
     assert (first.learning_rate, first.weight_decay, first.epochs) == (5e-6, 0.2, 5)
@@ -105,8 +105,8 @@ def test_what_differs(name, rate, decay, factor, crop, long_side, threshold, bat
     params = parsed(name)
     training = params.segmenter.training
     assert (training.learning_rate, training.weight_decay) == (rate, decay)
-    assert (training.backbone_factor, training.crop) == (factor, crop)
-    assert (training.least_short_side, training.most_short_side) == (crop // 2, crop * 2)
+    assert (training.backbone_multiplier, training.crop) == (factor, crop)
+    assert (training.min_short_side, training.max_short_side) == (crop // 2, crop * 2)
     common = params.evaluate.common
     assert (common.short_side, common.long_side, training.long_side) == (
         crop, long_side, long_side,
