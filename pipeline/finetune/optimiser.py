@@ -1,11 +1,9 @@
-"""Which weights fine-tuning moves, and how fast (open_clip's optimiser settings)."""
+"""Which weights fine-tuning moves, which of them decay, and how fast each learns (open_clip's)."""
 
-import math
-
-import torch
 from torch import nn
 
 from pipeline.clip.tower import MaskClip
+from pipeline.training.optimiser import Group
 
 
 def trained_parameters(clip: MaskClip, train: str) -> dict[str, nn.Parameter]:
@@ -26,37 +24,20 @@ def trained_parameters(clip: MaskClip, train: str) -> dict[str, nn.Parameter]:
     return chosen
 
 
-def adamw(
+def parameter_groups(
     parameters: dict[str, nn.Parameter],
     learning_rate: float,
     prompt_learning_rate: float,
     weight_decay: float,
-) -> torch.optim.AdamW:
-    """AdamW whose groups carry their peak learning rate as `peak`.
+) -> list[Group]:
+    """The trained parameters by learning rate and weight decay.
 
     Matrices of the tower decay; biases, norms, single embeddings and the mask prompts do not.
     """
     prompts = [p for name, p in parameters.items() if name == "prompts"]
     tower = [p for name, p in parameters.items() if name != "prompts"]
-    groups = [
-        ([p for p in tower if p.ndim > 1], learning_rate, weight_decay),
-        ([p for p in tower if p.ndim <= 1], learning_rate, 0.0),
-        (prompts, prompt_learning_rate, 0.0),
+    return [
+        Group([p for p in tower if p.ndim > 1], learning_rate, weight_decay),
+        Group([p for p in tower if p.ndim <= 1], learning_rate, 0.0),
+        Group(prompts, prompt_learning_rate, 0.0),
     ]
-    return torch.optim.AdamW(
-        [
-            {"params": members, "lr": rate, "peak": rate, "weight_decay": decay}
-            for members, rate, decay in groups
-            if members
-        ],
-        betas=(0.9, 0.98),
-        eps=1e-6,
-    )
-
-
-def learning_rate_factor(step: int, steps: int, warmup_steps: int) -> float:
-    """Factor on the peak learning rate at step 0 .. steps-1: a line up, then a cosine to 0."""
-    if step < warmup_steps:
-        return (step + 1) / warmup_steps
-    done = (step - warmup_steps) / max(1, steps - warmup_steps)
-    return 0.5 * (1 + math.cos(math.pi * done))

@@ -33,15 +33,20 @@ from pipeline.core.resume import Checkpoints
 from pipeline.core.sampler import TrainingBatchSampler, loader
 from pipeline.finetune.augment import Batch, RegionSet, stack
 from pipeline.finetune.losses import contrastive_loss, gather_batch, processes
-from pipeline.finetune.optimiser import adamw, learning_rate_factor, trained_parameters
+from pipeline.finetune.optimiser import parameter_groups, trained_parameters
 from pipeline.finetune.pair_set import PairSet
 from pipeline.finetune.params import FinetuneStep
-from pipeline.finetune.run_state import Curves, RunState
+from pipeline.finetune.run_state import RunState
 from pipeline.finetune.validation import accuracy, hold_out
+from pipeline.training.curves import Curves
+from pipeline.training.optimiser import adamw
+from pipeline.training.schedule import Schedule
 from pipeline.weights.digest import of_weights
 
 TEMPERATURE = 100.0
 """Factor on the cosines, fixed; CLIP's own is not used."""
+BETAS, EPS = (0.9, 0.98), 1e-6
+"""Of AdamW, as open_clip trains ViTs."""
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 1000
 """Share and greatest number of pairs kept for validation."""
 CHECKPOINT_STEPS = 500
@@ -106,9 +111,9 @@ def finetune(
     with reading(), shown as advance:
         advance(start)
         for step, batch in enumerate(batches, start=start + 1):
-            recorder.see(*run.step(step - 1, batch))
+            recorder.see(run.step(step - 1, batch))
             if _due(step, steps, LOSS_POINTS):
-                recorder.add_losses(step)
+                recorder.close(step)
             if _due(step, steps, ACCURACY_POINTS):
                 recorder.add(step, {HELD_OUT: held_out_accuracy()})
             if (step % every == 0 or step == steps) and _rank() == 0:
@@ -129,25 +134,24 @@ class _Run:
     def __init__(
         self, clip: MaskClip, recipe: FinetuneStep, view: RegionView, steps: int, nouns: Tensor
     ) -> None:
-        self.recipe, self.view, self.steps, self.nouns = recipe, view, steps, nouns
+        self.recipe, self.view, self.nouns = recipe, view, nouns
+        self.schedule = Schedule("cosine", steps, recipe.warmup_steps)
         self.device = clip.mean.device
         clip.eval()  # no part of CLIP behaves otherwise in training but patch dropout
         self.parameters = trained_parameters(clip, recipe.train)
-        self.optimizer = adamw(
+        groups = parameter_groups(
             self.parameters, recipe.learning_rate, recipe.prompt_learning_rate, recipe.weight_decay
         )
+        self.optimizer = adamw(groups, BETAS, EPS)
         self.model: nn.Module = clip
         if processes() > 1:
             self.model = DistributedDataParallel(
                 clip, device_ids=[self.device] if self.device.type == "cuda" else None
             )
 
-    def step(self, index: int, batch: Batch) -> tuple[float, float]:
+    def step(self, index: int, batch: Batch) -> dict[str, float]:
         """Do step `index`, from 0; returns its loss and learning rate."""
-        recipe = self.recipe
-        factor = learning_rate_factor(index, self.steps, recipe.warmup_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
+        rate = self.schedule.apply(self.optimizer, index)
         images = batch.images.to(self.device, non_blocking=True)
         masks = batch.masks.to(self.device, non_blocking=True)
         noun_ids = batch.noun_ids.to(self.device)
@@ -158,9 +162,8 @@ class _Run:
             features,
             self.nouns[noun_ids],
             TEMPERATURE,
-            noun_ids if recipe.loss == "unique_nouns" else None,
+            noun_ids if self.recipe.loss == "unique_nouns" else None,
         )
-        rate = self.optimizer.param_groups[0]["lr"]
         if not loss.isfinite():
             raise UserError(
                 f"the loss of step {index + 1} is {float(loss)} at learning rate {rate:g}: the "
@@ -169,7 +172,7 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         (loss * processes()).backward()  # DistributedDataParallel takes the mean of gradients
         self.optimizer.step()
-        return float(loss.detach()), rate
+        return {"loss": float(loss.detach()), "learning_rate": rate}
 
 
 def _batches(

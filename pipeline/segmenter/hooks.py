@@ -1,17 +1,20 @@
-"""detectron2 training hooks: reproducible steps, progress, curves, rejects, safe checkpoints."""
+"""detectron2 training hooks: reproducible steps, learning rate, progress, curves, checkpoints."""
 
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import torch
 from detectron2.engine import HookBase
 from detectron2.utils import comm
-from dvclive import Live
 from torch import nn
 
 from pipeline.core.progress import counting
 from pipeline.core.resume import Checkpoints
+from pipeline.training.curves import Curves
+from pipeline.training.schedule import Schedule
+
+RATE = "learning_rate"
+"""What the curves call it."""
 
 
 class SaveCheckpoints(HookBase):
@@ -60,61 +63,53 @@ class ShowProgress(HookBase):
         self.stack.close()
 
 
-class Curves(HookBase):
-    """Losses and learning rate as dvclive curves, means over every `period` steps.
+class SetLearningRate(HookBase):
+    """Gives every step the learning rate of a schedule."""
 
-    The history is part of the checkpoints: a resumed run writes the same curves as an
-    uninterrupted one. With `folder` None nothing is written.
+    def __init__(self, optimizer: torch.optim.Optimizer, schedule: Schedule) -> None:
+        self.optimizer, self.schedule = optimizer, schedule
+
+    def before_step(self) -> None:
+        rate = self.schedule.apply(self.optimizer, self.trainer.iter)
+        self.trainer.storage.put_scalar(RATE, rate, smoothing_hint=False)
+
+
+class GradNormClipping(HookBase):
+    """Scales the gradient of all trained parameters to a norm of at most `max_norm` before each
+    update."""
+
+    def __init__(self, parameters: list[nn.Parameter], max_norm: float) -> None:
+        self.parameters, self.max_norm = parameters, max_norm
+
+    def after_backward(self) -> None:
+        nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
+
+
+class RecordCurves(HookBase):
+    """Losses and learning rate as curves, a point every `period` steps.
+
+    The curves are part of the checkpoints and written every `write_period` steps.
     """
 
-    def __init__(self, folder: Path | None, period: int) -> None:
-        self.folder, self.period = folder, period
-        self.history: list[dict[str, float]] = []  # each with "step"
-        self.window: list[dict[str, float]] = []
-
-    def before_train(self) -> None:
-        self.live = None
-        if self.folder is not None and comm.is_main_process():
-            self.live = Live(
-                str(self.folder), save_dvc_exp=False, dvcyaml=False, report=None, resume=False
-            )
-            for point in self.history:
-                _write(self.live, point)
+    def __init__(self, curves: Curves, period: int, write_period: int) -> None:
+        self.curves, self.period, self.write_period = curves, period, write_period
 
     def after_step(self) -> None:
         if not comm.is_main_process():
             return
         latest = self.trainer.storage.latest()
-        self.window.append(
-            {name: value for name, (value, _) in latest.items() if "loss" in name or name == "lr"}
+        self.curves.see(
+            {name: value for name, (value, _) in latest.items() if "loss" in name or name == RATE}
         )
         step = self.trainer.iter + 1
-        if step % self.period and step != self.trainer.max_iter:
-            return
-        point = {name: float(np.mean([seen[name] for seen in self.window])) for name in latest
-                 if name in self.window[0]}  # fmt: skip
-        self.window = []
-        self.history.append(point | {"step": step})
-        if self.live is not None:
-            _write(self.live, self.history[-1])
-
-    def after_train(self) -> None:
-        if self.live is not None:
-            self.live.end()
-
-    def last(self) -> dict[str, float]:
-        """Return the newest means, {} before there are any."""
-        return dict(self.history[-1]) if self.history else {}
+        last = step == self.trainer.max_iter
+        if step % self.period == 0 or last:
+            self.curves.close(step)
+        if step % self.write_period == 0 or last:
+            self.curves.write()
 
     def state_dict(self) -> dict:
-        return {"history": self.history, "window": self.window}
+        return self.curves.state()
 
     def load_state_dict(self, state_dict: dict) -> None:
-        self.history, self.window = state_dict["history"], state_dict["window"]
-
-
-def _write(live: Live, point: dict[str, float]) -> None:
-    live.step = int(point["step"])
-    for name, value in point.items():
-        if name != "step":
-            live.log_metric(f"train/{name}", value)
+        self.curves.restore(state_dict)

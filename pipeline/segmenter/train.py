@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detectron2.engine import hooks
 from detectron2.utils import comm
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -22,20 +21,30 @@ from pipeline.core.sampler import TrainingBatchSampler, loader
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.sync_norm import synchronise_norms
 from pipeline.segmenter.data import TrainingSample, TrainingSet
-from pipeline.segmenter.hooks import Curves, SaveCheckpoints, SeedStep, ShowProgress
-from pipeline.segmenter.optimiser import GradNormClipping, adamw, poly_schedule
+from pipeline.segmenter.hooks import (
+    GradNormClipping,
+    RecordCurves,
+    SaveCheckpoints,
+    SeedStep,
+    SetLearningRate,
+    ShowProgress,
+)
+from pipeline.segmenter.optimiser import parameter_groups
 from pipeline.segmenter.params import SegmenterTraining
 from pipeline.segmenter.trainer import LossModel, SegmenterTrainer
+from pipeline.training.curves import Curves
+from pipeline.training.optimiser import adamw
+from pipeline.training.schedule import Schedule
 
 CHECKPOINT_STEPS = 1000
 """At most from one to the next; short runs write five."""
-CURVE_STEPS = 20
-"""From one point of the curves to the next."""
+CURVE_STEPS, CURVE_POINTS = 20, 500
+"""Fewest steps from one point of the curves to the next, and how many points there are at most."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """losses: weighted means over the last `CURVE_STEPS`; rejects: pictures left out."""
+    """losses: weighted means up to the last point of the curves; rejects: pictures left out."""
 
     losses: dict[str, float]
     rejects: list[Reject]
@@ -59,7 +68,10 @@ def train(
     assert len(text_features) == len(data.class_ids), (text_features.shape, len(data.class_ids))
     device = next(segmenter.parameters()).device
     optimizer = adamw(
-        segmenter, recipe.learning_rate, recipe.backbone_multiplier, recipe.weight_decay
+        parameter_groups(
+            segmenter, recipe.learning_rate, recipe.backbone_multiplier, recipe.weight_decay
+        ),
+        fused=True,
     )
     model: nn.Module = LossModel(segmenter, text_features.to(device), recipe, recipe.bfloat16)
     if comm.get_world_size() > 1:
@@ -68,16 +80,15 @@ def train(
             model, device_ids=[device] if device.type == "cuda" else None
         )
     trainer = SegmenterTrainer(model, data_loader=None, optimizer=optimizer)
-    recorder = Curves(curves, CURVE_STEPS)
+    recorder = Curves(curves)
     every = min(CHECKPOINT_STEPS, -(-recipe.steps // 5)) or 1
+    period = max(CURVE_STEPS, -(-recipe.steps // CURVE_POINTS))
     trainer.register_hooks(
         [
             SeedStep(recipe.seed),
             GradNormClipping(list(segmenter.parameters()), recipe.max_grad_norm),
-            hooks.LRScheduler(
-                optimizer, poly_schedule(optimizer, recipe.steps, recipe.warmup_steps)
-            ),
-            recorder,
+            SetLearningRate(optimizer, Schedule("poly", recipe.steps, recipe.warmup_steps)),
+            RecordCurves(recorder, period, every),
             SaveCheckpoints(checkpoints, segmenter, every),
             ShowProgress("segmenter"),
         ]
@@ -96,7 +107,12 @@ def train(
             f"{str(error).partition(chr(10))[0]} The training diverged; lower "
             "segmenter.training.learning_rate"
         ) from error
-    return TrainingResult(recorder.last(), sorted(trainer.rejects, key=lambda r: r.item))
+    losses = {
+        name.removeprefix("train/"): value
+        for name, value in (recorder.history[-1] if recorder.history else {}).items()
+        if "loss" in name
+    }
+    return TrainingResult(losses, sorted(trainer.rejects, key=lambda r: r.item))
 
 
 def _loader(data: TrainingSet, recipe: SegmenterTraining, start: int, workers: int) -> DataLoader:

@@ -18,6 +18,8 @@ from pipeline.core.errors import UserError
 from pipeline.core.precision import autocast, math_attention, seed_everything
 from pipeline.core.processes import runtime
 from pipeline.core.progress import track
+from pipeline.training.optimiser import Group, adamw
+from pipeline.training.schedule import Schedule
 from pipeline.world.natural import NaturalPicture, draw_natural
 from pipeline.world.params import PretrainClipParams
 from pipeline.world.vocabulary import NOUNS
@@ -107,18 +109,16 @@ def pretrain(
     clip = open_clip.CLIP(**MODEL_CFG)
     clip.token_embedding = _rows(clip.token_embedding, vocabulary)
     clip = clip.to(device)
-    optimizer = torch.optim.AdamW(
-        clip.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
+    parameters = list(clip.parameters())
+    optimizer = adamw([Group(parameters, recipe.learning_rate, recipe.weight_decay)])
+    schedule = Schedule("cosine", recipe.steps, recipe.warmup_steps)
     mean = torch.tensor(MEAN).view(3, 1, 1)
     std = torch.tensor(STD).view(3, 1, 1)
     labels = torch.arange(recipe.batch_size, device=device)
     chooser = batches(nouns, recipe.batch_size, rng)
     for step in track(range(recipe.steps), recipe.steps, "training the miniature CLIP"):
         chosen = torch.from_numpy(next(chooser))
-        rate = _learning_rate(step, recipe)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        schedule.apply(optimizer, step)
         pixels = (augment(images[chosen], clip.visual.image_size[0], rng) - mean) / std
         with autocast(device), math_attention():
             image_features = clip.encode_image(pixels.to(device), normalize=True)
@@ -127,7 +127,7 @@ def pretrain(
         loss = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         with torch.no_grad():
             clip.logit_scale.clamp_(0, float(np.log(100)))
@@ -143,10 +143,3 @@ def pretrain(
 def _rows(embedding: torch.nn.Embedding, rows: torch.Tensor) -> torch.nn.Embedding:
     """Return an embedding of only these rows, with their values."""
     return torch.nn.Embedding.from_pretrained(embedding.weight.detach()[rows], freeze=False)
-
-
-def _learning_rate(step: int, recipe: PretrainClipParams) -> float:
-    if step < recipe.warmup_steps:
-        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
-    done = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
-    return recipe.learning_rate * 0.5 * (1 + float(np.cos(np.pi * done)))

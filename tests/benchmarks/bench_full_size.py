@@ -39,7 +39,8 @@ from pipeline.ovseg import OVSeg
 from pipeline.ovseg.semantic import label_map
 from pipeline.segmenter.criterion import losses, weighted
 from pipeline.segmenter.matcher import Target
-from pipeline.segmenter.optimiser import adamw
+from pipeline.segmenter.optimiser import parameter_groups
+from pipeline.training.optimiser import adamw
 from tests.ovseg.tiny import look
 from tests.segmenter.tiny import WEIGHTS
 
@@ -107,7 +108,7 @@ def _train_segmenter(segmenter: MaskFormer, crop: int) -> None:
         masks[i, i * crop // 8 : (i + 1) * crop // 8] = True
     targets = [Target(torch.arange(8), masks)] * PICTURES_A_STEP
     weights = WEIGHTS
-    optimizer = adamw(segmenter.train(), 6e-5, 1.0, 0.01)
+    optimizer = adamw(parameter_groups(segmenter.train(), 6e-5, 1.0, 0.01), fused=True)
     with math_attention():
         raw = losses(segmenter(images, text), targets, weights)
         sum(weighted(raw, weights).values()).backward()
@@ -118,7 +119,7 @@ def _train_segmenter(segmenter: MaskFormer, crop: int) -> None:
 
 def _train_clip(clip: MaskClip) -> None:
     parameters = clip_optimiser.trained_parameters(clip, "both")
-    optimizer = clip_optimiser.adamw(parameters, 5e-6, 0.05, 0.2)
+    optimizer = adamw(clip_optimiser.parameter_groups(parameters, 5e-6, 0.05, 0.2))
     images = torch.randn(CROPS_A_STEP, 3, clip.image_size, clip.image_size)
     masks = torch.zeros(CROPS_A_STEP, clip.image_size, clip.image_size, dtype=torch.bool)
     masks[:, : clip.image_size // 2] = True

@@ -1,6 +1,4 @@
-import pytest
-
-from pipeline.finetune.optimiser import adamw, learning_rate_factor, trained_parameters
+from pipeline.finetune.optimiser import parameter_groups, trained_parameters
 from tests.clip.tiny import tiny_clip
 
 
@@ -16,19 +14,12 @@ def test_what_is_trained():
 
 def test_groups():
     clip = tiny_clip(depth=1)
-    optimizer = adamw(trained_parameters(clip, "both"), 1e-4, 0.05, 0.2)
-    matrices, vectors, prompts = optimizer.param_groups
-    assert {p.ndim for p in vectors["params"]} == {1}
-    assert min(p.ndim for p in matrices["params"]) == 2
-    assert [p is clip.prompts for p in prompts["params"]] == [True]
-    assert [g["weight_decay"] for g in optimizer.param_groups] == [0.2, 0, 0]
-    assert [g["peak"] for g in optimizer.param_groups] == [1e-4, 1e-4, 0.05]
-    only = adamw(trained_parameters(clip, "prompts"), 1e-4, 0.05, 0.2)
-    assert [g["peak"] for g in only.param_groups] == [0.05]
-
-
-def test_schedule_by_hand():
-    factors = [learning_rate_factor(step, 6, 2) for step in range(6)]
-    assert factors == pytest.approx([0.5, 1.0, 1.0, 0.853553, 0.5, 0.146447], abs=1e-6)
-    assert learning_rate_factor(0, 1, 0) == 1.0
-    assert learning_rate_factor(3, 4, 100) == 0.04
+    matrices, vectors, prompts = parameter_groups(trained_parameters(clip, "both"), 1e-4, 0.05, 0.2)
+    assert {p.ndim for p in vectors.parameters} == {1}
+    assert min(p.ndim for p in matrices.parameters) == 2
+    assert [p is clip.prompts for p in prompts.parameters] == [True]
+    groups = (matrices, vectors, prompts)
+    assert [group.weight_decay for group in groups] == [0.2, 0, 0]
+    assert [group.learning_rate for group in groups] == [1e-4, 1e-4, 0.05]
+    *empty, only = parameter_groups(trained_parameters(clip, "prompts"), 1e-4, 0.05, 0.2)
+    assert only.learning_rate == 0.05 and not any(group.parameters for group in empty)

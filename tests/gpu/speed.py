@@ -26,8 +26,9 @@ from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.semantic import label_map
 from pipeline.segmenter.matcher import Target
-from pipeline.segmenter.optimiser import adamw
+from pipeline.segmenter.optimiser import parameter_groups
 from pipeline.segmenter.trainer import LossModel
+from pipeline.training.optimiser import adamw
 from tests.benchmarks import bench_full_size
 from tests.goldens import error
 from tests.gpu.core import MINIATURE, NAMES, picture
@@ -186,7 +187,7 @@ def _segmenter_step(
         masks[i, i * crop // 8 : (i + 1) * crop // 8] = True
     target = Target(torch.arange(8, device=on.device), masks)
     model = LossModel(segmenter, normalize(text, dim=-1), WEIGHTS, bfloat16)
-    optimizer = adamw(segmenter, 6e-5, 1.0, 0.01)
+    optimizer = adamw(parameter_groups(segmenter, 6e-5, 1.0, 0.01), fused=True)
     samples = [_Sample(image, target) for image in images.byte()]
 
     def step() -> None:
@@ -210,7 +211,7 @@ class _Sample:
 
 def _clip_step(on: Setting, clip: MaskClip, crops: int, bfloat16: bool) -> Callable[[], object]:
     parameters = clip_optimiser.trained_parameters(clip, "both")
-    optimizer = clip_optimiser.adamw(parameters, 5e-6, 0.05, 0.2)
+    optimizer = adamw(clip_optimiser.parameter_groups(parameters, 5e-6, 0.05, 0.2))
     side = clip.image_size
     images = torch.randn(crops, 3, side, side, device=on.device)
     masks = torch.zeros(crops, side, side, dtype=torch.bool, device=on.device)

@@ -1,7 +1,5 @@
 """Training: it learns, and a killed run ends as an uninterrupted one."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,8 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import Masks
 from pipeline.segmenter import train as module
 from pipeline.segmenter.data import TrainingSet
-from pipeline.segmenter.optimiser import GradNormClipping, adamw, poly_schedule
+from pipeline.segmenter.hooks import GradNormClipping
+from pipeline.segmenter.optimiser import parameter_groups
 from pipeline.segmenter.params import SegmenterTraining
 from pipeline.segmenter.recall import best_overlaps
 from pipeline.segmenter.train import train
@@ -87,7 +86,7 @@ def test_it_learns_the_masks_of_a_toy_world(tmp_path):
     model = segmenter(query_kind="anchored", queries=9, dropout=0.0)
     how = recipe(steps=120, batch_size=2, warmup_steps=5, learning_rate=1e-3)
     result = train(model, data, text(), how, Checkpoints(tmp_path, "run"))
-    assert set(result.losses) >= {"total_loss", "loss_ce", "loss_mask", "loss_dice", "lr"}
+    assert set(result.losses) >= {"total_loss", "loss_ce", "loss_mask", "loss_dice"}
     sample = data[0, 0]
     with torch.inference_mode():
         output = model.eval()([sample.image], text())
@@ -110,12 +109,12 @@ def test_zero_steps_change_nothing(tmp_path):
 
 def test_decay_and_backbone_rate_go_to_the_right_parameters():
     model = segmenter(backbone=swin(freeze_at=1))
-    optimizer = adamw(model, 1.0, backbone_multiplier=0.1, weight_decay=0.5)
-    of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    groups = parameter_groups(model, 1.0, backbone_multiplier=0.1, weight_decay=0.5)
+    of = {id(p): group for group in groups for p in group.parameters}
     found = {name: of.get(id(p)) for name, p in model.named_parameters()}
 
     def rate_and_decay(name):
-        return found[name]["lr"], found[name]["weight_decay"]
+        return found[name].learning_rate, found[name].weight_decay
 
     block = "backbone.layers.0.blocks.0."
     assert rate_and_decay(f"{block}attn.qkv.weight") == (0.1, 0.5)
@@ -128,20 +127,6 @@ def test_decay_and_backbone_rate_go_to_the_right_parameters():
     assert rate_and_decay("sem_seg_head.pixel_decoder.layer_1.norm.weight") == (1.0, 0)
     assert rate_and_decay("clip_adapter.non_object_embedding") == (1.0, 0.5)
     assert len(of) == sum(p.requires_grad for p in model.parameters())
-
-
-def test_poly_schedule_by_hand():
-    parameter = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([parameter], lr=2.0)
-    schedule = poly_schedule(optimizer, steps=10, warmup_steps=4)
-    rates = []
-    for _ in range(10):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    warm = [1e-6 * (1 - step / 4) + step / 4 if step < 4 else 1 for step in range(10)]
-    expected = [2 * w * math.pow(1 - step / 10, 0.9) for step, w in enumerate(warm)]
-    assert rates == pytest.approx(expected)
 
 
 def test_the_whole_gradient_is_clipped_to_one_norm():
