@@ -67,6 +67,13 @@ def test_stage(name):
         assert metrics, "every stage counts something"
 
 
+def test_the_models_are_named_as_artifacts():
+    made = {out for stage in STAGES.values() for out in paths(stage["outs"])}
+    artifacts = DAG["artifacts"]
+    assert {a["path"] for a in artifacts.values()} == {"data/segmenter", "data/finetune/second"}
+    assert all(a["path"] in made and a["type"] == "model" for a in artifacts.values())
+
+
 def test_every_stage_depends_on_its_code_through_its_provenance():
     """No code, library or word list is listed by hand, so none can be forgotten."""
     assert STAGES["provenance"]["always_changed"] and "deps" not in STAGES["provenance"]

@@ -64,21 +64,23 @@ class MakePairs:
     stamp: str
 
     def __call__(self, records: list[ImageRecord], folder: Path) -> dict[str, Any]:
-        tools = _load(self)
+        inputs = _load(self)
         rejects: list[Reject] = []
         found: list[PairRecord] = []
-        waiting: deque[Ready] = deque()  # read, but not yet seen by CLIP: about a batch of regions
+        waiting: deque[PictureToMatch] = deque()  # read, not yet through CLIP: about one batch
 
         def masked() -> Iterator[Masked]:
-            for picture in self._ready(tools, records, rejects):
+            for picture in self._to_match(inputs, records, rejects):
                 waiting.append(picture)
                 image = torch.from_numpy(picture.image).permute(2, 0, 1)
                 yield image, torch.from_numpy(picture.candidates.masks)
 
         with PairWriter(folder, self.settings.fill, self.settings.crop_format) as writer:
-            for seen in encode_regions(tools.clip, masked(), tools.view, self.settings.crop_batch):
+            for regions in encode_regions(
+                inputs.clip, masked(), inputs.view, self.settings.crop_batch
+            ):
                 picture = waiting.popleft()
-                for pair, mask in self._pairs(tools, picture, seen, rejects):
+                for pair, mask in self._pairs(inputs, picture, regions, rejects):
                     writer.write(pair, picture.record, picture.image, mask)
                     found.append(pair)
         write_parquet(folder / "index.parquet", found, PairRecord)
@@ -86,21 +88,22 @@ class MakePairs:
         with_pairs = len({pair.image_id for pair in found})
         return {"pictures": len(records), "pictures_with_pairs": with_pairs, "pairs": len(found)}
 
-    def _ready(
-        self, tools: "Tools", records: list[ImageRecord], rejects: list[Reject]
-    ) -> Iterator["Ready"]:
+    def _to_match(
+        self, inputs: "Inputs", records: list[ImageRecord], rejects: list[Reject]
+    ) -> Iterator["PictureToMatch"]:
         """The pictures that have names and masks; the others are rejected."""
         ids = [record.image_id for record in records]
-        proposals = tools.proposals.of(ids) if self.settings.mask_source == "proposals" else {}
-        nouns = tools.nouns.of(ids) if self.settings.name_source == "captions" else {}
+        proposals = inputs.proposals.of(ids) if self.settings.mask_source == "proposals" else {}
+        nouns = inputs.nouns.of(ids) if self.settings.name_source == "captions" else {}
         for start in range(0, len(records), READ_TOGETHER):
             part = records[start : start + READ_TOGETHER]
-            for record, image in read_pictures(tools.root, part, STAGE, rejects):
-                true = read_truth(tools.truth, record, STAGE, rejects)
-                labels = closed_of(true or {}, tools.truth.groups)
+            for record, image in read_pictures(inputs.root, part, STAGE, rejects):
+                true = read_truth(inputs.truth, record, STAGE, rejects)
+                labels = closed_of(true or {}, inputs.truth.groups)
                 if self.settings.name_source == "captions":
-                    said, most = nouns[record.image_id], self.settings.captions_per_image
-                    names = names_in_captions(record.captions, said, most)
+                    names = names_in_captions(
+                        record.captions, nouns[record.image_id], self.settings.captions_per_image
+                    )
                 else:
                     names = names_in_truth(labels)
                 size = (record.height, record.width)
@@ -112,16 +115,20 @@ class MakePairs:
                     missing = "no mask" if names else "no noun"
                     rejects.append(Reject(STAGE, record.path, missing, ""))
                     continue
-                yield Ready(record, image, names, candidates, true)
+                yield PictureToMatch(record, image, names, candidates, true)
 
     def _pairs(
-        self, tools: "Tools", picture: "Ready", seen: RegionFeatures, rejects: list[Reject]
+        self,
+        inputs: "Inputs",
+        picture: "PictureToMatch",
+        regions: RegionFeatures,
+        rejects: list[Reject],
     ) -> Iterator[tuple[PairRecord, np.ndarray]]:
         """The pairs of a picture with their masks; nouns that got none are rejected."""
         record, names, masks = picture.record, picture.names, picture.candidates.masks
-        assert bool(seen.valid.all()), "a candidate mask without a pixel"
-        nouns = tools.text_features([name.noun for name in names])
-        similarity = cosines(nouns, seen.features.cpu().numpy())
+        assert bool(regions.valid.all()), "a candidate mask without a pixel"
+        nouns = inputs.text_features([name.noun for name in names])
+        similarity = cosines(nouns, regions.features.cpu().numpy())
         settings = self.settings
         if settings.mask_source == settings.name_source == "ground_truth":  # nothing to match
             matches = [
@@ -146,18 +153,18 @@ class MakePairs:
                     image_id=record.image_id,
                     caption_id=name.caption_id,
                     noun=name.noun,
-                    box_xyxy=tuple(seen.boxes_xyxy[mask].tolist()),
+                    box_xyxy=tuple(regions.boxes_xyxy[mask].tolist()),
                     area=int(masks[mask].sum()),
                     similarity=float(similarity[noun, mask]),
                     query=picture.candidates.queries[mask],
-                    covers=covers(masks[mask], name.noun, picture.true, tools.truth.groups),
+                    covers=covers(masks[mask], name.noun, picture.true, inputs.truth.groups),
                 ),
                 masks[mask],
             )
 
 
 @dataclass(frozen=True)
-class Ready:
+class PictureToMatch:
     """A picture that can be matched. image: uint8 (H, W, 3); true: what it really shows, see
     `Truth`, None where nobody labelled it."""
 
@@ -169,8 +176,8 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Tools:
-    """What a process needs for any shard."""
+class Inputs:
+    """What a process has loaded once and needs for every shard."""
 
     clip: MaskClip
     view: RegionView
@@ -187,7 +194,7 @@ class Tools:
 
 
 @lru_cache(maxsize=1)
-def _load(work: MakePairs) -> Tools:
+def _load(work: MakePairs) -> Inputs:
     """Once a process, not once a shard."""
     clip = load_clip(work.clip, runtime.device())
     dataset = read_dataset(work.dataset)
@@ -196,7 +203,7 @@ def _load(work: MakePairs) -> Tools:
         expand=work.settings.expand,
         precision=tower_precision(clip.mean.device, work.settings.bfloat16),
     )
-    return Tools(
+    return Inputs(
         clip,
         view,
         TextBank(clip, TEMPLATES[work.settings.templates]),
