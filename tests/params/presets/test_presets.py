@@ -76,6 +76,8 @@ def test_what_the_papers_experiments_share(name):
     assert [getattr(training, f"{w}_weight") for w in weights] == [1, 20, 1, 0.1]
     assert (architecture.queries, architecture.decoder_layers) == (100, 6)
     assert (architecture.query_kind, architecture.memory_feature) == ("learned", "res5")
+    nouns = params.nouns  # cleaned, which the paper's are not: docs/nouns.md
+    assert nouns.multiword and nouns.tag_rules and nouns.stop_list
     assert (params.pairs.captions_per_image, params.pairs.top_k) == (1, 1)
     assert (params.pairs.mask_source, params.pairs.name_source) == ("proposals", "captions")
     first, second = params.finetune.first, params.finetune.second
