@@ -50,14 +50,18 @@ def export_clip(folder: Path, clip: MaskClip) -> tuple[str, bool]:
 
 
 def export_model(
-    file: Path, segmenter: MaskFormer, clip: MaskClip, classes: int = PUBLISHED_CLASSES
+    file: Path, segmenter: MaskFormer, clip: MaskClip, classes: int | None = None
 ) -> dict[str, Tensor]:
     """Write segmenter and CLIP as one checkpoint in the original's layout; returns its tensors.
 
-    classes: how many the segmenter was trained on; it only sets the size of the loss's constant
-    weights, which the original's code expects. Architecture, views and the trained classes go into
-    a separate entry beside `model`, which detectron2 ignores and `ovseg import` reads.
+    classes: how many the segmenter was trained on, None for those it knows, else the published
+    models' 171; only sets the size of the loss's constant weights, which the original's code
+    expects. Architecture, views and the trained classes go into a separate entry beside `model`,
+    which detectron2 ignores and `ovseg import` reads.
     """
+    if classes is None:
+        known = segmenter.trained
+        classes = PUBLISHED_CLASSES if known is None else len(known.names)
     state = original_layout(segmenter, clip, classes)
     about = {"segmenter": description(segmenter), "clip": _about(clip)}
     if segmenter.trained is not None:

@@ -13,7 +13,7 @@ def export(
     model: Path = Path("data"),
     clip: str = "finetune/second",
     what: Literal["all", "clip", "model"] = "all",
-    classes: int = 171,
+    classes: int | None = None,
 ) -> None:
     """Write files that open_clip and the original OVSeg load, and print how to use them.
 
@@ -27,6 +27,7 @@ def export(
         clip: which CLIP inside it: finetune/second, finetune/first or base_clip.
         what: clip, model (the one file with both) or all.
         classes: how many classes the segmenter was trained on; sizes one constant of ovseg.pth.
+            Default: as the segmenter's folder records, 171 (COCO-Stuff) where it does not.
     """
     from pipeline.checkpoints.export import (
         CLIP_FILE,

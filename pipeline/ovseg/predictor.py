@@ -113,14 +113,14 @@ class Predictor:
         ]
         found = propose(self.segmenter, shown, self.precision)
         masked = [(picture, each.masks) for picture, each in zip(shown, found, strict=True)]
-        seen = {view: self.encode(masked, view) for view in self.views}
+        encoded = {view: self.encode(masked, view) for view in self.views}
         return [
-            Prediction(each.masks, each.class_embed, {view: seen[view][i] for view in self.views})
+            Prediction(each.masks, each.class_embed, {v: encoded[v][i] for v in self.views})
             for i, each in enumerate(found)
         ]
 
     def encode(self, masked: Sequence[Masked], view: RegionView) -> list[dict[str, RegionFeatures]]:
-        """Given masks of pictures as every CLIP sees them, by its name."""
+        """Encode the masks of pictures with every CLIP: per picture, features by name."""
         return list(encode_regions_by(self.clips, masked, view, self.crop_batch))
 
     def vocabulary(self, names: Sequence[str]) -> Vocabulary:

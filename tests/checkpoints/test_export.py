@@ -105,6 +105,7 @@ def test_the_whole_model_comes_back_bit_for_bit(tmp_path, backbone, changes):
     save_segmenter(tmp_path / "after", back.segmenter)
     save_clip(tmp_path / "after", back.clip, back.clip.name)
     assert same_files(tmp_path / "before", tmp_path / "after")
+    assert len(export_model(tmp_path / "own.pth", segmenter, clip)["criterion.empty_weight"]) == 3
     again = original_layout(back.segmenter, back.clip, classes=7)
     assert list(again) == list(given) and all(torch.equal(again[k], given[k]) for k in given)
 
