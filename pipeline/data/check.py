@@ -18,6 +18,7 @@ from pipeline.data.classes import load_class_list
 from pipeline.data.coco import CAPTIONS_SOURCE, SOURCES, STUFF_SOURCE, read_coco
 from pipeline.data.instances import TrueMasks, instances_file, object_faults
 from pipeline.data.label_values import Occurrences
+from pipeline.data.names import MAPS, PHOTOS
 from pipeline.data.overview import class_lines, faults, object_lines, pictures_line
 from pipeline.data.own import read_own
 from pipeline.data.root import root_fault, too_deep
@@ -210,8 +211,8 @@ def _check_coco(root: Path, split: str) -> CheckRow:
     labels = Part(
         f"coco/stuffthingmaps/{split}", "label maps; unzip into coco/stuffthingmaps", STUFF_SOURCE
     )
-    images = files_by_stem(root, pictures.path, ".jpg")
-    maps = files_by_stem(root, labels.path, ".png")
+    images = files_by_stem(root, pictures.path, PHOTOS)
+    maps = files_by_stem(root, labels.path, MAPS)
     missing = tuple(part for part in (pictures, captions) if not part.exists(root))
     ready = bool(images) and not missing
     none_found = (

@@ -8,10 +8,12 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+PHOTOS, MAPS = (".jpg", ".jpeg"), (".png",)
+"""Suffixes of the pictures and label maps of downloaded sets."""
 _BLANK = frozenset("\u034f\u115f\u1160\u3164\uffa0") | {chr(c) for c in range(0xFE00, 0xFE10)}
 """Characters without ink that Unicode counts among letters and marks, variation selectors too."""
 
@@ -50,6 +52,14 @@ def flags_spelled(name: str) -> str:
     return _FLAG.sub(
         lambda flag: "\U0001f3f4" + "".join(chr(ord(c) - 0xE0000) for c in flag["region"]), name
     )
+
+
+def stem_of(name: str, suffixes: Sequence[str]) -> str | None:
+    """Return a file's name without its suffix, None if it has none of these (in small letters or
+    capitals) or is hidden, as the "._x.jpg" of macOS."""
+    if name.startswith("."):
+        return None
+    return next((name[: -len(s)] for s in suffixes if name.lower().endswith(s)), None)
 
 
 def lookalikes(names: Iterable[str]) -> list[list[str]]:
