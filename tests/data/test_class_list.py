@@ -121,7 +121,7 @@ ENGLAND, SCOTLAND = (
         ("cat,0\ndog,1", "'cat,0' has a number behind it; write 'cat'"),
         ("cat (120)\ndog (7)", "'dog .7.' has a number behind it; write 'dog'"),
         ("cat #ff0000\ndog #00ff00", "has a colour; write 'dog'"),
-        ("cat rgb(255, 0, 0)\ndog rgb(0, 255, 0)", "has a colour; write 'dog'"),
+        ("cat rgb(255 0 0)\ndog rgb(0 255 0)", "has a colour; write 'dog'"),
         ("#ff0000 cat\n#00ff00 dog", "has a colour; write 'dog'"),
         ("LABEL_0\nLABEL_1", "'LABEL_1' stands for a name"),
         ("nc: 2\ncat\ndog", "txt:1: 'nc: 2' is a line of YAML"),
@@ -172,7 +172,9 @@ def test_a_long_list_of_faults_is_cut_short(tmp_path):
         ["cat", "12"], ["Formula 1", "Boeing 737"], ["2 of clubs", "3 of hearts", "4 of spades"],
         ["rib_left_1", "rib_right_2"], ["rib_left_1", "rib_left_2", "rib_right_1"],
         ["#2 pencil", "% sign", "+ sign", "A: drive"], ["#2 pencil"], ["% sign"], ["+ sign"],
-        ["A: drive", "B: drive"], ["Stra\u00dfe", "Strasse"], ["+", "-", "="], ["5\" pipe", "pipe"],
+        ["A: drive", "B: drive"], ["Stra\u00dfe", "Strasse"], ["+", "-", "=", "#", ";", "|", "["],
+        ["5\" pipe", "pipe"], ["\\mathcal{A}", "\\alpha"],
+        ["smile :)", "\u201ethe Taz\u201c paper"],
         [ENGLAND, SCOTLAND, "\U0001f3f4"], ["T. rex", "C. elegans", "D. melanogaster"],
         ["label maker", "bottle"], ["rock 'n' roll", "dogs'"], ["tv / monitor", "cat"],
         ["3 wheeler"], ["16:9 screen"], ["cat"], ["traffic light"], [""], [],
@@ -198,10 +200,33 @@ def test_official_lists_with_numbers_are_refused_and_their_names_are_not(file):
     assert line_faults(names) == {}
 
 
-@pytest.mark.parametrize("line", ["1 ", "a ", "(", "1,a", "- ", "a//", "'", "`", "<a>", "n1234"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1 ",
+        "a ",
+        "(",
+        "1,a",
+        "- ",
+        "a//",
+        "'",
+        "`",
+        "<a>",
+        "n1234",
+        "r\t,",
+        "a / ",
+        "a. ",
+        "1.1",
+        "{}",
+        "a,",
+        "#fff ",
+    ],
+)
 def test_long_lines_take_no_time(line):
     start = time.monotonic()
     line_faults([line * 9999, line * 150, "cat"])
+    line_faults([line * 9999])
+    name_doubts([line * 9999, line * 150, "cat"])
     text_fault(line * 9999)
     assert time.monotonic() - start < 2
 
@@ -259,7 +284,11 @@ def test_doubtful_names_are_accepted_and_named(lines, doubts):
     assert line_faults(lines) == {} and name_doubts(lines) == doubts
 
 
-@given(st.lists(st.text(st.characters(categories=["L", "Zs"]), min_size=1), min_size=1))
+LETTERS = st.characters(categories=["L", "Zs"], exclude_characters=[*map(chr, range(0xC0, 0x100))])
+"""Without those that UTF-8 gives where it is read as Latin-1."""
+
+
+@given(st.lists(st.text(LETTERS, min_size=1), min_size=1))
 def test_a_list_of_words_is_read_back_unchanged(tmp_path_factory, words):
     """Any letters of any script, but one of two that read alike."""
     names = {as_read(word): word.strip() for word in words}
@@ -293,7 +322,7 @@ def test_any_bytes_are_names_or_refused_in_words(tmp_path_factory, content):
         ("['cat, dog','tree']", "is a list"),
         ('names: ["cat, dog", "tree"]', "is a list"),
         ('"cat, dog","tree"', "in quotes"),
-        ("[cat, dog]", "is a list in brackets; .*: cat, dog"),
+        ("[cat, dog]", "is a list of another kind"),
         ("1: cat, 2: dog", "is no list of names: '1: cat' has a number, .*; write 'cat'"),
         ("cat\ndog\n", "has line breaks; .*: cat, dog"),
     ],
