@@ -153,7 +153,7 @@ def _formats(names: Sequence[str]) -> list[Rule]:
             found.append(rule)
     words = [i for i, name in enumerate(flat) if not name.isdecimal()]
     step = words[1] - words[0] if len(words) > 1 else 1
-    if step > 1 and words == list(range(words[0], len(flat), step)):
+    if step > 1 and len(flat) - len(words) > 1 and words == list(range(words[0], len(flat), step)):
         found.append(Rule("is a number between names", (re.compile(r"\d+"),)))
     return found + [rule for rule in (INDEX, INDEX_BEHIND, ORDINAL) if _counted(flat, rule)]
 

@@ -169,7 +169,7 @@ def test_a_long_list_of_faults_is_cut_short(tmp_path):
         ["1st floor", "2nd floor", "3rd floor"], ["class 1 truck", "class 2 truck"],
         ["\u2615", "\u2764\ufe0f", "\u732b", "\u0441\u043e\u043d"], ["polish", "nail polish"],
         ["707-320", "737-400"], ["0-2", "4-6", "8-12"], [*"0123456789"], ["12", "17", "99"],
-        ["cat", "12"], ["Formula 1", "Boeing 737"], ["2 of clubs", "3 of hearts", "4 of spades"],
+        ["cat", "12"], ["cat", "12", "dog"], ["Formula 1", "Boeing 737"], ["2 of clubs", "3 of hearts", "4 of spades"],
         ["rib_left_1", "rib_right_2"], ["rib_left_1", "rib_left_2", "rib_right_1"],
         ["#2 pencil", "% sign", "+ sign", "A: drive"], ["#2 pencil"], ["% sign"], ["+ sign"],
         ["A: drive", "B: drive"], ["Stra\u00dfe", "Strasse"], ["+", "-", "=", "#", ";", "|", "["],
