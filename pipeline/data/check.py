@@ -135,9 +135,8 @@ def check_own(root: Path) -> Checked:
         *doubt_lines(classes),
     ]
     if data.unread:
-        named = ", ".join(data.unread[:MOST_FAULTS])
         more = f" and {len(data.unread) - MOST_FAULTS} more" if data.unread[MOST_FAULTS:] else ""
-        checked.summary.append(f"not read: {named}{more}")
+        checked.summary.append(f"not read: {', '.join(data.unread[:MOST_FAULTS])}{more}")
     maps = sum(record.label_path is not None for record in data.train + data.val)
     if classes and not maps:
         checked.summary.append("classes.txt names classes, but there is no label map in masks/")

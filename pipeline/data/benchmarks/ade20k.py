@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.records import Reject
 from pipeline.data.benchmarks.benchmark import Benchmark, Conversion, Listing, Part, files_by_stem
 from pipeline.data.images import read_image
 from pipeline.data.names import MAPS, PHOTOS, stem_of
@@ -26,7 +27,8 @@ FULL_FOLDER = "ADE20K_2021_17_01/images/ADE/validation"
 
 def list_challenge(root: Path) -> Listing:
     """The 2,000 validation pictures of the challenge set."""
-    folder, rejects = "ADEChallengeData2016", []
+    folder = "ADEChallengeData2016"
+    rejects: list[Reject] = []
     images = files_by_stem(root, f"{folder}/images/validation", PHOTOS, rejects)
     labels = files_by_stem(root, f"{folder}/annotations/validation", MAPS, rejects)
     return Listing(images, labels, rejects=tuple(rejects))

@@ -94,7 +94,8 @@ def files_by_stem(
 ) -> dict[str, str]:
     """Map stem -> path relative to `root` for the files of a folder, {} without the folder. Of two
     files of one stem (x.jpg, x.JPG) the first is taken and the other goes to `rejects`."""
-    path, found = root / folder, {}
+    path = root / folder
+    found: dict[str, str] = {}
     for name in sorted(f.name for f in path.iterdir()) if path.is_dir() else ():
         stem = stem_of(name, suffixes)
         if stem in found and rejects is not None:
