@@ -18,7 +18,15 @@ from pipeline.data.classes import load_class_list
 from pipeline.data.coco import CAPTIONS_SOURCE, SOURCES, STUFF_SOURCE, read_coco
 from pipeline.data.instances import TrueMasks, instances_file, object_faults
 from pipeline.data.label_values import Occurrences
-from pipeline.data.overview import class_lines, faults, object_lines, pictures_line
+from pipeline.data.names import MAPS, PHOTOS
+from pipeline.data.overview import (
+    MOST_FAULTS,
+    class_lines,
+    doubt_lines,
+    faults,
+    object_lines,
+    pictures_line,
+)
 from pipeline.data.own import read_own
 from pipeline.data.root import root_fault, too_deep
 from pipeline.data.sets import load_eval_set
@@ -124,8 +132,14 @@ def check_own(root: Path) -> Checked:
         f"to learn from: {pictures_line(data.train)}",
         f"held out: {pictures_line(data.val)}",
         *class_lines(classes, data.occurrences),
+        *doubt_lines(classes),
     ]
+    if data.unread:
+        more = f" and {len(data.unread) - MOST_FAULTS} more" if data.unread[MOST_FAULTS:] else ""
+        checked.summary.append(f"not read: {', '.join(data.unread[:MOST_FAULTS])}{more}")
     maps = sum(record.label_path is not None for record in data.train + data.val)
+    if classes and not maps:
+        checked.summary.append("classes.txt names classes, but there is no label map in masks/")
     named = "background" in "".join(classes[:1]).lower()
     if maps > 1 and len(classes) > 1 and data.occurrences.maps[0] == maps and not named:
         checked.summary.append(
@@ -179,7 +193,7 @@ def _read_split(checked: Checked) -> None:
     if split.startswith("val") and (instances := instances_file(root)) is not None:
         truth = TrueMasks(instances, STAGE)
         checked.rejects += object_faults(truth, records, STAGE)
-        checked.summary += object_lines(truth.counts())
+        checked.summary += object_lines(truth.counts()) + doubt_lines(list(truth.names.values()))
 
 
 def _read_benchmark(checked: Checked, benchmark: Benchmark) -> None:
@@ -210,8 +224,8 @@ def _check_coco(root: Path, split: str) -> CheckRow:
     labels = Part(
         f"coco/stuffthingmaps/{split}", "label maps; unzip into coco/stuffthingmaps", STUFF_SOURCE
     )
-    images = files_by_stem(root, pictures.path, ".jpg")
-    maps = files_by_stem(root, labels.path, ".png")
+    images = files_by_stem(root, pictures.path, PHOTOS)
+    maps = files_by_stem(root, labels.path, MAPS)
     missing = tuple(part for part in (pictures, captions) if not part.exists(root))
     ready = bool(images) and not missing
     none_found = (

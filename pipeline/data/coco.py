@@ -18,7 +18,7 @@ from pipeline.data.coco_json import Fault, whole
 from pipeline.data.index import index_picture, read_all
 from pipeline.data.label_values import IGNORE, Occurrences, Values, read_values, value_faults
 from pipeline.data.labels import LabelMap
-from pipeline.data.names import is_utf8, printable
+from pipeline.data.names import MAPS, PHOTOS, is_utf8, printable, stem_of
 from pipeline.data.overview import reasons_line
 from pipeline.data.root import too_deep
 
@@ -30,7 +30,6 @@ STUFF_SOURCE = (
     "http://calvin.inf.ed.ac.uk/wp-content/uploads/data/cocostuffdataset/"
     "stuffthingmaps_trainval2017.zip"
 )
-_PICTURES, _LABELS = (".jpg", ".jpeg"), (".png",)
 
 
 def coco_paths(root: str | Path, split: str) -> dict[str, Path]:
@@ -77,10 +76,10 @@ def read_coco(
         )
     annotated = read_captions(paths["captions"], stage, source=CAPTIONS_SOURCE)
     rejects = annotated.rejects
-    files = _files_by_id(paths["images"], _PICTURES, stage, rejects)
+    files = _files_by_id(paths["images"], PHOTOS, stage, rejects)
     labels = {}
     if paths["labels"].is_dir():
-        labels = _files_by_id(paths["labels"], _LABELS, stage, rejects)
+        labels = _files_by_id(paths["labels"], MAPS, stage, rejects)
     place = f"stuffthingmaps/{split}"
     if not labels and (words := too_deep(root, place)):
         detail = words.removeprefix("; ")
@@ -125,16 +124,17 @@ def read_coco(
 
 
 def _files_by_id(
-    folder: Path, extensions: tuple[str, ...], stage: str, rejects: list[Reject]
+    folder: Path, suffixes: tuple[str, ...], stage: str, rejects: list[Reject]
 ) -> dict[int, str]:
     """Map image id -> file name; COCO's file names are the ids.
 
     Other suffixes are skipped: label maps unpacked beside the pictures are not pictures.
     """
     found: dict[int, str] = {}
-    names = [p.name for p in folder.iterdir() if p.suffix.lower() in extensions]
-    for name in sorted(name for name in names if not name.startswith(".")):  # "._x.jpg" of macOS
-        image_id, item = whole(Path(name).stem), printable(f"{folder.name}/{name}")
+    for name in sorted(path.name for path in folder.iterdir()):
+        if (stem := stem_of(name, suffixes)) is None:
+            continue
+        image_id, item = whole(stem), printable(f"{folder.name}/{name}")
         if image_id is None or not is_utf8(name):
             detail = "expected a number such as 000000000139"
             rejects.append(Reject(stage, item, "name is no image id", detail))

@@ -21,6 +21,7 @@ from pycocotools import mask as coco_mask
 
 from pipeline.core.errors import UserError
 from pipeline.core.records import ImageRecord, Reject
+from pipeline.data.class_list import name_faults
 from pipeline.data.coco_json import (
     Fault,
     crowd,
@@ -76,6 +77,8 @@ class TrueMasks:
             for index, entry in enumerate(entries):
                 if fault := add(entry):
                     self.rejects.append(Reject(stage, f'{path.name} "{key}"[{index}]', *fault))
+            if key == "categories":
+                self._leave_out_wrong_names(path, stage)
 
     def __len__(self) -> int:
         """Number of usable objects."""
@@ -123,6 +126,15 @@ class TrueMasks:
         self.names[found[0]] = name.strip()
         return None
 
+    def _leave_out_wrong_names(self, path: Path, stage: str) -> None:
+        """Hold the categories to the rules of a line of classes.txt; those of equal name are one
+        class."""
+        ids = list(self.names)
+        for number, fault in name_faults(list(self.names.values())).items():
+            item = f"{path.name}, category {ids[number - 1]}"
+            self.rejects.append(Reject(stage, item, "wrong category name", fault))
+            del self.names[ids[number - 1]]
+
     def _add_image(self, entry: Any) -> Fault | None:
         found = numbers(entry, "id", "height", "width")
         if found is None:
@@ -151,7 +163,9 @@ class TrueMasks:
         if many:
             return None
         if category not in self.names:
-            detail = f"category {category} is not in the file's categories, or has no name there"
+            detail = (
+                f"category {category} is not in the file's categories, or has no right name there"
+            )
             return "unknown category", f"{detail} (image {image_id})"
         segmentation = entry.get("segmentation")
         if fault := segmentation_fault(segmentation, self._sizes[image_id]):

@@ -5,14 +5,20 @@ look the same: accents composed or not, a zero-width space, a no-break space.
 """
 
 import os
+import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+PHOTOS, MAPS = (".jpg", ".jpeg"), (".png",)
+"""Suffixes of the pictures and label maps of downloaded sets."""
 _BLANK = frozenset("\u034f\u115f\u1160\u3164\uffa0") | {chr(c) for c in range(0xFE00, 0xFE10)}
 """Characters without ink that Unicode counts among letters and marks, variation selectors too."""
+
+_FLAG = re.compile("\U0001f3f4(?P<region>[\U000e0020-\U000e007e]+)\U000e007f")
+"""A flag such as England's: a black flag, then the region in letters that are not drawn."""
 
 
 def is_utf8(name: str) -> bool:
@@ -32,13 +38,28 @@ def printable(name: str) -> str:
 def visible(name: str) -> str:
     """Return a name as it looks: accents composed, invisible characters removed, spaces plain."""
     seen = []
-    for character in unicodedata.normalize("NFC", name):
+    for character in unicodedata.normalize("NFC", flags_spelled(name)):
         kind = unicodedata.category(character)
         if kind == "Zs":
             seen.append(" ")
         elif kind not in ("Cf", "Cc", "Zl", "Zp") and character not in _BLANK:
             seen.append(character)
     return "".join(seen)
+
+
+def flags_spelled(name: str) -> str:
+    """Return a name with the regions of flags in plain letters, since each is drawn otherwise."""
+    return _FLAG.sub(
+        lambda flag: "\U0001f3f4" + "".join(chr(ord(c) - 0xE0000) for c in flag["region"]), name
+    )
+
+
+def stem_of(name: str, suffixes: Sequence[str]) -> str | None:
+    """Return a file's name without its suffix, None if it has none of these (in small letters or
+    capitals) or is hidden, as the "._x.jpg" of macOS."""
+    if name.startswith("."):
+        return None
+    return next((name[: -len(s)] for s in suffixes if name.lower().endswith(s)), None)
 
 
 def lookalikes(names: Iterable[str]) -> list[list[str]]:

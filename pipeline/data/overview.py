@@ -5,12 +5,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from pipeline.core.records import ImageRecord, Reject
+from pipeline.data.class_list import name_doubts
 from pipeline.data.label_values import Occurrences
 from pipeline.data.sets import EvalImage
 
 MOST_FAULTS = 10
 GAPS = frozenset({"no caption", "no label map", "picture missing"})
 """Reasons that mean a download is incomplete. The rest of it is used, so these are no faults."""
+_MOST_DOUBTS = 3
 _WIDTH = 100
 
 
@@ -53,6 +55,13 @@ def class_lines(classes: Sequence[str], occurrences: Occurrences) -> list[str]:
         f"share of labelled pixels: {', '.join(shares) or 'none'}"
     )
     return lines + (_wrapped(f"in no label map: {', '.join(absent)}") if absent else [])
+
+
+def doubt_lines(names: Sequence[str]) -> list[str]:
+    """Name the first classes that are read as they stand but should be looked at, and why."""
+    doubts = name_doubts(names)
+    more = f" and {len(doubts) - _MOST_DOUBTS:,} more" if len(doubts) > _MOST_DOUBTS else ""
+    return _wrapped(f"look at: {', '.join(doubts[:_MOST_DOUBTS])}{more}") if doubts else []
 
 
 def object_lines(counts: Counter | dict[str, int]) -> list[str]:

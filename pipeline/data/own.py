@@ -12,9 +12,12 @@
     val.txt            optional: pictures, one a line, kept from training and used to evaluate
 
 The names in captions and val.txt are paths below images/. Every wrong line becomes a reject that
-says where it is, what was found and what was expected; the rest of the folder is used.
+says where it is, what was found and what was expected; the rest of the folder is used. Entries of
+the folder that are not read are named; one that is nearly called like something missing ("mask/")
+is a reject.
 """
 
+import difflib
 import os
 import unicodedata
 from collections import defaultdict
@@ -27,12 +30,20 @@ from pipeline.core.records import ImageRecord, Reject
 from pipeline.data.dataset import Dataset
 from pipeline.data.index import index_picture, read_all
 from pipeline.data.label_values import IGNORE, Occurrences, read_values, value_faults
-from pipeline.data.names import Hints, is_utf8, lookalikes, printable
+from pipeline.data.names import Hints, is_utf8, lookalikes, printable, visible
 from pipeline.data.overview import reasons_line
 from pipeline.data.own_text import CAPTION_LINE, Names, read_all_captions, read_classes, read_names
 
 STAGE = "dataset"
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+_READ = ("images", "masks", "captions.jsonl", "captions.json", "classes.txt", "val.txt")
+_FOLDERS = {"images": "images", "masks": "masks"}
+_TEXTS = {
+    "captions": "captions.jsonl", "metadata": "captions.jsonl",
+    "classes": "classes.txt", "labels": "classes.txt", "val": "val.txt",
+}  # fmt: skip
+"""What an entry of the folder may be meant for, by the start of its name up to the first dot."""
+_NEARLY = 0.75
 _SYSTEM = {"Thumbs.db", "desktop.ini"}
 
 
@@ -40,7 +51,8 @@ _SYSTEM = {"Thumbs.db", "desktop.ini"}
 class OwnData:
     """What a folder holds. Pictures are numbered 1, 2, 3 ... in order of their names.
 
-    occurrences: how often the classes occur in the usable label maps.
+    occurrences: how often the classes occur in the usable label maps; unread: the other entries of
+    the folder.
     """
 
     dataset: Dataset
@@ -48,6 +60,7 @@ class OwnData:
     val: list[ImageRecord] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     occurrences: Occurrences = field(default_factory=Occurrences)
+    unread: list[str] = field(default_factory=list)
 
 
 def read_own(root: str | Path) -> OwnData:
@@ -62,20 +75,23 @@ def read_own(root: str | Path) -> OwnData:
     root = Path(root).expanduser()
     if not is_utf8(str(root.absolute())):
         raise UserError(f"{printable(str(root))}: the folder's name is not UTF-8; rename it")
-    rejects: list[Reject] = []
+    rejects, unread = _other_entries(root)
     files, left_out = _pictures(root / "images", rejects)
     if not files:
-        lines = [f"\n  {r.item}: {r.reason}; {r.detail}" for r in rejects]
         raise MissingFileError(
             f"{root / 'images'}: no pictures; expected a folder with .jpg files{_deeper(root)}"
-            + "".join(lines)
+            + _listed(rejects)
         )
     names = Names(files, left_out)
     masks = _masks(root, files, left_out, rejects)
     captions = read_all_captions(root, names, rejects)
     if not captions.texts and not masks:
         _refuse(root, captions.file, rejects)
-    classes = read_classes(root / "classes.txt", needed=bool(masks))
+    class_list = root / "classes.txt"
+    if masks and not class_list.is_file():
+        expected = "with masks/ it names the classes, one a line"
+        raise UserError(f"{class_list}: missing; {expected}{_listed(rejects)}")
+    classes = read_classes(class_list) if class_list.is_file() else []
     held_out = read_names(root / "val.txt", names, rejects)
     if held_out == set(files):
         raise UserError(f"{root / 'val.txt'}: lists every picture, so none is left to learn from")
@@ -128,7 +144,7 @@ def read_own(root: str | Path) -> OwnData:
         rejects.append(Reject(STAGE, "val.txt", "nothing held out", detail))
     if not data.train:
         raise UserError(f"{root}: no picture to learn from can be used: {reasons_line(rejects)}")
-    data.rejects = rejects
+    data.rejects, data.unread = rejects, unread
     return data
 
 
@@ -187,10 +203,38 @@ def _refuse(root: Path, captions: Path | None, rejects: list[Reject]) -> None:
     if captions is None:
         raise MissingFileError(
             f"{root}: neither captions nor masks; expected captions.jsonl, one caption a line, "
-            f"{CAPTION_LINE}"
+            f"{CAPTION_LINE}{_listed(rejects)}"
         )
-    lines = [f"  {r.item}: {r.reason}; {r.detail}" for r in rejects]
-    raise UserError("\n".join([f"{captions}: no caption in it can be used, and no mask", *lines]))
+    raise UserError(f"{captions}: no caption in it can be used, and no mask{_listed(rejects)}")
+
+
+def _listed(rejects: list[Reject]) -> str:
+    """What is wrong so far, each fault on a line of its own, to end a message."""
+    return "".join(f"\n  {r.item}: {r.reason}; {r.detail}" for r in rejects)
+
+
+def _other_entries(root: Path) -> tuple[list[Reject], list[str]]:
+    """Return the entries of the folder that are not read: rejects for those that seem to be meant
+    as something that is missing, and the names of the others."""
+    rejects, others = [], []
+    there = {path.name for path in root.iterdir()} if root.is_dir() else set()
+    filled = {name for name in _READ if (root / name).exists()}
+    filled |= {"captions.jsonl"} if "captions.json" in filled else set()  # one of both is enough
+    for name in sorted(there.difference(_READ, _SYSTEM)):
+        if name.startswith("."):
+            continue
+        is_folder = (root / name).is_dir()
+        kinds = _FOLDERS if is_folder else _TEXTS
+        stem = visible(name).strip().casefold().partition(".")[0]
+        near = difflib.get_close_matches(stem, kinds, 1, _NEARLY)
+        shown, slash = printable(name), "/" if is_folder else ""
+        if near and (meant := kinds[near[0]]) not in filled:
+            line = f", one caption a line, {CAPTION_LINE}" if meant == "captions.jsonl" else ""
+            detail = f"did you mean {meant}{slash}? expected that name{line}"
+            rejects.append(Reject(STAGE, f"{shown}{slash}", "not read", detail))
+        else:
+            others.append(f"{shown}{slash}")
+    return rejects, others
 
 
 def _deeper(root: Path) -> str:

@@ -80,12 +80,8 @@ def read_all_captions(root: Path, names: Names, rejects: list[Reject]) -> Captio
     return _from_coco(coco, names, rejects) if coco.is_file() else Captions()
 
 
-def read_classes(path: Path, needed: bool = True) -> list[str]:
+def read_classes(path: Path) -> list[str]:
     """Read the class names of a classes.txt. UserError names the first ten wrong lines."""
-    if not path.is_file():
-        if needed:
-            raise UserError(f"{path}: missing; with masks/ it names the classes, one a line")
-        return []
     undecoded: list[Reject] = []
     names = [line.strip() for line in _lines(path, undecoded)]
     faults = [f"{path.parent / r.item}: {r.reason}; {r.detail}" for r in undecoded]

@@ -19,7 +19,7 @@ and has at least one pixel of the object. Any other is refused by name.
 
 A folder without manifests holds somebody's own pairs: all its *.tar in the order of their names,
 read and checked in the same way; their nouns also as a line of classes.txt is
-(pipeline/data/class_list.py), and no two of them may look the same. A key is WebDataset's: the path
+(pipeline/data/class_list.py), and no two of them may read alike. A key is WebDataset's: the path
 up to the first dot of the file's name, and a suffix may be in capitals. Folders and what macOS
 packs beside each file (._*) do not count, other suffixes neither; any other member that is no plain
 file is an error, and so are bytes behind the end of the tar, which no reader of tars would see.
@@ -50,9 +50,8 @@ from pipeline.core.fingerprint import of_file, of_value
 from pipeline.core.processes import runtime
 from pipeline.core.progress import counting, report
 from pipeline.core.shards import has_manifests, of_shards, shard_files
-from pipeline.data.class_list import name_fault
+from pipeline.data.class_list import name_fault, name_faults
 from pipeline.data.images import decoded_image, open_picture
-from pipeline.data.names import lookalikes
 from pipeline.finetune.decoded import DecodedPairs
 
 MEMBERS = ("png", "mask.png", "txt", "json")
@@ -108,11 +107,8 @@ class PairSet:
         self._places = np.array(places, np.int64)  # (N, 4): offset, size of crop and of mask
         self.image_ids = np.array(image_ids, np.int64)
         self.nouns = sorted(set(nouns))
-        if not self.has_manifests and (twins := lookalikes(self.nouns)):
-            raise UserError(
-                f"{self.folder}: the nouns {' and '.join(map(ascii, twins[0]))} of its tars look "
-                "the same; write one of them everywhere"
-            )
+        if not self.has_manifests and (faults := name_faults(self.nouns, "in a pair each")):
+            raise UserError(f"{self.folder}: of the nouns of its tars {faults[min(faults)]}")
         row = {noun: i for i, noun in enumerate(self.nouns)}
         self.noun_ids = np.array([row[noun] for noun in nouns], np.int64)
         self._decoded = DecodedPairs(len(entries), decoded_budget)

@@ -136,6 +136,44 @@ own: 0 faults in {root}
     assert f"{root}/captions.jsonl:5: wrong line; not JSON" in capsys.readouterr().out
 
 
+def test_what_is_doubtful_or_not_read_is_in_the_summary_of_an_own_folder(tmp_path, capsys):
+    root = make_own(tmp_path)
+    (root / "classes.txt").write_text("__ignore__\n#2 pencil\n12\n+\n")
+    (root / "notes").mkdir()
+    check(own=root)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert (
+        "look at: '__ignore__' (a class like any other: pixels without a label are 255 in label "
+        "maps), '#2 pencil' (has a number, which its place in the list gives), '12' (a number) and "
+        "1 more" in printed
+    )
+    assert "not read: notes/" in printed and "own: 0 faults" in printed
+
+
+def test_classes_without_label_maps_are_told(tmp_path, capsys):
+    root = make_own(tmp_path)
+    shutil.rmtree(root / "masks")
+    check(own=root)
+    assert "classes.txt names classes, but there is no label map in masks/" in (
+        capsys.readouterr().out
+    )
+
+
+def test_doubtful_categories_of_instances_are_in_the_summary(tmp_path, capsys):
+    make_coco(tmp_path / "coco")
+    images = [{"id": 1, "height": 6, "width": 8}]
+    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "void"}, {"id": 3, "name": "Cat"}]
+    write_json(
+        tmp_path / "coco/annotations/instances_val2017.json",
+        {"images": images, "categories": categories, "annotations": []},
+    )
+    with pytest.raises(SystemExit, match="1"):
+        check(tmp_path)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "look at: 'void' (a class like any other" in printed
+    assert "category 3: wrong category name; 'Cat' reads like 'cat', name 1" in printed
+
+
 def test_a_picture_cut_short_is_a_fault_of_an_own_folder(tmp_path, capsys):
     picture = make_own(tmp_path) / "images" / "a.jpg"
     picture.write_bytes(picture.read_bytes()[:-40])

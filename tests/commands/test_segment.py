@@ -124,7 +124,7 @@ def test_names_may_stand_in_a_file(data, tmp_path, capsys):
     assert "own.txt:1: '0: cat' has a number" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         segment(data, tmp_path, "--classes", "nowhere.txt")
-    assert "'nowhere.txt' is the name of a file" in capsys.readouterr().err
+    assert "'nowhere.txt' is a path or the name of a file" in capsys.readouterr().err
 
 
 def test_names_are_utf_8_whatever_the_terminal_is_set_to():

@@ -73,6 +73,31 @@ def test_counts_and_readiness(tmp_path):
     assert "no picture with its label map in" in note and "from https://cs.stanford.edu" in note
 
 
+def test_suffixes_in_capitals_and_of_four_letters_count_in_every_set(tmp_path):
+    """read_coco took them, the benchmarks did not."""
+    makes = (make_ade150, make_ade_full, make_voc, make_context)
+    for make in makes:
+        make(tmp_path)
+    make_panoptic(tmp_path)
+    make_coco(tmp_path / "coco")
+    expected = [(row.name, row.images, row.labels, row.ready) for row in check_root(tmp_path)]
+    for i, path in enumerate(sorted(p for p in tmp_path.rglob("*") if p.is_file())):
+        other = {".jpg": (".JPG", ".jpeg", ".Jpeg")[i % 3], ".png": ".PNG", ".mat": ".Mat"}
+        path.rename(path.with_suffix(other.get(path.suffix, path.suffix)))
+    found = [(row.name, row.images, row.labels, row.ready) for row in check_root(tmp_path)]
+    assert found == expected and sum(ready for *_, ready in found) >= 9
+
+
+def test_two_files_of_one_picture_are_told(tmp_path):
+    make_ade150(tmp_path)
+    folder = tmp_path / "ADEChallengeData2016/images/validation"
+    (folder / "ADE_val_00000001.JPEG").write_bytes(b"")
+    listing = BENCHMARKS["ade150"].list_pictures(tmp_path)
+    assert [(r.item, r.reason) for r in listing.rejects] == [
+        (f"{folder.relative_to(tmp_path)}/ADE_val_00000001.jpg", "two files of one picture")
+    ]
+
+
 @contextmanager
 def without_rights():
     """As a user who may not enter the folders that pytest makes, also where root runs the tests."""

@@ -1,6 +1,7 @@
 """Instances files as tools write them: what is wrong is left out by name, the rest is used."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -261,6 +262,28 @@ def test_objects_of_a_picture_whose_name_is_another_id_are_left_out(tmp_path):
     ]  # fmt: skip
     assert "'000000000003.jpg' has id 2" in truth.rejects[0].detail
     assert truth.of(3, (64, 64)).keys() == {"dog"}
+
+
+@pytest.mark.parametrize(
+    ("names", "wrong", "fault"),
+    [
+        (["dog", "Dog "], [8], "'Dog' reads like 'dog', name 1"),
+        (["dog", "hot  dog", "hot dog"], [9], "'hot dog' reads like 'hot  dog', name 2"),
+        (["dog", "caf\u00c3\u00a9"], [8], "is UTF-8 that was read as cp1252; write 'caf\u00e9'"),
+        (["0: dog", "1: cat"], [7, 8], "'0: dog' has a number, .*; write 'dog'"),
+        (["#2 pencil", "A: drive", "7"], [], ""),
+        (["dog", "dog"], [], ""),
+    ],
+)
+def test_names_of_categories_are_held_to_the_rules_of_class_names(tmp_path, names, wrong, fault):
+    """`Dog` and `dog` were two classes; equal names are one, as exports repeat them."""
+    categories = [{"id": 7 + i, "name": name} for i, name in enumerate(names)]
+    truth = read(tmp_path, dog(category_id=8), categories=categories)
+    items = [f"instances_val2017.json, category {i}" for i in wrong]
+    assert [r.item for r in truth.rejects if r.reason == "wrong category name"] == items
+    assert not wrong or re.search(fault, truth.rejects[0].detail)
+    assert list(truth.names) == [7 + i for i in range(len(names)) if 7 + i not in wrong]
+    assert len(truth) == (8 not in wrong)
 
 
 def test_a_key_that_is_there_twice_is_named(tmp_path):

@@ -556,6 +556,57 @@ def test_a_hint_by_the_only_file_of_that_name(tmp_path):
     assert found["masks/masks/c.png"].endswith("if it is of images/c.jpg, name it masks/c.png")
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "meant"),
+    [
+        ("masks", "mask", "masks/"), ("masks", "Masks", "masks/"),
+        ("val.txt", "Val.TXT", "val.txt"), ("val.txt", "valid.txt", "val.txt"),
+        ("captions.jsonl", "captions.jsonl.txt", "captions.jsonl"),
+        ("captions.jsonl", "metadata.jsonl", "captions.jsonl"),
+        ("captions.jsonl", "caption.csv", "captions.jsonl"),
+    ],
+)  # fmt: skip
+def test_an_entry_nearly_called_like_what_is_missing_is_a_fault(tmp_path, name, other, meant):
+    """The masks of "mask/" were left out without a word."""
+    root = make_own(tmp_path)
+    (root / name).rename(root / other)
+    data = read_own(root)
+    slash = "/" if name == "masks" else ""
+    assert faults(data)[other + slash].startswith(f"not read; did you mean {meant}?")
+    assert data.unread == []
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "error"),
+    [
+        ("images", "Images", "images: no pictures; .*\n  Images/: not read; did you mean images/"),
+        (
+            "classes.txt",
+            "class.txt",
+            "missing; .*\n  class.txt: not read; did you mean classes",
+        ),
+        ("classes.txt", "labels.txt", "missing; .*\n  labels.txt: not read; did you mean classes"),
+    ],
+)
+def test_what_cannot_be_missing_names_what_may_be_meant(tmp_path, name, other, error):
+    root = make_own(tmp_path)
+    (root / name).rename(root / other)
+    with pytest.raises(UserError, match=error):
+        read_own(root)
+
+
+def test_other_entries_are_named_and_no_fault(tmp_path):
+    """Nothing is missing that they could be meant as."""
+    root = make_own(tmp_path)
+    for name in ("mask", "notes", ".git"):
+        (root / name).mkdir()
+    for name in ("README.md", "captions.txt", "metadata.jsonl", ".hidden", "Thumbs.db"):
+        (root / name).write_text("x")
+    data = read_own(root)
+    assert data.unread == ["README.md", "captions.txt", "mask/", "metadata.jsonl", "notes/"]
+    assert data.rejects == []
+
+
 def test_a_folder_one_too_deep_is_pointed_to(tmp_path):
     make_own(tmp_path / "mydata" / "mydata")
     with pytest.raises(FileNotFoundError, match="did you mean .*mydata/mydata"):

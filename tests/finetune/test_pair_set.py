@@ -371,7 +371,7 @@ def test_a_mask_that_is_none_is_named(tmp_path, kind):
         ("hot\ndog", "cannot be seen .U.000A."), ("dog\x1b[31m", "cannot be seen .U.001B."),
         ("do\u200bg", "cannot be seen .U.200B."), ("dog\u202e", "cannot be seen .U.202E."),
         ("hot\rdog", "cannot be seen .U.000D."), ("dog,", "ends with ','"), ("'dog'", "in quotes"),
-        ('["dog"]', "is a list"), ("# dog", "is a comment"), ("- dog", "has a bullet"),
+        ('["dog"]', "is a list"), ("# dog", "is a comment"), ("<b>dog</b>", "is markup"),
         ("cat\tdog", "holds several names"),
     ],
 )  # fmt: skip
@@ -387,10 +387,17 @@ def test_own_nouns_that_are_names_are_left_alone(tmp_path, noun):
     assert PairSet(own(tmp_path, pair("a", noun))).nouns == [noun]
 
 
-@pytest.mark.parametrize("twin", ["cafe\u0301", "caf\u00e9\u200d"])
-def test_own_nouns_that_look_the_same_are_named(tmp_path, twin):
+@pytest.mark.parametrize("twin", ["cafe\u0301", "caf\u00e9\u200d", "Caf\u00e9", "caf\uff45\u0301"])
+def test_own_nouns_that_read_alike_are_named(tmp_path, twin):
     folder = own(tmp_path, pair("a", "caf\u00e9"), pair("b", twin))
-    with pytest.raises(UserError, match="the nouns 'caf.* and 'caf.* of its tars look the same"):
+    with pytest.raises(UserError, match="nouns of its tars 'caf.* reads like '[cC]af.*keep one"):
+        PairSet(folder)
+
+
+def test_own_nouns_are_judged_together(tmp_path):
+    """Each alone may be a name, all of them are a numbered list."""
+    folder = own(tmp_path, pair("a", "0 cat"), pair("b", "1 dog"))
+    with pytest.raises(UserError, match="nouns of its tars '0 cat' has a number, .*write 'cat'"):
         PairSet(folder)
 
 

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.records import Reject
 from pipeline.data.benchmarks.benchmark import Benchmark, Conversion, Listing, Part, files_by_stem
 from pipeline.data.images import read_image
+from pipeline.data.names import MAPS, PHOTOS, stem_of
 
 CHALLENGE_SOURCE = "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip"
 FULL_SOURCE = "https://groups.csail.mit.edu/vision/datasets/ADE20K/ (free registration)"
@@ -26,10 +28,10 @@ FULL_FOLDER = "ADE20K_2021_17_01/images/ADE/validation"
 def list_challenge(root: Path) -> Listing:
     """The 2,000 validation pictures of the challenge set."""
     folder = "ADEChallengeData2016"
-    return Listing(
-        images=files_by_stem(root, f"{folder}/images/validation", ".jpg"),
-        labels=files_by_stem(root, f"{folder}/annotations/validation", ".png"),
-    )
+    rejects: list[Reject] = []
+    images = files_by_stem(root, f"{folder}/images/validation", PHOTOS, rejects)
+    labels = files_by_stem(root, f"{folder}/annotations/validation", MAPS, rejects)
+    return Listing(images, labels, rejects=tuple(rejects))
 
 
 def list_full(root: Path) -> Listing:
@@ -40,12 +42,10 @@ def list_full(root: Path) -> Listing:
         subfolders[:] = [s for s in subfolders if not s.startswith("ADE_")]
         relative = Path(folder).relative_to(root).as_posix()
         for name in names:
-            if name.startswith("."):  # "._x.jpg" of macOS
-                continue
-            if name.endswith("_seg.png"):
-                labels[name.removesuffix("_seg.png")] = f"{relative}/{name}"
-            elif name.endswith(".jpg"):
-                images[name.removesuffix(".jpg")] = f"{relative}/{name}"
+            if (stem := stem_of(name, ["_seg.png"])) is not None:
+                labels[stem] = f"{relative}/{name}"
+            elif (stem := stem_of(name, PHOTOS)) is not None:
+                images[stem] = f"{relative}/{name}"
     return Listing(images, labels)
 
 

@@ -4,7 +4,7 @@ A benchmark is a value, not a class to inherit from: listing its pictures and de
 files are plain functions in the module named after it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.core.errors import UserError
 from pipeline.core.records import Reject
+from pipeline.data.names import stem_of
 
 STAGE = "dataset"
 
@@ -88,16 +89,21 @@ class Benchmark:
         return [part for part in self.parts if not part.exists(root)]
 
 
-def files_by_stem(root: Path, folder: str, suffix: str) -> dict[str, str]:
-    """Map stem -> path relative to `root` for the files of a folder, {} without the folder."""
+def files_by_stem(
+    root: Path, folder: str, suffixes: Sequence[str], rejects: list[Reject] | None = None
+) -> dict[str, str]:
+    """Map stem -> path relative to `root` for the files of a folder, {} without the folder. Of two
+    files of one stem (x.jpg, x.JPG) the first is taken and the other goes to `rejects`."""
     path = root / folder
-    if not path.is_dir():
-        return {}
-    return {
-        f.stem: f"{folder}/{f.name}"
-        for f in path.iterdir()
-        if f.name.endswith(suffix) and not f.name.startswith(".")  # "._x.jpg" of macOS
-    }
+    found: dict[str, str] = {}
+    for name in sorted(f.name for f in path.iterdir()) if path.is_dir() else ():
+        stem = stem_of(name, suffixes)
+        if stem in found and rejects is not None:
+            detail = f"{found[stem]} is there too, and used; remove one"
+            rejects.append(Reject(STAGE, f"{folder}/{name}", "two files of one picture", detail))
+        elif stem is not None:
+            found.setdefault(stem, f"{folder}/{name}")
+    return found
 
 
 def read_list(path: Path) -> list[str]:

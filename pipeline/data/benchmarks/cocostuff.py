@@ -34,6 +34,7 @@ from pipeline.data.coco_json import (
     wrong_entry,
 )  # fmt: skip
 from pipeline.data.images import read_image
+from pipeline.data.names import MAPS, PHOTOS
 
 PANOPTIC_JSON = "coco/annotations/panoptic_val2017.json"
 PANOPTIC_FOLDERS = ("coco/panoptic_val2017", "coco/annotations/panoptic_val2017")
@@ -41,10 +42,10 @@ PANOPTIC_FOLDERS = ("coco/panoptic_val2017", "coco/annotations/panoptic_val2017"
 
 def list_stuff(root: Path) -> Listing:
     """The 5,000 pictures of val2017."""
-    return Listing(
-        images=files_by_stem(root, "coco/val2017", ".jpg"),
-        labels=files_by_stem(root, "coco/stuffthingmaps/val2017", ".png"),
-    )
+    rejects: list[Reject] = []
+    images = files_by_stem(root, "coco/val2017", PHOTOS, rejects)
+    labels = files_by_stem(root, "coco/stuffthingmaps/val2017", MAPS, rejects)
+    return Listing(images, labels, rejects=tuple(rejects))
 
 
 def list_panoptic(root: Path) -> Listing:
@@ -54,7 +55,8 @@ def list_panoptic(root: Path) -> Listing:
     show the rest as unlabelled. UserError if the JSON exists but is broken, has no valid entry, or
     none for an existing segment map.
     """
-    pictures = files_by_stem(root, "coco/val2017", ".jpg")
+    twice: list[Reject] = []
+    pictures = files_by_stem(root, "coco/val2017", PHOTOS, twice)
     path = root / PANOPTIC_JSON
     if not path.is_file():
         return Listing(pictures, {})
@@ -74,12 +76,12 @@ def list_panoptic(root: Path) -> Listing:
         )
     found: dict[str, str] = {}
     for folder in PANOPTIC_FOLDERS:
-        found = found or files_by_stem(root, folder, ".png")
+        found = found or files_by_stem(root, folder, MAPS, twice)
     labels = {name: file for name, file in found.items() if name in extra}
     if found and not labels:
         what = f"{len(extra):,} entries, none" if extra else "no entry"
         raise UserError(f"{path}: {what} for the segment maps there, such as {min(found.values())}")
-    return Listing(pictures, labels, extra, tuple(rejects))
+    return Listing(pictures, labels, extra, (*twice, *rejects))
 
 
 def _same_categories(path: Path, entries: Any, names: Mapping[int, str]) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.sparse
 
 from pipeline.core.errors import UserError
+from pipeline.core.records import Reject
 from pipeline.data.benchmarks.benchmark import (
     Benchmark,
     Conversion,
@@ -28,6 +29,7 @@ from pipeline.data.benchmarks.benchmark import (
 from pipeline.data.benchmarks.mat import DamagedMat, read_matrix
 from pipeline.data.classes import FOLDER
 from pipeline.data.images import MAX_PIXELS
+from pipeline.data.names import MAPS, PHOTOS
 
 VOC12 = "VOCdevkit/VOC2012"
 VOC10 = "VOCdevkit/VOC2010"
@@ -41,22 +43,20 @@ def list_voc(root: Path) -> Listing:
     """The 1,449 pictures of the segmentation validation list."""
     if not (root / VOC_LIST).is_file():
         return Listing({}, {})
-    return _listed(
-        read_list(root / VOC_LIST),
-        files_by_stem(root, f"{VOC12}/JPEGImages", ".jpg"),
-        files_by_stem(root, f"{VOC12}/SegmentationClass", ".png"),
-    )
+    rejects: list[Reject] = []
+    images = files_by_stem(root, f"{VOC12}/JPEGImages", PHOTOS, rejects)
+    labels = files_by_stem(root, f"{VOC12}/SegmentationClass", MAPS, rejects)
+    return _listed(read_list(root / VOC_LIST), images, labels, rejects)
 
 
 def list_context(root: Path) -> Listing:
     """The 5,104 pictures of the validation list."""
     own = root / VOC10 / "pascalcontext_val.txt"
     names = read_list(own if own.is_file() else FOLDER / "context-val.txt")
-    return _listed(
-        names,
-        files_by_stem(root, f"{VOC10}/JPEGImages", ".jpg"),
-        files_by_stem(root, f"{VOC10}/trainval", ".mat"),
-    )
+    rejects: list[Reject] = []
+    images = files_by_stem(root, f"{VOC10}/JPEGImages", PHOTOS, rejects)
+    labels = files_by_stem(root, f"{VOC10}/trainval", [".mat"], rejects)
+    return _listed(names, images, labels, rejects)
 
 
 def decode_context(path: Path, extra: Any = None) -> np.ndarray:
@@ -81,7 +81,9 @@ def decode_context(path: Path, extra: Any = None) -> np.ndarray:
     return label.astype(np.uint16)
 
 
-def _listed(names: list[str], images: dict[str, str], labels: dict[str, str]) -> Listing:
+def _listed(
+    names: list[str], images: dict[str, str], labels: dict[str, str], rejects: list[Reject]
+) -> Listing:
     """The pictures and label maps that a list names. UserError where it names none of them."""
     if images and labels and not images.keys() & labels.keys() & set(names):
         raise UserError(
@@ -92,6 +94,7 @@ def _listed(names: list[str], images: dict[str, str], labels: dict[str, str]) ->
     return Listing(
         images={name: images[name] for name in names if name in images},
         labels={name: labels[name] for name in names if name in labels},
+        rejects=tuple(rejects),
     )
 
 
