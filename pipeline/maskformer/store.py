@@ -18,6 +18,7 @@ from pipeline.clip.view import VIEW, SegmenterView, from_json, to_json
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files.atomic import replacing, write_text
 from pipeline.core.files.written_json import read_json
+from pipeline.core.section import first_fault
 from pipeline.maskformer.config import SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.weights.digest import KEY, digests, verify
@@ -84,7 +85,8 @@ def read_description(
     try:
         config = SegmenterConfig.model_validate(architecture)
     except ValidationError as error:
-        raise UserError(f"{where}: not a segmenter's architecture: {error}") from error
+        fault = first_fault(error, architecture)
+        raise UserError(f"{where}: not a segmenter's architecture: {fault}") from error
     return config, from_json(SegmenterView, content, where)
 
 
