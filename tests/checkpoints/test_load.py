@@ -80,7 +80,7 @@ def test_another_width_than_the_clips_is_told_at_once(tmp_path):
 
 def test_the_architecture_of_a_foreign_file_is_that_of_the_section(tmp_path):
     torch.save({"model": model().state_dict()}, tmp_path / "foreign.pth")
-    other = config(heads=8, decoder_layers=2)
+    other = config(heads=8, decoder_layers=3)
     with pytest.raises(ValueError, match="missing: .*; of a file .* segmenter.architecture must"):
         load_or_import_segmenter(str(tmp_path / "foreign.pth"), CPU, WIDTH, other)
 
