@@ -58,7 +58,9 @@ def main(
     with process_group(device()) as on, alone(saved):
         text = class_features(load_clip(clip, on), names, templates)
         if wanted.source == "checkpoint":
-            segmenter = load_or_import_segmenter(wanted.checkpoint, on, text.shape[1])
+            segmenter = load_or_import_segmenter(
+                wanted.checkpoint, on, text.shape[1], wanted.architecture
+            )
             result = TrainingResult({}, [])
             shutil.rmtree(out / "curves", ignore_errors=True)  # of a training before
         else:

@@ -1,8 +1,8 @@
 """Import a checkpoint as our models, with an account of every key.
 
-Released files hold weights only. The architecture is inferred from their shapes, or given: as the
-original's yaml configuration, as an open_clip name, or by the file itself if `ovseg export` wrote
-it.
+Released files hold weights only. The architecture of a published model is recognised; any other is
+given: as the original's yaml configuration, as an open_clip name, or by the file itself if
+`ovseg export` wrote it.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from pipeline.checkpoints.architecture import infer_config
+from pipeline.checkpoints.architecture import PUBLISHED, recognise
 from pipeline.checkpoints.layout import (
     CLASS_MLP,
     CLIP,
@@ -70,24 +70,24 @@ def import_checkpoint(
     *,
     clip_name: str | None = None,
     clip_dim: int | None = None,
-    original_config: Mapping[str, Any] | None = None,
+    architecture: SegmenterConfig | Mapping[str, Any] | None = None,
     prompts: Tensor | None = None,
 ) -> Imported:
     """Load the models of a checkpoint of any kind in `pipeline.checkpoints.layout`.
 
     source: path of the file, for messages and names. clip_name: open_clip's name of the CLIP's
     architecture; None infers it from the weights. clip_dim: width of the text features, needed only
-    for a segmenter with a fixed class layer. original_config: the original's yaml configuration,
-    for a segmenter that differs from the published ones in something that shapes do not show
-    (attention heads, dilation). prompts: mask prompts from a separate file. Returns models in
-    evaluation mode, on the CPU. UserError names every weight that is missing or of another shape.
+    for a segmenter with a fixed class layer. architecture: of the segmenter, also as the original's
+    yaml configuration or the content of a segmenter.json; None for a published one. prompts: mask
+    prompts from a separate file. Returns models in evaluation mode, on the CPU. UserError names
+    every weight that is missing or of another shape.
     """
     parts = split(file.tensors, str(source))
     result = _start_import(file, parts)
     faults = []
     if parts.segmenter:
         try:
-            result.segmenter = _segmenter(parts, file, clip_dim, original_config, source, result)
+            result.segmenter = _segmenter(parts, file, clip_dim, architecture, source, result)
         except UserError as error:
             faults.append(error)
     if parts.clip:
@@ -109,10 +109,13 @@ def import_checkpoint(
     return result
 
 
-def import_segmenter(file: TensorFile, source: Path, clip_dim: int) -> Imported:
+def import_segmenter(
+    file: TensorFile, source: Path, clip_dim: int, architecture: SegmenterConfig
+) -> Imported:
     """Import only the segmenter of a checkpoint; its CLIP is left over.
 
-    clip_dim: width of the text features to be used with it. Otherwise like `import_checkpoint`;
+    clip_dim: width of the text features to be used with it. architecture: of a file that neither
+    describes itself nor is of a published architecture. Otherwise like `import_checkpoint`;
     UserError if the file holds no segmenter, or one for another width.
     """
     parts = split(file.tensors, str(source))
@@ -121,7 +124,16 @@ def import_segmenter(file: TensorFile, source: Path, clip_dim: int) -> Imported:
     others = dict.fromkeys([CLIP + key for key in parts.clip] + [*parts.colours], "the CLIP's")
     result = _start_import(file, parts)
     result.left_over |= others
-    result.segmenter = _segmenter(parts, file, clip_dim, None, source, result)
+    given = None if "segmenter" in file.about else recognise(parts.segmenter, architecture)
+    try:
+        result.segmenter = _segmenter(parts, file, clip_dim, given, source, result)
+    except UserError as error:
+        if given is not architecture:
+            raise
+        raise UserError(
+            f"{error}; of a file that is none of the published ({', '.join(PUBLISHED)}), "
+            "segmenter.architecture must say the architecture"
+        ) from error
     return result
 
 
@@ -135,13 +147,13 @@ def _segmenter(
     parts: Parts,
     file: TensorFile,
     clip_dim: int | None,
-    original: Mapping[str, Any] | None,
+    given: SegmenterConfig | Mapping[str, Any] | None,
     source: Path,
     result: Imported,
 ) -> MaskFormer:
-    if "segmenter" in file.about and original is not None:
+    if "segmenter" in file.about and given is not None:
         result.notes.append("the configuration is not used: the file describes itself")
-    config, view = _architecture(parts, file, clip_dim, original, source)
+    config, view = _architecture(parts, file, clip_dim, given, source)
     segmenter = MaskFormer(config)
     segmenter.view = view
     if CLASSES in file.about:
@@ -167,7 +179,7 @@ def _architecture(
     parts: Parts,
     file: TensorFile,
     clip_dim: int | None,
-    original: Mapping[str, Any] | None,
+    given: SegmenterConfig | Mapping[str, Any] | None,
     source: Path,
 ) -> tuple[SegmenterConfig, SegmenterView]:
     if "segmenter" in file.about:
@@ -179,14 +191,19 @@ def _architecture(
                 "a plain MaskFormer: name the width of the CLIP it shall go with, --clip-dim 512 "
                 "for ViT-B/16, 768 for ViT-L/14"
             )
-        if original is not None:
-            whole = _with_class_head(original, clip_dim) if fixed else original
-            return _translate_config(whole), segmenter_view(original)
-        return infer_config(parts.segmenter, clip_dim=clip_dim), SegmenterView()
+        view = SegmenterView()
+        if isinstance(given, Mapping) and "backbone" in given:
+            given, view = read_description(given, "the configuration given")
+        if isinstance(given, Mapping):
+            whole = _with_class_head(given, clip_dim) if fixed else given
+            return _translate_config(whole), segmenter_view(given)
+        config = given or recognise(parts.segmenter)
     except ValidationError as error:
         raise UserError(f"{source}: not a segmenter's architecture: {error}") from error
     except UserError as error:
         raise UserError(f"{source}: {error}") from error
+    width = clip_dim if fixed else parts.segmenter.get(NO_OBJECT, torch.empty(0)).numel()
+    return config.model_copy(update={"clip_dim": width or config.clip_dim}), view
 
 
 def _translate_config(original: Mapping[str, Any]) -> SegmenterConfig:

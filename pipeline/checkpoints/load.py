@@ -8,16 +8,20 @@ import torch
 from pipeline.checkpoints.import_ import import_segmenter
 from pipeline.core.errors import UserError
 from pipeline.core.progress import report
+from pipeline.maskformer.config import SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.store import load_segmenter
 from pipeline.weights.read import read_tensors
 
 
-def load_or_import_segmenter(path: str | None, device: torch.device, clip_dim: int) -> MaskFormer:
+def load_or_import_segmenter(
+    path: str | None, device: torch.device, clip_dim: int, architecture: SegmenterConfig
+) -> MaskFormer:
     """Load the segmenter at `path`, in evaluation mode.
 
     path: a folder written by the stage `segmenter`, or a checkpoint file of OVSeg (its CLIP is
     left out) or of a plain MaskFormer (masks only). clip_dim: width D of the text features.
+    architecture: of a file that neither describes itself nor is of a published architecture.
     UserError or MissingFileError when there is none or its weights do not fit.
     """
     if path is None:
@@ -27,7 +31,7 @@ def load_or_import_segmenter(path: str | None, device: torch.device, clip_dim: i
         if (reads := own.config.clip_dim) != clip_dim:
             raise UserError(f"{path}: its segmenter is for a CLIP of width {reads}, not {clip_dim}")
         return own
-    imported = import_segmenter(read_tensors(path), Path(path), clip_dim)
+    imported = import_segmenter(read_tensors(path), Path(path), clip_dim, architecture)
     reasons = Counter(imported.left_over.values())
     account = [f"{len(imported.used)} tensors from {path}"]
     account += [f"{number} left over ({why})" for why, number in sorted(reasons.items())]

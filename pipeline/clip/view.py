@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 from pipeline.clip.templates import VILD_TEMPLATES
 from pipeline.core.errors import UserError
 from pipeline.core.modes import Precision
+from pipeline.core.section import first_fault
 
 VIEW = "view"
 """Key of the record in clip.json and segmenter.json, and in exported checkpoints."""
@@ -104,10 +105,4 @@ def from_json(kind: type[View], record: Mapping[str, Any], where: str) -> View:
     try:
         return kind(**{str(name): value for name, value in found.items()})
     except ValidationError as error:
-        raise UserError(f"{what}: {_faults(error)}") from error
-
-
-def _faults(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, (VIEW, *fault['loc'])))}: {fault['msg']}" for fault in error.errors()
-    )
+        raise UserError(f"{what}: {VIEW}.{first_fault(error, found)}") from error

@@ -15,7 +15,7 @@ def import_(
     into: str = "finetune/second",
     clip_name: str | None = None,
     clip_dim: int | None = None,
-    config: Path | None = None,
+    config: str | None = None,
     prompts: Path | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -34,11 +34,13 @@ def import_(
             weights, with the quick GELU of OpenAI's.
         clip_dim: width of the CLIP a plain MaskFormer shall go with (512 for ViT-B/16, 768 for
             ViT-L/14); default: that of the CLIP already in `out`. Others tell it themselves.
-        config: the original's config.yaml, for a segmenter unlike the published ones.
+        config: architecture of a segmenter that is not recognised as a published one: R101c,
+            Swin-B, the original's config.yaml or a segmenter.json of ours.
         prompts: mask prompts in a file of their own; default: prompts.safetensors beside a CLIP
             that `ovseg export` wrote.
         overwrite: replace what stands in these folders already.
     """
+    from pipeline.checkpoints.architecture import PUBLISHED
     from pipeline.checkpoints.export import CLIP_FILE, PROMPTS_FILE
     from pipeline.checkpoints.import_ import import_checkpoint
     from pipeline.checkpoints.layout import has_fixed_classes
@@ -65,7 +67,7 @@ def import_(
         checkpoint,
         clip_name=clip_name,
         clip_dim=clip_dim or (_clip_dim(out, into) if has_fixed_classes(file.tensors) else None),
-        original_config=None if config is None else _yaml(config),
+        architecture=None if config is None else PUBLISHED.get(config) or _yaml(Path(config)),
         prompts=None if prompts is None else read_prompts(prompts),
     )
     if prompts is not None:
@@ -139,12 +141,16 @@ def _clip_dim(out: Path, into: str) -> int | None:
 def _yaml(path: Path) -> dict:
     import yaml
 
+    from pipeline.checkpoints.architecture import CHOICES
+
     if not path.is_file():
-        raise MissingFileError(f"{path}: no such file, expected the original's config.yaml")
+        raise MissingFileError(f"--config {path}: no such file, expected {CHOICES}")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not readable as YAML: {error}".replace("\n", " ")) from error
     if not isinstance(content, dict):
-        raise UserError(f"{path}: expected a mapping with the key MODEL")
+        raise UserError(
+            f"{path}: expected a mapping with the key MODEL (or, of a segmenter.json, backbone)"
+        )
     return content

@@ -10,9 +10,11 @@ a slip of the hand (1e8 for 1e-8) stops the first stage instead of filling the m
 one or training a model to NaN.
 """
 
-from typing import Annotated, Literal
+import json
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.core.errors import UserError
 
@@ -46,8 +48,46 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_are_known(cls, content: Any) -> Any:
+        known = list(cls.model_fields)
+        unknown = [key for key in content if key not in known] if isinstance(content, dict) else []
+        if unknown:
+            nearest = get_close_matches(str(unknown[0]), known, 1)
+            raise UserError(
+                f"unknown key {_shown(unknown[0])}, "
+                + (f"the nearest is {nearest[0]}" if nearest else f"known are {', '.join(known)}")
+            )
+        return content
+
 
 def need(key: str, value: str | None, why: str) -> None:
     """UserError where a key that may be null is null."""
     if not value:
         raise UserError(f"{key} = null: must be given when {why}")
+
+
+def first_fault(error: ValidationError, content: Any) -> str:
+    """The first fault of `content`, on one line, in pydantic's words:
+    "pairs.top_k = 0: Input should be greater than or equal to 1"."""
+    fault = error.errors(include_url=False)[0]
+    missing = fault["loc"][-1] if fault["type"] == "missing" else None
+    place, node = "", content
+    for step in fault["loc"]:
+        if isinstance(node, list) and isinstance(step, int):
+            place += f"[{step}]"
+            node = node[step] if step < len(node) else None
+        elif isinstance(node, dict) and (step in node or step == missing):
+            place += f".{step}"
+            node = node.get(step)
+        # anything else is the branch taken in a union, which is no key of the file
+    found = "" if isinstance(fault["input"], dict | list) else f" = {_shown(fault['input'])}"
+    text = fault["msg"].removeprefix("Value error, ")
+    return f"{place.removeprefix('.')}{found}: {text}".removeprefix(": ")
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON, so that text stands in quotes; at most 80 characters."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -21,6 +21,7 @@ from pipeline.clip.view import VIEW, SegmenterView, from_json, to_json
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files.atomic import replacing, write_text
 from pipeline.core.files.written_json import read_json
+from pipeline.core.section import first_fault
 from pipeline.maskformer.config import SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.trained_classes import read_classes
@@ -112,11 +113,12 @@ def read_description(
     content: Mapping[str, Any], where: str
 ) -> tuple[SegmenterConfig, SegmenterView]:
     """Read architecture and view from a `description`; `where` names it in a UserError."""
-    architecture = {key: value for key, value in content.items() if key != VIEW}
+    architecture = {key: value for key, value in content.items() if key not in (VIEW, KEY)}
     try:
         config = SegmenterConfig.model_validate(architecture)
     except ValidationError as error:
-        raise UserError(f"{where}: not a segmenter's architecture: {error}") from error
+        fault = first_fault(error, architecture)
+        raise UserError(f"{where}: not a segmenter's architecture: {fault}") from error
     return config, from_json(SegmenterView, content, where)
 
 

@@ -10,13 +10,12 @@ from pydantic import ValidationError, model_validator
 
 from pipeline.clip.params import BaseClipParams
 from pipeline.core.errors import UserError
-from pipeline.core.section import Section
+from pipeline.core.section import Section, first_fault
 from pipeline.data.params import DatasetParams
 from pipeline.evaluate.params import EvaluateParams
 from pipeline.finetune.params import FinetuneParams, FinetuneStep
 from pipeline.nouns.params import NounsParams
 from pipeline.pairs.params import PairsParams
-from pipeline.params.errors import describe
 from pipeline.params.file import read_yaml
 from pipeline.params.renamed import renamed_keys
 from pipeline.proposals.params import ProposalsParams
@@ -109,8 +108,8 @@ def load_all(path: Path | str) -> Params:
 
 def check_all(content: Any, path: Path) -> Params:
     """The parsed file as its model. UserError names the file and all keys that were renamed, or the
-    first wrong, missing or unknown key, its value and what is allowed, or the sets to evaluate that
-    are not prepared."""
+    first wrong, missing or unknown key, its value and what it should be, or the sets to evaluate
+    that are not prepared."""
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}")
     if renamed := renamed_keys(content):
@@ -118,7 +117,7 @@ def check_all(content: Any, path: Path) -> Params:
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path}: {describe(error, Params)}") from None
+        raise UserError(f"{path}: {first_fault(error, content)}") from None
     unprepared = [name for name in params.evaluate.sets if name not in params.dataset.sets]
     if unprepared:
         raise UserError(

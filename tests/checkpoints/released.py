@@ -12,6 +12,16 @@ KEY_LISTS = sorted(FOLDER.glob("keys_*.tsv"))
 POOL = 1 << 22
 
 
+def key_list(path: Path) -> dict[str, Tensor]:
+    """A released checkpoint's keys as tensors without content."""
+    state = {}
+    for line in path.read_text().splitlines()[1:]:
+        key, dtype, shape = line.split("\t")
+        sizes = [] if shape == "scalar" else [int(side) for side in shape.split("x")]
+        state[key] = torch.empty(sizes, dtype=getattr(torch, dtype), device="meta")
+    return state
+
+
 def random_state(key_list: Path, seed: int = 0) -> dict[str, Tensor]:
     """Every key of a list with its dtype and shape, filled with repeated random numbers (a large
     tensor costs a copy), small enough for the sums of a deep network to stay finite."""

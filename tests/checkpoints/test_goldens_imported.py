@@ -57,7 +57,7 @@ def test_a_plain_maskformer_with_its_yaml(tmp_path, folder, name):
     found = import_checkpoint(
         read_tensors(tmp_path / "plain.pth"),
         tmp_path / "plain.pth",
-        original_config={"MODEL": {**model, "SEM_SEG_HEAD": head}},
+        architecture={"MODEL": {**model, "SEM_SEG_HEAD": head}},
         clip_dim=width,
     )
     own, theirs = found.segmenter.state_dict(), segmenter.state_dict()

@@ -6,14 +6,17 @@ import torch
 from pipeline.checkpoints.load import load_or_import_segmenter
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.store import save_segmenter
-from tests.segmenter.tiny import config, resnet, text
+from tests.segmenter.tiny import config, text
 
 CPU = torch.device("cpu")
 WIDTH = text().shape[1]
 
 
+ARCHITECTURE = config(heads=8)
+
+
 def model() -> MaskFormer:
-    return MaskFormer(config(heads=8, backbone=resnet(bottleneck_channels=64))).eval()
+    return MaskFormer(ARCHITECTURE).eval()
 
 
 def masks(segmenter: MaskFormer) -> torch.Tensor:
@@ -32,7 +35,9 @@ def test_a_checkpoint_of_the_original_is_taken_without_its_clip(tmp_path, capsys
     }
     path = tmp_path / "released.pth"
     torch.save({"model": source.state_dict() | elsewhere, "iteration": 7}, path)
-    assert torch.equal(masks(load_or_import_segmenter(str(path), CPU, WIDTH)), masks(source))
+    assert torch.equal(
+        masks(load_or_import_segmenter(str(path), CPU, WIDTH, ARCHITECTURE)), masks(source)
+    )
     said = " ".join(capsys.readouterr().out.split())
     for words in (
         f"{len(source.state_dict())} tensors", "2 left over (the CLIP's)",
@@ -51,7 +56,7 @@ def test_a_plain_maskformer_of_old_names_gives_its_masks(tmp_path, capsys):
     }
     state |= {f"{fixed}.weight": torch.zeros(8, 16), f"{fixed}.bias": torch.zeros(8)}
     torch.save({"model": state}, tmp_path / "plain.pth")
-    taken = load_or_import_segmenter(str(tmp_path / "plain.pth"), CPU, WIDTH)
+    taken = load_or_import_segmenter(str(tmp_path / "plain.pth"), CPU, WIDTH, ARCHITECTURE)
     assert torch.equal(masks(taken), masks(source))
     assert "masks only: its 7 classes" in " ".join(capsys.readouterr().out.split())
 
@@ -59,21 +64,30 @@ def test_a_plain_maskformer_of_old_names_gives_its_masks(tmp_path, capsys):
 def test_what_holds_no_segmenter_is_refused(tmp_path):
     torch.save({"visual.conv1.weight": torch.zeros(4, 3, 2, 2)}, tmp_path / "clip.pth")
     with pytest.raises(ValueError, match="clip.pth: holds a CLIP and no segmenter"):
-        load_or_import_segmenter(str(tmp_path / "clip.pth"), CPU, WIDTH)
+        load_or_import_segmenter(str(tmp_path / "clip.pth"), CPU, WIDTH, ARCHITECTURE)
     with pytest.raises(ValueError, match="segmenter.checkpoint is null"):
-        load_or_import_segmenter(None, CPU, WIDTH)
+        load_or_import_segmenter(None, CPU, WIDTH, ARCHITECTURE)
 
 
 def test_another_width_than_the_clips_is_told_at_once(tmp_path):
     torch.save({"model": model().state_dict()}, tmp_path / "released.pth")
     with pytest.raises(ValueError, match=f"is for a CLIP of width {WIDTH}, not 512"):
-        load_or_import_segmenter(str(tmp_path / "released.pth"), CPU, 512)
+        load_or_import_segmenter(str(tmp_path / "released.pth"), CPU, 512, ARCHITECTURE)
     save_segmenter(tmp_path / "ours", model())
     with pytest.raises(ValueError, match=f"is for a CLIP of width {WIDTH}, not 512"):
-        load_or_import_segmenter(str(tmp_path / "ours"), CPU, 512)
+        load_or_import_segmenter(str(tmp_path / "ours"), CPU, 512, ARCHITECTURE)
+
+
+def test_the_architecture_of_a_foreign_file_is_that_of_the_section(tmp_path):
+    torch.save({"model": model().state_dict()}, tmp_path / "foreign.pth")
+    other = config(heads=8, decoder_layers=3)
+    with pytest.raises(ValueError, match="missing: .*; of a file .* segmenter.architecture must"):
+        load_or_import_segmenter(str(tmp_path / "foreign.pth"), CPU, WIDTH, other)
 
 
 def test_a_folder_of_ours_is_taken_as_it_is(tmp_path):
     source = model()
     save_segmenter(tmp_path, source)
-    assert torch.equal(masks(load_or_import_segmenter(str(tmp_path), CPU, WIDTH)), masks(source))
+    assert torch.equal(
+        masks(load_or_import_segmenter(str(tmp_path), CPU, WIDTH, ARCHITECTURE)), masks(source)
+    )

@@ -186,13 +186,13 @@ def test_a_view_comes_back_from_json(view):
     ("record", "words"),
     [
         (None, "view: "),
-        ({"fill": "pink"}, "view.fill: "),
-        ({"expand": 0.5}, "view.expand: "),
-        ({"expand": float("nan")}, "view.expand: "),
-        ({"threshold": 1.0}, "view.threshold: "),
+        ({"fill": "pink"}, 'view.fill = "pink": '),
+        ({"expand": 0.5}, "view.expand = 0.5: "),
+        ({"expand": float("nan")}, "view.expand = NaN: "),
+        ({"threshold": 1.0}, "view.threshold = 1.0: "),
         ({"templates": []}, "view.templates: "),
-        ({"templates": ["a photo"]}, "view.templates.0: "),
-        ({"glow": 3}, "view.glow: "),
+        ({"templates": ["a photo"]}, 'view.templates[0] = "a photo": '),
+        ({"glow": 3}, "view.glow = 3: "),
     ],
 )
 def test_a_wrong_record_is_named(data, record, words):

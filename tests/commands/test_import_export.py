@@ -86,7 +86,13 @@ def test_a_plain_maskformer_takes_the_width_of_the_clip_there(data, tmp_path, ca
     state = original_layout(tiny_segmenter(), tiny_clip(), classes=150)
     torch.save({"model": plain_maskformer(state)}, tmp_path / "plain.pth")
     save_clip(tmp_path / "data/base_clip", tiny_clip(), "base")
-    main(["import", str(tmp_path / "plain.pth"), "--out", str(tmp_path / "data")])
+    save_segmenter(tmp_path / "architecture", tiny_segmenter())
+    failing("import", str(tmp_path / "plain.pth"), "--out", str(tmp_path / "data"))
+    assert "name it with --config: R101c, Swin-B, the original's" in capsys.readouterr().err
+    main([
+        "import", str(tmp_path / "plain.pth"), "--out", str(tmp_path / "data"),
+        "--config", str(tmp_path / "architecture/segmenter.json"),
+    ])  # fmt: skip
     said = capsys.readouterr().out
     assert "left over: sem_seg_head.predictor.class_embed.weight" in said
     assert "missing: " in said and "zeros: no opinion on names" in said

@@ -33,7 +33,7 @@ def test_an_old_key_is_reported_with_its_new_name(old, both):
 
 def test_every_old_key_of_a_file_is_in_one_message():
     content = deepcopy(SHIPPED)
-    content["pears"] = 1  # unknown keys come after
+    content["pears"] = 1  # unknown keys are for later
     for key in ("masks", "names"):
         content["pairs"][key] = content["pairs"].pop(RENAMED[f"pairs.{key}"])
     with pytest.raises(UserError) as error:

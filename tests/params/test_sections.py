@@ -43,55 +43,86 @@ def test_every_parameter_is_explained():
 
 
 WRONG = [
-    ("pairs.captions_per_image", 9, "pairs.captions_per_image = 9: allowed 1..5"),
-    ("pairs.captions_per_image", "two", "pairs.captions_per_image = two: allowed 1..5"),
-    ("pairs.captions_per_image", True, "pairs.captions_per_image = true: allowed 1..5"),
-    ("pairs.mask_source", "gt", "pairs.mask_source = gt: allowed proposals, ground_truth"),
-    ("pairs.top_k", 0, "pairs.top_k = 0: allowed 1..10000"),
-    ("pairs.topk", 1, "pairs.topk: unknown parameter, allowed: split, captions_per_image, mask_s"),
-    ("pairs.fill", ..., "pairs.fill is missing: allowed mean, zero, preserve"),
-    ("nouns.multiword", "yes", "nouns.multiword = yes: allowed true, false"),
-    ("proposals.short_side", 0, "proposals.short_side = 0: allowed 1..16384 or null"),
-    ("proposals.mask_threshold", 1, "proposals.mask_threshold = 1: allowed a number above 0 below"),
-    ("finetune.second.train", None, "finetune.second.train = null: allowed weights, prompts, both"),
-    ("finetune.first", 3, "finetune.first = 3: allowed the keys train, loss"),
-    ("evaluate.sets.world-open", {"w": 1}, "evaluate.sets.world-open.w: unknown parameter"),
-    ("evaluate.common.sweep_weights", [0, 2], "sweep_weights[1] = 2: allowed 0..1"),
-    ("segmenter.architecture.backbone.depth", 19, "backbone.depth = 19: allowed 18, 34, 50"),
-    ("segmenter.architecture.backbone.kind", "vit", "backbone.kind = vit: allowed resnet, swin"),
-    ("segmenter.architecture.backbone.res5_multi_grid", [1, 2, 4], "depth = 18 has basic blocks"),
+    ("pairs.captions_per_image", 9, "pairs.captions_per_image = 9: Input should be less than or"),
+    ("pairs.captions_per_image", "two", 'captions_per_image = "two": Input should be a valid int'),
     (
-        "segmenter.architecture.queries",
-        "49",
-        "queries = '49' (text, take the quotes away): allowed 1..",
+        "pairs.captions_per_image",
+        True,
+        "captions_per_image = true: Input should be a valid integer",
     ),
+    (
+        "pairs.mask_source",
+        "gt",
+        "mask_source = \"gt\": Input should be 'proposals' or 'ground_truth'",
+    ),
+    ("pairs.top_k", 0, "pairs.top_k = 0: Input should be greater than or equal to 1"),
+    ("pairs.topk", 1, 'pairs: unknown key "topk", the nearest is top_k'),
+    ("pairs.fill", ..., "pairs.fill: Field required"),
+    ("nouns.multiword", "yes", 'nouns.multiword = "yes": Input should be a valid boolean'),
+    (
+        "proposals.short_side",
+        0,
+        "proposals.short_side = 0: Input should be greater than or equal to 1",
+    ),
+    ("proposals.mask_threshold", 1, "proposals.mask_threshold = 1: Input should be less than 1"),
+    (
+        "finetune.second.train",
+        None,
+        "second.train = null: Input should be 'weights', 'prompts', 'b",
+    ),
+    ("finetune.first", 3, "finetune.first = 3: Input should be a valid dictionary"),
+    (
+        "evaluate.sets.world-open",
+        {"w": 1},
+        'world-open: unknown key "w", known are ensemble_weight,',
+    ),
+    ("evaluate.common.sweep_weights", [0, 2], "sweep_weights[1] = 2: Input should be less than or"),
+    (
+        "segmenter.architecture.backbone.depth",
+        19,
+        "backbone.depth = 19: Input should be 18, 34, 50",
+    ),
+    ("segmenter.architecture.backbone.kind", "vit", "architecture.backbone: Input tag 'vit' found"),
+    ("segmenter.architecture.backbone", {"depth": 18}, "backbone: Unable to extract tag using"),
+    (
+        "segmenter.architecture.backbone.res5_multi_grid",
+        [1, 2, 4],
+        "backbone: depth = 18 has basic",
+    ),
+    ("segmenter.architecture.pixel_mean", [1.0, 2.0], "pixel_mean[2]: Field required"),
+    ("segmenter.architecture.queries", "49", 'queries = "49": Input should be a valid integer'),
     ("segmenter.training.min_short_side", 9999, "min_short_side = 9999 is above max_short"),
-    ("finetune.first.epochs", float("inf"), "finetune.first.epochs = Infinity: allowed a number"),
+    ("finetune.first.epochs", float("inf"), "epochs = Infinity: Input should be a finite number"),
     ("proposals.split", "val", "proposals.split = val, but pairs.split = train: pairs would find"),
     ("segmenter.architecture.heads", 5, "segmenter.architecture: heads = 5 does not divide"),
     ("base_clip.source", "open_clip", "base_clip: name = null: must be given when"),
     ("dataset.source", "own", "dataset: root = null: must be given when dataset.source is own"),
     ("dataset.sets", ["a", "b", "a"], "dataset: sets names a more than once"),
     ("dataset.min_objects", 9, "dataset: min_objects = 9 is above max_objects"),
-    ("dataset.max_objects", 500, "dataset.max_objects = 500: allowed 1..30"),
+    ("dataset.max_objects", 500, "dataset.max_objects = 500: Input should be less than or equal"),
     ("segmenter.source", "checkpoint", "segmenter: checkpoint = null: must be given"),
-    ("segmenter.training.steps", 0, "segmenter.training.steps = 0: allowed 1..10000000"),
-    ("segmenter.training.crop", 100_000, "segmenter.training.crop = 100000: allowed 1..4096"),
-    ("pretrain_clip.batch_size", 10**8, "pretrain_clip.batch_size = 100000000: allowed 2..100000"),
-    ("pairs.shard_size", 10**21, "shard_size = 1000000000000000000000: allowed 1..1000000"),
-    ("finetune.first.epochs", 1e300, "epochs = 1e+300: allowed a number above 0 to 10000"),
-    ("finetune.first.learning_rate", 1e9, "learning_rate = 1000000000.0: allowed a number above 0"),
+    ("segmenter.training.crop", 100_000, "training.crop = 100000: Input should be less than or"),
+    (
+        "pretrain_clip.batch_size",
+        10**8,
+        "batch_size = 100000000: Input should be less than or equal",
+    ),
+    ("pairs.shard_size", 10**21, "shard_size = 1000000000000000000000: Input should be less than"),
+    (
+        "finetune.first.epochs",
+        1e300,
+        "epochs = 1e+300: Input should be less than or equal to 10000",
+    ),
     ("finetune.second.prompt_depth", 5, "finetune.second.prompt_depth = 5: allowed 1..4, the"),
-    ("segmenter.architecture.conv_dim", 100, "conv_dim = 100: allowed a multiple of 32 from 32 to"),
-    ("nouns.multiword", "true", "multiword = 'true' (text, take the quotes away): allowed true"),
-    ("pairs.top_k", 2.5, "pairs.top_k = 2.5: allowed 1..10000, whole numbers only"),
-    ("pairs.split", "", "pairs.split = '': allowed train, val"),
-    ("pears", {}, "pears: unknown parameter, allowed: dataset, pretrain_clip, base"),
+    ("segmenter.architecture.conv_dim", 100, "conv_dim = 100: Input should be a multiple of 32"),
+    ("pairs.top_k", 2.5, "pairs.top_k = 2.5: Input should be a valid integer"),
+    ("pairs.split", "", "pairs.split = \"\": Input should be 'train' or 'val'"),
+    ("pears", {}, 'unknown key "pears", the nearest is pairs'),
 ]
 
 
 @pytest.mark.parametrize("place, value, message", WRONG, ids=[f"{p}={v}" for p, v, _ in WRONG])
-def test_a_wrong_parameter_is_named_with_its_value_and_what_is_allowed(
+def test_a_wrong_parameter_is_named_with_its_value_and_what_it_should_be(
     tmp_path, place, value, message
 ):
     path = changed(tmp_path, place, value)
@@ -107,7 +138,7 @@ def test_a_mistake_is_told_to_every_stage(tmp_path, section):
     """Before the hours that the stages ahead of it may take."""
     path = changed(tmp_path, "pairs.captions_per_image", 9)
     with pytest.raises(
-        ValueError, match=r"params.yaml: pairs.captions_per_image = 9: allowed 1..5"
+        ValueError, match=r"params.yaml: pairs.captions_per_image = 9: Input should be less"
     ):
         load_params(path, section)
 
@@ -165,7 +196,7 @@ UNREADABLE = {
     "5000 digits": (b"a: " + b"9" * 5000, "not YAML that can be used"),
     "no date": (b"a: 2020-13-45", "not YAML that can be used"),
     "too deep": (b"[" * 5000, "not YAML that can be used"),
-    "its own entry": (b"dataset: &a [*a]", "dataset = [[...]]: allowed the keys"),
+    "its own entry": (b"dataset: &a [*a]", "dataset: Input should be a valid dictionary"),
     "code": (b"a: !!python/object/apply:os.abort []", "could not determine a constructor"),
     "key twice": (b"a: 1\na: 2", "duplicate key"),
 }
@@ -236,7 +267,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
 def test_a_seed_that_no_generator_takes_is_refused(tmp_path, written):
     path = tmp_path / "params.yaml"
     path.write_text(re.sub(r"(?m)^  seed: \S+", f"  seed: {written}", PARAMS.read_text(), count=1))
-    with pytest.raises(UserError, match=r"dataset.seed = \S+: allowed 0..4294967295"):
+    with pytest.raises(UserError, match=r"dataset.seed = \S+: Input should be "):
         load_params(path, "nouns")
 
 
