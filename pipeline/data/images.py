@@ -331,7 +331,7 @@ def _white(image: Image.Image, name: str) -> float:
 
 
 def _has_deep_colours(image: Image.Image) -> bool:
-    """Whether Pillow is going to keep the upper 8 of 16 bits of the colours of a PNG, TIFF or PPM."""
+    """Whether Pillow will keep the upper 8 of 16 bits of the colours of a PNG, TIFF or PPM."""
     tiles = getattr(image, "tile", None)  # empty once decoded
     if not tiles or image.mode not in ("RGB", "RGBA", "RGBX", "LA"):
         return False

@@ -237,8 +237,8 @@ def tiff(bits: int, channels: int, kind: int, pixels: bytes, width: int = 4) -> 
     one = channels == 1
     tags = [
         (256, 3, 1, width), (257, 3, 1, 1), (258, 3, channels, bits if one else extra),
-        (259, 3, 1, 1), (262, 3, 1, 1 if one else 2), (273, 4, 1, extra + 12), (277, 3, 1, channels),
-        (278, 3, 1, 1), (279, 4, 1, len(pixels)), (339, 3, 1, kind),
+        (259, 3, 1, 1), (262, 3, 1, 1 if one else 2), (273, 4, 1, extra + 12),
+        (277, 3, 1, channels), (278, 3, 1, 1), (279, 4, 1, len(pixels)), (339, 3, 1, kind),
     ]  # fmt: skip
     entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
     head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
