@@ -219,8 +219,8 @@ def _own_tars(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.glob("[!.]*") if path.is_file())
     if packed := [path.name for path in files if COMPRESSED.search(path.name)]:
         raise UserError(
-            f"{folder}: {', '.join(packed[:3])}: compressed, {len(packed)} in all; expected tars as "
-            "they are, whose members can be read by their place: unpack them (gunzip, unxz, "
+            f"{folder}: {', '.join(packed[:3])}: compressed, {len(packed)} in all; expected tars as"
+            " they are, whose members can be read by their place: unpack them (gunzip, unxz, "
             "zstd -d) to .tar"
         )
     return [path for path in files if path.suffix.lower() == ".tar"]
