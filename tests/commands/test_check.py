@@ -77,6 +77,36 @@ def test_a_system_without_utf8_is_served(tmp_path):
     assert ran.returncode in (0, 1)
 
 
+LOCALES = {
+    "utf-8": {"PYTHONUTF8": "1"},
+    "ascii": {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
+}
+
+
+def test_names_and_texts_are_read_alike_under_every_locale(tmp_path):
+    """Under LC_ALL=C without UTF-8 mode every "Käse.jpg" was called "not UTF-8"."""
+    root = make_own(tmp_path / "own")
+    save_picture(root / "images" / "Käse.jpg")
+    with open(root / "captions.jsonl", "ab") as file:
+        file.write('{"image": "Käse.jpg", "caption": "Ein Käse."}\n'.encode())
+        file.write('{"image": "Küche.jpg", "caption": "A kitchen."}\n'.encode())
+        file.write('{"image": "Käse.jpg", "caption": "café"}\n'.encode("latin-1"))
+    said = {}
+    for name, locale in LOCALES.items():
+        ran = subprocess.run(
+            [sys.executable, "-m", "pipeline", "check", "--own", str(root)],
+            env={k: v for k, v in os.environ.items() if k != "PYTHONIOENCODING"} | locale,
+            capture_output=True,
+            cwd=Path(__file__).parents[2],
+        )
+        assert ran.returncode == 1, ran.stderr
+        shown = ran.stdout.decode().encode("ascii", "backslashreplace").decode()
+        said[name] = [line for line in shown.splitlines() if line.startswith(str(root))]
+    assert said["ascii"] == said["utf-8"]
+    reasons = [line.split(": ")[1].split(";")[0] for line in said["utf-8"]]
+    assert reasons == ["not UTF-8", "no such picture"]
+
+
 def test_a_picture_too_large_has_one_message(tmp_path):
     """Pillow warned on standard error as well."""
     from tests.data.test_images import promising
