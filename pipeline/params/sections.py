@@ -1,6 +1,7 @@
 """params.yaml, checked: the sections of all rooms together, so that a wrong or unknown parameter
 stops a stage at once with its name, its value and what is allowed."""
 
+import difflib
 import importlib.util
 import json
 from pathlib import Path
@@ -114,7 +115,7 @@ def check_all(content: Any, path: Path) -> Params:
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{path}: {describe(error, Params)}") from None
+        raise UserError(f"{path}: {_misspelt(error) or describe(error, Params)}") from None
     unprepared = [name for name in params.evaluate.sets if name not in params.dataset.sets]
     if unprepared:
         raise UserError(
@@ -122,3 +123,17 @@ def check_all(content: Any, path: Path) -> Params:
             f"({', '.join(params.dataset.sets)}) does not prepare: add it there or remove it here"
         )
     return params
+
+
+def _misspelt(error: ValidationError) -> str:
+    """Say which unknown key is near a missing one beside it, the first of them; "" if none is."""
+    faults = error.errors(include_url=False)
+    missing = [fault["loc"] for fault in faults if fault["type"] == "missing"]
+    for fault in faults:
+        if fault["type"] == "extra_forbidden":
+            *above, key = fault["loc"]
+            beside = [str(loc[-1]) for loc in missing if [*loc[:-1]] == above]
+            if near := difflib.get_close_matches(str(key), beside, n=1, cutoff=0.7):
+                place = ".".join(map(str, fault["loc"]))
+                return f"{place}: unknown parameter, did you mean {near[0]}?"
+    return ""
