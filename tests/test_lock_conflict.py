@@ -1,5 +1,5 @@
-"""A merge conflict in dvc.lock, as two branches with a run of each leave it: what DVC says, and that
-what docs/reliability.md advises gets out of it."""
+"""A merge conflict in dvc.lock, as two branches with a run of each leave it: what DVC says, and
+that what docs/reliability.md advises gets out of it."""
 
 import os
 import subprocess
