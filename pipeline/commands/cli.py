@@ -18,7 +18,7 @@ from pipeline.commands.preset import preset
 from pipeline.commands.segment import segment
 from pipeline.core.errors import one_line_errors
 from pipeline.core.files.places import checks_places
-from pipeline.core.program import set_up
+from pipeline.core.program import read_names_as_utf8, set_up
 from pipeline.core.streams import ready_streams
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     As in `run_stage`: anything but an error of the user's keeps its stack trace.
     """
+    read_names_as_utf8()
     set_up()
     ready_streams()
     try:

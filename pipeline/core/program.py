@@ -6,6 +6,7 @@ variable itself: docs/numerics.md.
 """
 
 import os
+import sys
 import warnings
 
 
@@ -21,3 +22,18 @@ def set_up() -> None:
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     for kind in (FutureWarning, DeprecationWarning):
         warnings.filterwarnings("ignore", r".torch\.jit\.script. is deprecated", kind)
+
+
+def read_names_as_utf8() -> None:
+    """Start this program again, in Python's UTF-8 mode, if the locale has it read file names in
+    another encoding: "Käse.jpg" in a caption would not be the file Käse.jpg. Call it first.
+
+    Processes that it starts have the mode, too. What is printed keeps the encoding of the locale.
+    """
+    tried = os.environ.get("PYTHONUTF8") == "1" or sys.flags.ignore_environment
+    if sys.getfilesystemencoding() == "utf-8" or tried:
+        return
+    if sys.stdout is not None:
+        os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, sys.orig_argv)

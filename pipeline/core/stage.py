@@ -14,6 +14,7 @@ from pipeline.core.files import atomic
 from pipeline.core.files.lock import only_writer
 from pipeline.core.files.places import checks_places
 from pipeline.core.processes.workers import end_with_dvc, launcher
+from pipeline.core.program import read_names_as_utf8
 from pipeline.core.streams import ready_streams
 
 INTERRUPTED = "interrupted; a rerun goes on from what is finished"
@@ -29,6 +30,7 @@ def run_stage(main: Callable[..., None], first: Callable[[], None] | None = None
     stage that DVC started ends with DVC. Of several training processes none prints its error: the
     process that started them reports the first one, since the others fail in consequence.
     """
+    read_names_as_utf8()
     ready_streams()
     try:
         end_with_dvc()

@@ -7,18 +7,24 @@ same code.
 Pixel formats, by Pillow's name for the mode, and the value that becomes white (255):
 
     1, L, P, PA       1 bit: 1; gray: 255 (of 2 and 4 bits 3 and 15); the colours of the palette
-    RGB, YCbCr, HSV   255; of 16 bits a channel in PNG and TIFF, also in gray with alpha, as for
-                      I;16 below, by the largest value of all colours; elsewhere, and where the
-                      caller's Pillow has decoded the picture already, the upper 8 bits
+    RGB, YCbCr, HSV   255; of 16 bits a channel in PNG, TIFF and PPM, also in gray with alpha, as
+                      for I;16 below, by the largest value of all colours; elsewhere, and where
+                      the caller's Pillow has decoded the picture already, the upper 8 bits
     LA, RGBA, RGBX    as without alpha: it is dropped, not blended, so that what lies below a
                       transparent pixel shows
     CMYK, LAB         Pillow's conversion; colour profiles of files are not applied
-    I;16*, I          whole numbers: 255, 1023, 4095, 16383 or 65535, the first that the largest
-                      value of the picture does not pass; cameras and scanners store 10, 12 or 14
-                      bits in 16. Negative values or more than 65535: UserError
+    I;16*, I          whole numbers: what the file states, else 255, 1023, 4095, 16383 or 65535,
+                      the first that the largest value of the picture does not pass; cameras and
+                      scanners store 10, 12 or 14 bits in 16. Negative values or more than 65535:
+                      UserError
     F                 all values within 0..1: 1. Whole numbers within 0..255: 255. Any others, also
                       NaN: UserError, since white is undefined
-    others            UserError
+    others            UserError, such as TIFFs of 64-bit floats or of floats in colours
+
+White is stated by the maxval of a PPM or PGM, unless it is 65535, which is also written for fewer
+bits; by the bits of a JPEG 2000 and of a TIFF of 12 bits; and by the chunk sBIT of a PNG, whose
+values fill all 16 bits, as the PNG standard has it. TIFF's MaxSampleValue says what occurs, not
+what is white, and is not used.
 
 Orientation: EXIF (for TIFF the tag of the file, in PNG and WebP XMP too) 2..8 is applied; a value
 outside 1..8, or none, leaves the stored pixels as they are.
@@ -41,11 +47,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from pipeline.core.errors import MissingFileError, UserError
 
@@ -69,6 +75,10 @@ _ICONS = ("ICO", "ICNS")
 
 _ORIENTATION = 0x0112
 _PHOTOMETRIC = 262  # of TIFF: 0 means that the least value is white
+_BITS, _CHANNELS, _SAMPLE_FORMAT = 258, 277, 339  # of TIFF
+_TIFF_NUMBERS = {1: "whole numbers", 2: "signed whole numbers", 3: "floats"}
+_BIG_TIFF = 43  # the number in its header, which has twice the length of that of other TIFFs
+_FULL = 65535  # the largest value in 16 bits
 _SWAPPED = range(5, 9)  # orientations that exchange width and height
 _INVERSE = {6: 8, 8: 6}  # the others undo themselves
 _DEPTHS = (8, 10, 12, 14, 16)  # bits in which whole numbers are stored
@@ -157,9 +167,38 @@ def open_picture(
     except FileNotFoundError:
         raise MissingFileError(f"{path}: no such {what}") from None
     except _DECODE_ERRORS as error:
-        raise UserError(
-            f"{path}: not a readable {what} ({error}); put a whole one there"
-        ) from error
+        raise UserError(f"{path}: not a readable {what} {_fault(error, path, data)}") from error
+
+
+def _fault(error: Exception, path: str | Path, data: bytes | None) -> str:
+    """Why a file cannot be read, in brackets, and what to do."""
+    if isinstance(error, UnidentifiedImageError):  # its text holds no reason
+        with open(path, "rb") if data is None else io.BytesIO(data) as file:
+            if pixels := _tiff_pixels(file):
+                return f"(a TIFF of {pixels}); save it in 8 bits, or gray in 32-bit floats of 0..1"
+            file.seek(0)
+            start = file.read(16)
+        error = ValueError(f"no known format starts with {start!r}" if start else "it is empty")
+    return f"({error}); put a whole one there"
+
+
+def _tiff_pixels(file: IO[bytes]) -> str:
+    """What each pixel of a TIFF is, by its tags; "" for another or a broken file."""
+    header = file.read(8)
+    if header[:4] not in TiffImagePlugin.PREFIXES:
+        return ""
+    if _BIG_TIFF in header[2:4]:
+        header += file.read(8)
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(header)
+        file.seek(tags.next)
+        tags.load(file)
+        bits, channels = tags[_BITS], tags.get(_CHANNELS, 1)
+        kind = tags.get(_SAMPLE_FORMAT, (1,))[0]
+    except _DECODE_ERRORS:
+        return ""
+    numbers = _TIFF_NUMBERS.get(kind, "numbers of another kind")
+    return f"{channels} channel{'s' * (channels != 1)} of {bits[0]}-bit {numbers}"
 
 
 def check_pixels(width: int, height: int, name: str, format: str | None = None) -> None:
@@ -177,7 +216,8 @@ def _too_many(limit: int, kind: str = "") -> str:
 
 def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
     tiff = image if isinstance(image, TiffImagePlugin.TiffImageFile) else None
-    file = _file(image) if _has_deep_colours(image) else None
+    stated = _stated_white(image)
+    file = _file(image) if _has_deep_colours(image) and stated is None else None
     if tiff is None:  # asking a PNG for its orientation decodes it, and must not swallow damage
         image.load()
     orientation = _orientation(image)
@@ -192,7 +232,7 @@ def _pixels(image: Image.Image, upright: bool, name: str) -> np.ndarray:
     stored = _turned(pixels, _INVERSE.get(left, left))  # a view: what is written lands in its place
     if stored.shape[:2] != (image.height, image.width):
         raise UserError(f"{name}: is {image.width} x {image.height}, not as its header says")
-    white = _white(image, name) if image.mode[0] in "IF" else None
+    white = stated or _white(image, name) if image.mode[0] in "IF" else None
     if file is not None and _largest(image) < 2 ** (_DEPTHS[-2] - 8):
         stored[:] = _deep_colours(file, image, name)
         return pixels
@@ -238,8 +278,35 @@ def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
         yield slice(top, bottom), image.crop((0, top, width, bottom))
 
 
+def _stated_white(image: Image.Image) -> float | None:
+    """Return the value of white that the file of a picture not decoded yet states for what Pillow
+    makes of it, None if it states none."""
+    tiles = getattr(image, "tile", None)
+    if not tiles:
+        return None
+    decoder, coding = tiles[0].codec_name, tiles[0].args
+    if decoder.startswith("ppm"):  # Pillow scales what has a maxval
+        return _FULL if coding[-1] != _FULL else None
+    if image.format == "PNG" and ";16" in str(coding):
+        return _FULL if _has_significant_bits(_file(image)) else None
+    if image.format == "TIFF" and "I;12" in str(coding):
+        return 2**12 - 1
+    return _FULL if decoder == "jpeg2k" and image.mode == "I;16" else None
+
+
+def _has_significant_bits(file: str | bytes) -> bool:
+    """Whether a PNG has the chunk sBIT, which stands before its pixels."""
+    with open(file, "rb") if isinstance(file, str) else io.BytesIO(file) as png:
+        png.seek(8)
+        while len(head := png.read(8)) == 8 and head[4:] != b"IDAT":
+            if head[4:] == b"sBIT":
+                return True
+            png.seek(int.from_bytes(head[:4], "big") + 4, io.SEEK_CUR)  # the checksum too
+    return False
+
+
 def _white(image: Image.Image, name: str) -> float:
-    """Return the value of white in a picture of whole or real numbers."""
+    """Return the value of white in a picture of whole or real numbers, by its values."""
     lows, highs, whole = [], [], True
     for _, band in _bands(image):
         values = np.asarray(band)
@@ -264,11 +331,13 @@ def _white(image: Image.Image, name: str) -> float:
 
 
 def _has_deep_colours(image: Image.Image) -> bool:
-    """Whether Pillow is going to keep the upper 8 of 16 bits of a PNG's or TIFF's colours."""
+    """Whether Pillow will keep the upper 8 of 16 bits of the colours of a PNG, TIFF or PPM."""
     tiles = getattr(image, "tile", None)  # empty once decoded
-    if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA", "RGBX", "LA"):
+    if not tiles or image.mode not in ("RGB", "RGBA", "RGBX", "LA"):
         return False
-    return ";16" in str(tiles[0].args) if tiles else False
+    if image.format == "PPM":
+        return tiles[0].codec_name.startswith("ppm") and tiles[0].args[-1] == _FULL
+    return image.format in ("PNG", "TIFF") and ";16" in str(tiles[0].args)
 
 
 def _file(image: Image.Image) -> str | bytes:

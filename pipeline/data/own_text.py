@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.core.errors import UserError
 from pipeline.core.files.conflict import refuse_conflict
+from pipeline.core.files.utf8 import refuse_other_encodings
 from pipeline.core.records import Caption, Reject
 from pipeline.data.captions import caption_fault, read_captions
 from pipeline.data.class_list import line_faults
@@ -24,12 +25,6 @@ CAPTION_LINE = '{"image": "x.jpg", "caption": "A dog on a sofa."}'
 SHOWN_FAULTS = 10
 SHOWN_KEYS = 3
 MOST_CLASSES = 255  # label maps are 8-bit, 255 is the ignore label
-_OTHER_ENCODINGS = {
-    codecs.BOM_UTF32_LE: "UTF-32",  # before UTF-16, whose mark it starts with
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
 
 
 class Names:
@@ -184,9 +179,7 @@ def _lines(path: Path, rejects: list[Reject]) -> list[str]:
     for a merge conflict.
     """
     content = path.read_bytes()
-    for start, encoding in _OTHER_ENCODINGS.items():
-        if content.startswith(start):
-            raise UserError(f"{path}: {encoding} and not UTF-8 text; save it as UTF-8")
+    refuse_other_encodings(path, content)
     refuse_conflict(path, content)
     lines = []
     content = content.removeprefix(codecs.BOM_UTF8).rstrip()

@@ -14,6 +14,8 @@ from pathlib import Path
 from pipeline.core.errors import MissingFileError
 
 VARIABLE = "DETECTRON2_DATASETS"
+STUFF = "stuffthingmaps"
+"""COCO's folder of label maps, whose subfolders have the names of those of pictures."""
 
 
 def data_root(configured: str | Path | None = None) -> Path:
@@ -36,14 +38,18 @@ def root_fault(root: Path) -> str:
 
 def too_deep(root: Path, path: str) -> str:
     """Return a hint, to end a message, if a missing or empty `path` lies one folder too deep under
-    `root`, as after unpacking an archive into a folder of its own name; else ""."""
+    `root`, as after unpacking an archive into a folder of its own name; else "". A folder that has
+    files, whatever they are, is not empty: nothing is to be moved among them."""
     names = Path(path).parts
+    folder = root / path
+    if any(inside.is_file() for inside in folder.glob("[!.]*")):
+        return ""
     for i in range(len(names)):
         above, below = root.joinpath(*names[:i]), "/".join(names[i:])
         for found in sorted(above.glob(f"*/{glob.escape(below)}")):
             place = found.relative_to(root)
-            return f"; {place} is there: move it to {path}"
-    folder = root / path
+            if STUFF not in place.parts or STUFF in names:  # pictures are not in label maps
+                return f"; {place} is there: move it to {path}"
     for inside in sorted(p for p in folder.glob("*") if p.is_dir()):
         return f"; {path} holds the folder {inside.name}: move what is in it up to {path}"
     return ""

@@ -17,8 +17,9 @@ upright crop, and their pixels count as stored. A mask is a PNG of
 
 and has at least one pixel of the object. Any other is refused by name.
 
-A folder without manifests holds somebody's own pairs: all its *.tar in the order of their names,
-read and checked in the same way; their nouns also as a line of classes.txt is
+A folder without manifests holds somebody's own pairs: all its *.tar (also *.TAR) in the order of
+their names, read and checked in the same way; compressed ones are refused, since members are read
+by their place. Their nouns are also checked as a line of classes.txt is
 (pipeline/data/class_list.py), and no two of them may read alike. A key is WebDataset's: the path
 up to the first dot of the file's name, and a suffix may be in capitals. Folders and what macOS
 packs beside each file (._*) do not count, other suffixes neither; any other member that is no plain
@@ -32,6 +33,7 @@ very next one.
 import json
 import os
 import posixpath
+import re
 import tarfile
 import unicodedata
 from collections import Counter
@@ -62,6 +64,9 @@ SEEN = "LNPS"
 DEEP_COLOURS = {2: "RGB", 4: "gray with alpha", 6: "RGBA"}
 """Kinds of PNG of which Pillow keeps 8 of 16 bits, by the number in their header."""
 BLOCK = tarfile.BLOCKSIZE
+COMPRESSED = re.compile(r"(?i)\.(?:tar\.(?:gz|bz2|xz|zst|lz4|z)|tgz|tbz2?|txz|tzst)$")
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
+"""First bytes of gzip, bzip2, xz, zstd and zip."""
 DECODED_BUDGET = 2 * 1024**3
 """Bytes of decoded pairs that a process keeps for itself and its loader's processes together; pairs
 beyond it are read when needed."""
@@ -89,8 +94,8 @@ class PairSet:
         """MissingFileError where the stage `pairs` has not written and no tar is; UserError where
         it has not finished, for a broken shard or no pairs at all."""
         self.folder = Path(folder)
-        own = sorted(path for path in self.folder.glob("*.tar") if not path.name.startswith("."))
-        self.has_manifests = has_manifests(self.folder) or not own
+        own = [] if has_manifests(self.folder) else _own_tars(self.folder)
+        self.has_manifests = not own
         self._shards = shard_files(self.folder, "pairs", "tar") if self.has_manifests else own
         entries = [
             (shard, *entry)
@@ -154,7 +159,7 @@ class PairSet:
         """Names of the crop and the mask of a pair, for messages."""
         crop_at, _, mask_at, _ = self._places[index]
         with tarfile.open(self._shards[self._shard_of[index]], "r:") as tar:
-            names = {member.offset_data: member.name for member in tar if member.size}
+            names = {member.offset_data: member.name for member in tar}
         at = [names.get(int(place), "") for place in (crop_at, mask_at)]
         return [name.encode("utf-8", "backslashreplace").decode() for name in at]
 
@@ -200,6 +205,23 @@ def _foreground(picture: Image.Image, file: bytes, name: str) -> np.ndarray:
     return foreground
 
 
+def _own_tars(folder: Path) -> list[Path]:
+    """The tars of a folder, in the order of their names. UserError for a file in its place, and for
+    tars that are compressed."""
+    if folder.is_file():
+        raise UserError(
+            f"{folder}: a file, expected the folder with the tars; give {folder.parent}"
+        )
+    files = sorted(path for path in folder.glob("[!.]*") if path.is_file())
+    if packed := [path.name for path in files if COMPRESSED.search(path.name)]:
+        raise UserError(
+            f"{folder}: {', '.join(packed[:3])}: compressed, {len(packed)} in all; expected tars as"
+            " they are, whose members can be read by their place: unpack them (gunzip, unxz, "
+            "zstd -d) to .tar"
+        )
+    return [path for path in files if path.suffix.lower() == ".tar"]
+
+
 def _index(path: Path, is_own: bool) -> list[tuple[tuple[int, int, int, int], str, int]]:
     """Per pair of one shard: the places of crop and mask, the noun, the image id."""
     entries = []
@@ -207,14 +229,19 @@ def _index(path: Path, is_own: bool) -> list[tuple[tuple[int, int, int, int], st
         with tarfile.open(path, "r:") as tar:  # not compressed: members are read by their place
             for key, members in _members(tar).items():
                 crop, mask = _crop(key, members), members["mask.png"]
+                if empty := [member.name for member in (crop, mask) if not member.size]:
+                    raise _Odd(f"member {empty[0]!r} of pair {key} is empty, 0 bytes")
                 noun = _noun(key, _content(tar, members["txt"]), is_own)
                 image_id = _image_id(key, _content(tar, members["json"]))
                 places = (crop.offset_data, crop.size, mask.offset_data, mask.size)
                 entries.append((places, noun, image_id))
             _check_end(path, tar.offset)
     except (tarfile.TarError, _Odd) as error:
+        with open(path, "rb") as file:
+            is_packed = file.read(6).startswith(PACKED)
+        reason = "it is compressed, whatever its name says: unpack it" if is_packed else error
         raise UserError(
-            f"{path}: not a readable shard of pairs: {error}; expected the members "
+            f"{path}: not a readable shard of pairs: {reason}; expected the members "
             f".{', .'.join(MEMBERS)} of every pair; rerun the stage `pairs`, or pack the tar anew "
             "where it is your own"
         ) from error

@@ -21,6 +21,9 @@ class Lexicon:
     noun; colours: not nouns when they describe one; predicates: verbs after any noun; verbs: verbs
     after a subject; transitive: verbs between a subject and an object; sure_nouns: always nouns;
     ing_nouns: words in -ing that name things.
+
+    To tell the language of a caption: english, foreign: words of its grammar that only English, or
+    only others, have.
     """
 
     stop: dict[str, str]
@@ -36,6 +39,8 @@ class Lexicon:
     transitive: frozenset[str]
     ing_nouns: frozenset[str]
     sure_nouns: frozenset[str]
+    english: frozenset[str]
+    foreign: frozenset[str]
 
 
 @cache
@@ -43,6 +48,7 @@ def lexicon() -> Lexicon:
     """Read the shipped lists, once."""
     rules = {name: frozenset(words) for name, words in _sections("tag_rules.txt").items()}
     singulars = _sections("singulars.txt")
+    languages = _sections("languages.txt")
     stop = dict.fromkeys(_words("abstract_nouns.txt"), "abstract")
     for reason, entries in _sections("stop_list.txt").items():
         stop |= dict.fromkeys(entries, reason)
@@ -63,6 +69,8 @@ def lexicon() -> Lexicon:
         transitive=rules["before an object"],
         ing_nouns=rules["-ing nouns"],
         sure_nouns=rules["always nouns"] | _words("sure_nouns.txt"),
+        english=frozenset(languages.pop("english")),
+        foreign=frozenset(word for words in languages.values() for word in words),
     )
 
 

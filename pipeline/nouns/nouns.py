@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline.nouns.language import is_foreign, is_latin
 from pipeline.nouns.lemmas import singular
 from pipeline.nouns.lexicon import Lexicon, lexicon
 from pipeline.nouns.params import NounRules
@@ -57,13 +58,14 @@ def caption_nouns(
     tokens = [token.text for token in read]
     words = [token.lower() for token in tokens]
     tags = [tag for _, tag in tagger.tag(words)]
+    foreign = is_foreign(words, lexicon())
     words = ["and" if word == "&" else word for word in words]
     kept: dict[str, Noun] = {}
     drops: list[tuple[str, str]] = []
     for candidate in _candidates(words, tags, rules):
         written = text[read[candidate.start].start : read[candidate.end - 1].end]
         surface = " ".join(written.split())
-        reason = _drop_reason(candidate, tokens, words, tags, rules)
+        reason = "not English" if foreign else _drop_reason(candidate, tokens, words, tags, rules)
         if reason is None and candidate.lemma in kept:
             reason = "named before"
         if reason:
@@ -120,6 +122,8 @@ def _drop_reason(
     lemma, lists = candidate.lemma, lexicon()
     if not _LETTERS.fullmatch(lemma):
         return "not alphabetic"
+    if not is_latin(lemma):
+        return "not English"
     if len(lemma) < _SHORTEST:
         return "too short"
     if rules.tag_rules and candidate.end == candidate.start + 1 and " " not in lemma:

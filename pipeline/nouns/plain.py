@@ -24,13 +24,21 @@ _GLUED = "|".join(["nbsp", *sorted(name for name in _BARE if _ACCENTED.fullmatch
 _ENGLISH = "bull|cent|copy|divide|eth|micro|not|para|pound|sect|shy|thorn|times|trade|yen"
 """Words: "cats&not dogs" is an "and", "&not" by itself is an entity."""
 _OTHERS = "|".join(sorted({name.lower() for name in _BARE} - {*_ENGLISH.split("|")}, reverse=True))
+_SPELT_ON = r"[lg]t|quot(?![ae])|amp(?=[bcdfgjkmnp-rtv-z])"
+"""Markup whose text follows at once ("&ltcat&gt"), as browsers read it; not &quotes, &amplifier."""
 _NAMED = (
-    rf"&(?:amp;)*([a-z][a-z\d]{{1,31}};|(?:{_GLUED});?|(?:{_OTHERS})(?![a-z])"
+    rf"&(?:amp;)*([a-z][a-z\d]{{1,31}};|(?:{_GLUED}|{_SPELT_ON});?|(?:{_OTHERS})(?![a-z])"
     rf"|(?<![a-z]&)(?:{_ENGLISH})(?![a-z]))"
 )
 _NUMBERED = r"&(?:amp;)*(#(?:\d{1,7}|x[\da-f]{1,6})\b;?)"
 _ENTITY = re.compile(f"{_NAMED}|{_NUMBERED}", re.IGNORECASE)
 """Includes entities that were escaped again ("&amp;amp;quot;") or that clearly lost a semicolon."""
+_OF_MODELS = re.compile(
+    r"<\|[\w ]{1,30}\|>|\[/?(?:CLS|SEP|UNK|MASK|PAD|BOS|EOS|INST)\]"
+    r"|</?(?:unk|pad|mask|cls|sep|bos|eos|start|end|sos|image|caption)\d{0,3}>",
+    re.IGNORECASE,
+)
+"""Tokens of language models, as datasets made with them leave them: <|endoftext|>, [SEP]."""
 _TAGS = (
     "a b big blockquote body br button center code del div em figcaption figure font h1 h2 h3 h4 "
     "h5 h6 head hr html i iframe img input ins label li mark ol p picture pre s script section "
@@ -65,6 +73,18 @@ _ADDRESS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_BYTES = {
+    bytes([n]).decode("cp1252", "replace").replace("\ufffd", chr(n)): n for n in range(128, 256)
+}
+"""What Windows-1252 shows for a byte, or U+0080 and on for the few that it has no sign for."""
+_NEXT = f"[{re.escape(''.join(sign for sign, byte in _BYTES.items() if byte < 0xC0))}]"
+_MISREAD = re.compile(
+    rf"(?:[ÂÃÄÅÎÏÐÑ]{_NEXT}|â{_NEXT}{{2}}|ð{_NEXT}{{3}}|(?:[ã-ï]{_NEXT}{{2}}){{2,}}+)+"
+    r"|â€(?![^\W\d_])|Â(?=\s|$)"
+)
+"""UTF-8 that was read as Windows-1252 and written again. Letters of two bytes are those of Western
+and Central Europe, Greek and Russian, since "CAFÉ™" is none, and Chinese has two characters, since
+"café…”" is none. A closing quote may have lost its last byte, a blank become another."""
 _QUOTES = {
     "’": "'", "‘": "'", "‛": "'", "ʼ": "'", "′": "'", "´": "'", "`": "'",
     "“": '"', "”": '"', "„": '"', "‟": '"', "″": '"', "«": '"', "»": '"',
@@ -139,15 +159,19 @@ def plain(caption: str) -> Traced:
 
     An entity becomes its character, a tag a blank. An address (web, e-mail, a picture written as
     data, a script, a file), a handle or a hashtag becomes a full stop, with "see" or "RT" before
-    it: it is no word, and the sentence does not go on across it. Emoji and other symbols become
-    commas, since they part words ("dog🐶cat", "cat|dog"); the signs of trade marks and emphasis
-    become blanks. "5 o' clock" has an "o'clock". Characters without width vanish,
-    "fire_hydrant" is two words, "fish 'n' chips" has an "and", and NFKC takes care of the rest.
+    it: it is no word, and the sentence does not go on across it. So does a token of a language
+    model (<|endoftext|>). UTF-8 that was read as Windows-1252 ("cafÃ©") is read again. Emoji and
+    other symbols become commas, since they part words ("dog🐶cat", "cat|dog"); the signs of trade
+    marks and emphasis become blanks. "5 o' clock" has an "o'clock". Characters without width
+    vanish, "fire_hydrant" is two words, "fish 'n' chips" has an "and", and NFKC takes care of the
+    rest.
     """
     text = Traced.of(caption)
     if _ALREADY.fullmatch(caption):
         return text
     text = text.sub(_ENTITY, _character)
+    text = text.sub(_MISREAD, _read_again)
+    text = text.sub(_OF_MODELS, " . ")
     text = text.sub(_TAG, " ")
     text = text.sub(_WIDTHLESS, "")
     text = text.sub(_ADDRESS, " . ")
@@ -167,6 +191,18 @@ def _character(match: re.Match[str]) -> str:
     entity = f"&{(match[1] or match[2]).removesuffix(';')};"
     written = unescape(entity)
     return written if written != entity else unescape(entity.lower())
+
+
+def _read_again(misread: re.Match[str]) -> str:
+    """Decode what was misread, if it is UTF-8 as a whole, up to twice ("cafÃƒÂ©")."""
+    text = misread[0]
+    if text in ("â€", "Â"):
+        return {"â€": '"', "Â": " "}[text]
+    try:
+        text = bytes(_BYTES[sign] for sign in text).decode()
+    except UnicodeDecodeError:
+        return text
+    return _MISREAD.sub(_read_again, text)
 
 
 def _parting(sign: re.Match[str]) -> str:

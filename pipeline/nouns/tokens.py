@@ -14,10 +14,14 @@ from nltk.tokenize import NLTKWordTokenizer
 from pipeline.nouns.plain import plain
 
 _TREEBANK = NLTKWordTokenizer()
-_FULL_STOP = re.compile(r"\0+|(?<=[^\W\d_]{3})\.+(?=\s|$|[A-Z])|(?<!\S)\.++(?=[^\W\d_]{2})")
+_FULL_STOP = re.compile(
+    r"\0+"
+    r"|(?<=[^\W\d_]{3})(?<!\bMrs)(?<!\bSgt)(?<!\bRev)(?<!\bProf)(?<!\bCapt)\.+(?=\s|$|[A-Z])"
+    r"|(?<!\S)\.++(?=[^\W\d_]{2})"
+)
 _DOTTED = re.compile(r"(?<![^\W_])[^\W_]++(?:\.++[^\W_]++)++")
 _DOTS = re.compile(r"\.+")
-_ABBREVIATED = frozenset("co dr ft jr lb mr ms mt no oz rd sr st vs".split())
+_ABBREVIATED = frozenset("capt co dr ft jr lb mr mrs ms mt no oz prof rd rev sgt sr st vs".split())
 _SHORT_WORDS = frozenset("a an as at by he if in is it me my no of on or so to up us we".split())
 _BETWEEN_WORDS = re.compile(r"(?<=\w)([/,;&+])(?=\w)")
 _DOUBLE_QUOTE = re.compile(r"``|''|\"")

@@ -9,6 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files.conflict import line_of, refuse_conflict
+from pipeline.core.files.utf8 import decode
 
 _HALF = re.compile(rb"\\u[dD][89a-fA-F][\da-fA-F]{2}")
 """Half a character as JSON escapes it; YAML does not join the halves."""
@@ -16,13 +17,15 @@ _HALF = re.compile(rb"\\u[dD][89a-fA-F][\da-fA-F]{2}")
 
 def read_yaml(path: Path) -> Any:
     """The parsed file. MissingFileError without it, OSError where it cannot be read, UserError
-    (with the line) where it is no YAML, has a merge conflict in it or half a character."""
+    (with the line) where it is no YAML, not UTF-8, has a merge conflict or half a character in it.
+    """
     if not path.is_file():
         raise MissingFileError(f"{path}: not found, expected the parameters of the pipeline")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error  # not all name it
+    text = decode(path, content)
     if half := _HALF.search(content):
         raise UserError(
             f"{path}:{line_of(content, half)}: {half[0].decode()} is half a character; write the "
@@ -30,7 +33,7 @@ def read_yaml(path: Path) -> Any:
         )
     refuse_conflict(path, content)
     try:
-        return YAML(typ="safe", pure=True).load(content)  # YAML 1.2, as DVC reads it
+        return YAML(typ="safe", pure=True).load(text)  # YAML 1.2, as DVC reads it
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)

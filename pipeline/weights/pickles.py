@@ -212,6 +212,12 @@ def _array_of(content: Any, dtype: Any, shape: Any, order: Any) -> StoredArray:
     return array
 
 
+def _number(dtype: Any, content: Any) -> Any:
+    """NumPy's scalar as a plain number; no weight, so an Inert if it is of another type."""
+    found = _array_of(content, dtype, (), "C").tensor()
+    return Inert() if found is None else found.item()
+
+
 def _text(content: str, encoding: str = "latin1") -> bytes:
     """Protocol 2 writes bytes as text."""
     if encoding not in ("latin1", "latin-1", "utf-8", "ascii"):
@@ -251,6 +257,7 @@ FUNCTIONS = {key: Function(run) for key, run in _CALLS.items()} | {
     for core in ("core", "_core")
     for module, name, run in (
         ("multiarray", "_reconstruct", lambda *_: StoredArray()),
+        ("multiarray", "scalar", _number),
         ("numeric", "_frombuffer", _array_of),
     )
 }

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.errors import UserError
+from pipeline.weights.load_strict import ONE_NUMBER
 from pipeline.weights.pickles import Inert, StoredArray, Unusable
 
 CONTAINERS = (
@@ -36,6 +37,8 @@ OTHER_ENTRIES = (
 """Entries that may hold tensors other than weights."""
 DEEPEST = 3
 """Depth of nested entries that is searched."""
+HUGGING_FACE = ("vision_model.encoder.layers.", "text_model.encoder.layers.")
+"""In keys of a CLIP as Hugging Face's transformers name them."""
 MOST_MODULES = 10_000
 _MOST_PLACES = 10
 """Entries one in another, before one must hold itself."""
@@ -101,10 +104,24 @@ def find_state(content: Any, source: str, own: str) -> State:
                 "the model as it was before, in float32 or float16"
             )
         tensor = as_tensor(value) if isinstance(key, str) else None
+        if type(value) in (float, int) and str(key).rpartition(".")[2] in ONE_NUMBER:
+            tensor = torch.tensor(float(value))
+            notes.append(f"{_word(key)} is the plain number {value:g}, read as a weight")
         if tensor is not None:
             found[key] = tensor
         elif key != own or place:
             others.append(_word(key))
+    if _is_divided(content, found):
+        raise UserError(
+            f"{source}: a part of a checkpoint that DeepSpeed's ZeRO has divided among processes, "
+            "without whole weights; join the parts with the script that lies beside them: python "
+            "zero_to_fp32.py FOLDER OUTPUT, and give its output"
+        )
+    if flat := next((key for key in found if "_flat_param" in key), None):
+        raise UserError(
+            f"{source}: {flat} is a part of a model that FSDP has divided among processes; save it "
+            "as a whole: StateDictType.FULL_STATE_DICT"
+        )
     if not found:
         entries = ", ".join(map(_word, list(inner)[:8])) if inner else type(content).__name__
         if isinstance(content, list | tuple):
@@ -117,6 +134,17 @@ def find_state(content: Any, source: str, own: str) -> State:
         reasons = ", ".join(dict.fromkeys(filter(None, by.values())))
         notes.append(f"keys are named without the {''.join(wrappers)} of {reasons}")
     return State(tensors, others, notes)
+
+
+def _is_divided(content: Any, found: Mapping[str, Tensor]) -> bool:
+    """Whether a file is one of those of DeepSpeed's ZeRO that hold no whole weights: a model with
+    empty tensors in place of those that lie with the optimiser, or what lies there."""
+    if not mapping(content).keys() & {"ds_version", "ds_config", "param_shapes"}:
+        return False
+    if found:
+        return any(not tensor.numel() for tensor in found.values())
+    entries = mapping(mapping(content).get("optimizer_state_dict"))
+    return "zero_stage" in entries or "partition_count" in entries
 
 
 def as_tensor(value: Any) -> Tensor | None:
@@ -150,6 +178,12 @@ def strip_to(
     """
     if any(key.startswith(sign) for key in tensors for sign in signs):
         return dict(tensors), "", []
+    if any(sign in key for key in tensors for sign in HUGGING_FACE):
+        raise UserError(
+            f"{source}: a CLIP in the layout of Hugging Face's transformers (vision_model..., "
+            "text_model...), expected OpenAI's or open_clip's (visual..., transformer...); take "
+            "the published file of that layout, or rename as docs/checkpoints.md says"
+        )
     places = (min((i for s in signs if (i := k.find(f".{s}")) >= 0), default=-1) for k in tensors)
     prefixes = dict.fromkeys(
         key[: place + 1] for key, place in zip(tensors, places, strict=True) if place >= 0

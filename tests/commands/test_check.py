@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.commands.check import check
 from pipeline.core.errors import UserError
@@ -75,6 +76,36 @@ def test_a_system_without_utf8_is_served(tmp_path):
     )
     assert b"Traceback" not in ran.stderr and b"K\\xe4fer" in ran.stdout, ran
     assert ran.returncode in (0, 1)
+
+
+LOCALES = {
+    "utf-8": {"PYTHONUTF8": "1"},
+    "ascii": {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
+}
+
+
+def test_names_and_texts_are_read_alike_under_every_locale(tmp_path):
+    """Under LC_ALL=C without UTF-8 mode every "Käse.jpg" was called "not UTF-8"."""
+    root = make_own(tmp_path / "own")
+    save_picture(root / "images" / "Käse.jpg")
+    with open(root / "captions.jsonl", "ab") as file:
+        file.write('{"image": "Käse.jpg", "caption": "Ein Käse."}\n'.encode())
+        file.write('{"image": "Küche.jpg", "caption": "A kitchen."}\n'.encode())
+        file.write('{"image": "Käse.jpg", "caption": "café"}\n'.encode("latin-1"))
+    said = {}
+    for name, locale in LOCALES.items():
+        ran = subprocess.run(
+            [sys.executable, "-m", "pipeline", "check", "--own", str(root)],
+            env={k: v for k, v in os.environ.items() if k != "PYTHONIOENCODING"} | locale,
+            capture_output=True,
+            cwd=Path(__file__).parents[2],
+        )
+        assert ran.returncode == 1, ran.stderr
+        shown = ran.stdout.decode().encode("ascii", "backslashreplace").decode()
+        said[name] = [line for line in shown.splitlines() if line.startswith(str(root))]
+    assert said["ascii"] == said["utf-8"]
+    reasons = [line.split(": ")[1].split(";")[0] for line in said["utf-8"]]
+    assert reasons == ["not UTF-8", "no such picture"]
 
 
 def test_a_picture_too_large_has_one_message(tmp_path):
@@ -279,6 +310,53 @@ def test_the_stage_leaves_out_of_an_own_folder_what_check_named_and_nothing_else
         "not UTF-8", "nothing to learn from", "two masks of one picture",
         "unknown class in label map", "unreadable picture", "wrong line",
     }  # fmt: skip
+
+
+def paint(label: np.ndarray) -> np.ndarray:
+    """A mask of one object, as drawing programs save it."""
+    return np.where(label == 255, 0, 255).astype(np.uint8)
+
+
+def count_from_one(label: np.ndarray) -> np.ndarray:
+    """The numbers of a tool that keeps 0 for what is not labelled."""
+    return np.where(label == 255, 0, label + 1).astype(np.uint8)
+
+
+def recode(root, folder, recoded) -> int:
+    """Store all label maps below a folder in other numbers; return how many there are."""
+    maps = sorted((root / folder).rglob("*.png"))
+    for path in maps:
+        save_label(path, recoded(np.asarray(Image.open(path)).astype(int)))
+    return len(maps)
+
+
+WHOLE = [(paint, "label maps painted 0 and 255"), (count_from_one, "label maps numbered otherwise")]
+
+
+@pytest.mark.parametrize(("recoded", "reason"), WHOLE)
+def test_maps_that_mean_something_else_are_left_out_as_check_named_them(
+    tmp_path, capsys, recoded, reason
+):
+    """Of an own folder and of COCO: every map of the set, and nothing but maps."""
+    own, root = make_own(tmp_path / "own"), tmp_path / "root"
+    maps = recode(own, "masks", recoded)
+    printed = checked(capsys, own=own).splitlines()
+    prepare("own", str(own), [], WORLD, tmp_path / "out")
+    rejects = read_parquet(tmp_path / "out" / "rejects.parquet", Reject)
+    assert {line for line in printed if line.startswith(f"{own}/")} == lines_of(own, rejects)
+    reasons = [reject.reason for reject in rejects]
+    assert reasons.count(reason) == maps > 1 and not any("picture" in each for each in reasons)
+
+    for split in ("train2017", "val2017"):
+        make_coco(root / "coco", split)
+    maps = recode(root, "coco/stuffthingmaps", recoded)
+    printed = checked(capsys, root=root).splitlines()
+    prepare("coco", str(root), [], WORLD, tmp_path / "out2")
+    rejects = read_parquet(tmp_path / "out2" / "rejects.parquet", Reject)
+    faults = [reject for reject in rejects if reject.reason not in GAPS]
+    named = {line for line in printed if line.startswith(f"{root}/")}
+    assert named == lines_of(root / "coco", faults) and len(faults) == maps > 1
+    assert {fault.reason for fault in faults} == {reason}
 
 
 def root_with_every_fault(root):

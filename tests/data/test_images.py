@@ -186,6 +186,98 @@ def _with_orientation(data: bytes, suffix: str, orientation: int) -> bytes:
     return data[:entries] + tag + data[entries + 10 :]
 
 
+def ppm(values: np.ndarray, maxval: int) -> bytes:
+    """A PGM or PPM of 16 bits, (H, W) or (H, W, 3)."""
+    head = f"P{5 if values.ndim == 2 else 6}\n{values.shape[1]} {values.shape[0]}\n{maxval}\n"
+    return head.encode() + values.astype(">u2").tobytes()
+
+
+@pytest.mark.parametrize("colours", [False, True])
+@pytest.mark.parametrize("maxval", [1000, 4095, 65535])
+@pytest.mark.parametrize("darker", [1, 8])
+def test_the_white_that_a_ppm_states_counts(tmp_path, colours, maxval, darker):
+    """A gray picture that is dark was made brighter than the same one in colours; without a maxval
+    of its own (65535) one in colours stayed nearly black."""
+    values = np.rint(GRAY / 255 * min(maxval, 4095) / darker)
+    stored = np.stack([values] * 3, -1) if colours else values
+    (tmp_path / "a.ppm").write_bytes(ppm(stored, maxval))
+    white = maxval if maxval != 65535 else 4095 if darker == 1 else 1023
+    found = read_image(tmp_path / "a.ppm")[0].astype(float)
+    assert np.abs(found - values[0][:, None] * 255 / white).max() <= 0.51
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(content))
+        + name
+        + content
+        + struct.pack(">I", zlib.crc32(name + content))
+    )
+
+
+@pytest.mark.parametrize("channels", ["gray", "RGB"])
+def test_values_of_a_png_with_significant_bits_fill_16_bits(tmp_path, channels):
+    values = np.array([[0, 100, 2000, 4000]], np.uint16)
+    stored = np.stack([values] * 3, -1) if channels == "RGB" else values
+    data = cv2.imencode(".png", stored)[1].tobytes()
+    bits = chunk(b"sBIT", b"\x0c" * (3 if channels == "RGB" else 1))
+    (tmp_path / "plain.png").write_bytes(data)
+    (tmp_path / "stated.png").write_bytes(data[:33] + bits + data[33:])
+    assert read_image(tmp_path / "plain.png")[0, :, 0].tolist() == [0, 6, 125, 249]
+    assert read_image(tmp_path / "stated.png")[0, :, 0] == pytest.approx(values[0] / 257, abs=1)
+    content = (tmp_path / "stated.png").read_bytes()
+    assert np.array_equal(
+        images.decoded_image(content, "upload"), read_image(tmp_path / "stated.png")
+    )
+
+
+def tiff(bits: int, channels: int, kind: int, pixels: bytes, width: int = 4) -> bytes:
+    """A little-endian TIFF of one row. kind: 1 whole numbers, 2 signed ones, 3 floats."""
+    extra = 8 + 2 + 10 * 12 + 4  # behind the only directory
+    one = channels == 1
+    tags = [
+        (256, 3, 1, width), (257, 3, 1, 1), (258, 3, channels, bits if one else extra),
+        (259, 3, 1, 1), (262, 3, 1, 1 if one else 2), (273, 4, 1, extra + 12),
+        (277, 3, 1, channels), (278, 3, 1, 1), (279, 4, 1, len(pixels)), (339, 3, 1, kind),
+    ]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    return head + struct.pack("<3H", bits, bits, bits) + bytes(6) + pixels
+
+
+def test_a_tiff_of_12_bits_states_white(tmp_path):
+    """100 and 400 of 4095, packed; by their values alone they would be of 10 bits."""
+    (tmp_path / "a.tif").write_bytes(tiff(12, 1, 1, bytes.fromhex("064190 064190")))
+    assert read_image(tmp_path / "a.tif")[0, :, 0].tolist() == [6, 25, 6, 25]
+
+
+@pytest.mark.parametrize(
+    "bits, channels, kind, words",
+    [
+        (64, 1, 3, "1 channel of 64-bit floats"),
+        (32, 3, 3, "3 channels of 32-bit floats"),
+        (16, 3, 3, "3 channels of 16-bit floats"),
+        (32, 3, 1, "3 channels of 32-bit whole numbers"),
+    ],
+)
+def test_the_pixels_of_a_tiff_that_is_not_read_are_named(tmp_path, bits, channels, kind, words):
+    """They were told to "put a whole one there"."""
+    data = tiff(bits, channels, kind, bytes(4 * bits * channels // 8))
+    (tmp_path / "a.tif").write_bytes(data)
+    for read in (read_image, image_size, read_label):
+        with pytest.raises(UserError, match=rf"a.tif: not .* \(a TIFF of {words}\); save it in 8"):
+            read(tmp_path / "a.tif")
+    with pytest.raises(UserError, match=rf"^upload: .*{words}"):
+        images.decoded_image(data, "upload")
+
+
+def test_bytes_that_are_no_picture_are_shown_and_not_our_objects():
+    with pytest.raises(UserError, match=r"^upload: .*\(it is empty\); put a whole one there$"):
+        images.decoded_image(b"", "upload")
+    with pytest.raises(UserError, match=r"\(no known format starts with b'hello'\)"):
+        images.decoded_image(b"hello", "upload")
+
+
 def test_deep_colours_above_their_limit_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "DEEP_LIMIT", 4)
     (tmp_path / "a.png").write_bytes(deep("RGB", GRAY.astype(np.uint16), ".png"))
@@ -278,7 +370,7 @@ def test_the_limit_is_that_of_the_format(tmp_path, monkeypatch, kind):
 
 @pytest.mark.filterwarnings("ignore")
 @settings(deadline=None, max_examples=200)
-@given(st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF"]), st.data())
+@given(st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM"]), st.data())
 def test_any_bytes_are_a_picture_or_an_error_that_names_the_file(tmp_path_factory, kind, data):
     buffer = io.BytesIO()
     Image.fromarray(np.arange(108, dtype=np.uint8).reshape(6, 6, 3)).save(buffer, kind)

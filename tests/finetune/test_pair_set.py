@@ -215,6 +215,32 @@ def test_a_folder_with_manifests_is_never_taken_for_own_tars(tmp_path):
         PairSet(folder)
 
 
+def test_tars_in_capitals_are_tars(tmp_path):
+    _tar(tmp_path / "0.TAR", pair("a"))
+    assert len(PairSet(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("name", ["0.tar.gz", "0.TGZ", "0.tar.zst", "0.tar.xz"])
+@pytest.mark.parametrize("beside", [True, False])
+def test_compressed_tars_are_named(tmp_path, name, beside):
+    """They were left out without a word where there were others."""
+    (tmp_path / name).write_bytes(b"")
+    (tmp_path / "0.tar.json").write_bytes(b"")
+    if beside:
+        own(tmp_path, pair("a"))
+    with pytest.raises(UserError, match=rf"{name}: compressed, 1 in all; .* to .tar"):
+        PairSet(tmp_path)
+
+
+def test_a_compressed_tar_of_another_name_and_a_file_in_place_of_a_folder_are_named(tmp_path):
+    with tarfile.open(tmp_path / "0.tar", "w:gz"):
+        pass
+    with pytest.raises(UserError, match="0.tar: .* it is compressed, whatever its name says"):
+        PairSet(tmp_path)
+    with pytest.raises(UserError, match=f"0.tar: a file, expected the folder .* give {tmp_path}$"):
+        PairSet(tmp_path / "0.tar")
+
+
 WRONG = {
     "no mask": ({"a.png": b"x"}, "pair a has no .mask.png; expected the members .png"),
     "id missing": ({"a.json": b"{}"}, "pair a: its .json is b'{}', expected an object"),
@@ -238,6 +264,8 @@ WRONG = {
     "pipe": ({"a.txt": link(tarfile.FIFOTYPE)}, "member 'a.txt' is not a plain file"),
     "sparse": ({"a.txt": link(tarfile.GNUTYPE_SPARSE)}, "not a readable shard|not a plain file"),
     "invisible noun": ({"a.txt": "\u200b\u2060".encode()}, "pair a has an empty noun"),
+    "empty crop": ({"a.png": b""}, "member 'a.png' of pair a is empty, 0 bytes"),
+    "empty mask": ({"a.mask.png": b""}, "member 'a.mask.png' of pair a is empty, 0 bytes"),
     "two crops": ({"a.jpg": b"x"}, "pair a has two crops, .png and .jpg"),
     "twice by capitals": ({"a.TXT": b"cat"}, "member 'a.TXT' is there twice, also as 'a.txt'"),
     "twice by its path": ({"./a.txt": b"cat"}, "member './a.txt' is there twice, also as 'a.txt'"),
@@ -283,7 +311,10 @@ def bomb(side: int) -> bytes:
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        ({"a.png": b"x"}, "pair 0, its crop: not a readable picture .cannot identify"),
+        (
+            {"a.png": b"x"},
+            "pair 0, its crop: not a readable picture .no known format starts with b'x'",
+        ),
         (
             {"a.png": bomb(30_000)},
             "pair 0, its crop: 30000 x 30000 pixels, more than the 200,000",

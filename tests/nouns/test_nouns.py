@@ -105,6 +105,45 @@ CAPTIONS = [
     ("It's 3 O'clock on the clock tower, five o\u2019clock here", "clock_tower"),
     ("Y'all wanna eat pizza? C'mon, gimme 'em", "pizza"),
     ("hors d'oeuvres by a jack-o'-lantern", "hors_d'oeuvre jack-o'-lantern"),
+    # UTF-8 read as something else
+    ("A cafÃ© with a crÃªpe, a manâ€™s hat and a jalapeÃ±o", "café crêpe man hat jalapeño"),
+    ("a cafÃƒÂ© with a lampÂ on a sofaÂ", "café lamp sofa"),
+    ("the dog of â€œthe catâ€ by a lamp ðŸ˜€ and sofa", "dog cat lamp sofa"),
+    ("a CAFÉ™, a “piñata…” and a lamp", "café piñata lamp"),
+    ("a cat ä¸€å\x8fªçŒ« on a sofa", "cat sofa"),
+    # tokens of language models
+    ("<|startoftext|>A cat on a sofa<|endoftext|>", "cat sofa"),
+    ("[CLS] a cat on a sofa [SEP] [PAD] [PAD]", "cat sofa"),
+    ("<s> a <unk> on a table </s>, [UNK] and [MASK] of a dog <end>", "table dog"),
+    # entities that lost their semicolon before a word
+    ("&ltcat&gt &ltb&gta dog&lt/b&gt", "cat dog"),
+    ("salt &amppepper by a &quotlamp&quot; dogs&quotes, guitars&amps", "salt pepper lamp dog quote"
+     " guitar amp"),
+    # titles and numbers
+    ("Mr. Smith's dog, Mrs. Smith's cat and Prof. Miller's sofa", "dog cat sofa"),
+    ("Mr Smith's dog. Ms Miller and Dr. Jones with a cat", "dog cat"),
+    ("No. 5 bus, the no. 12 tram by St. Mary's church", "bus tram church"),
+    # other languages and scripts; English with some of their words
+    ("Ein Hund auf einem Sofa", ""),
+    ("Der Hund sitzt neben einer Lampe.", ""),
+    ("Un chat noir sur un canapé", ""),
+    ("Une femme avec un parapluie rouge", ""),
+    ("Un perro en la playa con una pelota", ""),
+    ("Un cane vicino a una bicicletta", ""),
+    ("Uma mulher com um guarda-chuva", ""),
+    ("Een hond op een bank", ""),
+    ("En hund sitter på en soffa", ""),
+    ("Pies obok lampy przy oknie", ""),
+    ("Seekor kucing di atas meja dan kursi", ""),
+    ("Hình ảnh con mèo trên ghế", ""),
+    ("Кошка на диване", ""),
+    ("Γάτα στον καναπέ", ""),
+    ("一只猫坐在沙发上 猫とソファ 고양이 소파", ""),
+    ("قطة على أريكة สุนัขบนโซฟา", ""),
+    ("A cat 一只猫 and кошка on a sofa", "cat sofa"),
+    ("A sign that reads Rue de la Paix by a lamp", "sign lamp"),
+    ("A café with a jalapeño, a piñata and a crème brûlée", "café jalapeño piñata crème brûlée"),
+    ("crème brûlée", "crème brûlée"),
     ("", ""),
     ("...", ""),
     ("&nbsp;&amp; https://example.com", ""),
@@ -160,6 +199,7 @@ def test_what_is_kept_is_quoted_as_it_was_written(tagger):
         ("a dog x", ("x", "too short")),
         ("a dog and the b-251", ("b-251", "not alphabetic")),
         ("a couple of dogs", ("couple of", "stop list: amount")),
+        ("a dog and a собака", ("собака", "not English")),
     ],
 )
 def test_reasons(text, drop, tagger):
@@ -186,9 +226,32 @@ def test_without_rules_every_tagged_noun_is_kept(tagger):
 
 PIECES = (
     "a dog fire_hydrant T-shirt o'clock y'all &amp; &quot; &nbsp; &#39; &#99999999; <br> <b @me "
+    "Ã© â€™ <|end|> [SEP] кошка und "
     "🐶 ❤️ | = \\ data:image/png;base64,x= javascript:f( mailto: file:///a .jpg &copy Dog .cat "
     "#it http:// www.a.b a@b.c \u200b \u00ad \u0301 ½ ﬁ « ' \" `` '' 'n' / . … — _ ％ ㎞"
 ).split() + [" ", "\n"]  # fmt: skip
+
+
+ACCENTED = (
+    "café crêpe jalapeño piñata naïve “dog” man’s – … Žižkov Ελλάδα кошка 🐶 中文 Ünï".split()
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from([*ACCENTED, "a", "the", "dog", "on"]), max_size=8).map(" ".join))
+def test_text_read_in_another_encoding_has_the_nouns_that_it_had(text):
+    """Each byte of UTF-8 became what Windows-1252 shows for it, or Latin-1 where it shows none."""
+    misread = "".join(
+        bytes([byte]).decode("cp1252", "replace").replace("\ufffd", chr(byte))
+        for byte in text.replace("中文", "中文中文").encode()
+    )
+    kept, expected = (caption_nouns(each, load_once(), RULES)[0] for each in (misread, text))
+    assert [noun.noun for noun in kept] == [noun.noun for noun in expected]
+
+
+def test_the_drops_of_a_caption_in_another_language_say_so(tagger):
+    kept, drops = caption_nouns("Ein Hund auf einem Sofa", tagger, RULES)
+    assert kept == [] and {reason for _, reason in drops} == {"not English"}
 
 
 @settings(max_examples=60, deadline=None)

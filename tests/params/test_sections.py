@@ -185,14 +185,14 @@ def test_an_unreadable_file_is_named(tmp_path):
 def test_what_is_no_plain_yaml_is_refused_in_one_line_and_not_run(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_bytes(content)
-    with pytest.raises(UserError, match="^params.yaml(:1)?: not YAML") as error:
+    with pytest.raises(UserError, match="^params.yaml(:1)?: not (YAML|UTF-8)") as error:
         load_params(Path("params.yaml"), "pairs")
     assert "\n" not in str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
 UNREADABLE = {
-    "not UTF-8": (b"a: \xe9", "not YAML"),
+    "not UTF-8": (b"a: \xe9", "not UTF-8"),
     "5000 digits": (b"a: " + b"9" * 5000, "not YAML that can be used"),
     "no date": (b"a: 2020-13-45", "not YAML that can be used"),
     "too deep": (b"[" * 5000, "not YAML that can be used"),
@@ -248,6 +248,51 @@ def test_a_merge_conflict_in_the_first_line_behind_a_byte_order_mark(tmp_path, m
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=f"^{path}:1: a merge conflict .*'{marker.strip()}'"):
         load_params(path, "nouns")
+
+
+@pytest.mark.parametrize("marker", ["<<<<<<<", "|||||||", "=======", ">>>>>>>"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_marker_alone_is_a_merge_conflict(tmp_path, marker, end):
+    path = tmp_path / "params.yaml"
+    lines = PARAMS.read_text().splitlines()
+    for at in (0, 12, len(lines)):
+        text = end.join([*lines[:at], marker, *lines[at:]])
+        path.write_text(text, newline="")
+        with pytest.raises(UserError, match=rf"^{path}:{at + 1}: a merge conflict .*'[<|=>]{{7}}'"):
+            load_all(path)
+
+
+@pytest.mark.parametrize("line", [1, 13])
+def test_a_file_that_is_not_utf8_is_named_with_its_line(tmp_path, line):
+    """The message had ruamel's words and a position in the whole file."""
+    path = tmp_path / "params.yaml"
+    lines = PARAMS.read_text().splitlines()
+    lines.insert(line - 1, "# Käse")
+    path.write_text("\n".join(lines), encoding="latin-1")
+    words = rf"^{path}:{line}: not UTF-8: byte 4 of the line, near b'# K\\xe4se'; save the file"
+    with pytest.raises(UserError, match=words):
+        load_all(path)
+    path.write_text(PARAMS.read_text(), encoding="utf-16")
+    with pytest.raises(UserError, match="UTF-16 and not UTF-8 text; save it as UTF-8"):
+        load_all(path)
+
+
+@pytest.mark.parametrize(
+    "right, wrong, place",
+    [
+        ("seed", "sead", "dataset: "),
+        ("pairs", "pair", ""),
+        ("max_masks", "max_mask", "segmenter.measure: "),
+        ("learning_rate", "learnig_rate", "pretrain_clip: "),
+    ],
+)
+def test_a_misspelt_key_is_told_the_nearest_one(tmp_path, right, wrong, place):
+    """The right key was said to be missing, and the wrong one not mentioned."""
+    path = tmp_path / "params.yaml"
+    path.write_text(re.sub(rf"(?m)^( *){right}:", rf"\1{wrong}:", PARAMS.read_text()))
+    words = rf'^{path}: {place}unknown key "{wrong}", the nearest is {right}$'
+    with pytest.raises(UserError, match=words):
+        load_all(path)
 
 
 def test_half_a_character_is_named_with_its_line(tmp_path):

@@ -22,6 +22,8 @@ from safetensors.torch import save_file
 from torch import nn
 from yacs.config import CfgNode
 
+from pipeline.checkpoints.layout import split
+from pipeline.clip.sources import clip_from_checkpoint
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.weights.read import read_tensors
 from pipeline.weights.state import find_state
@@ -434,6 +436,67 @@ def test_what_cannot_be_chosen_or_used_is_named(tmp_path):
     path = stored(tmp_path / "n.pt", {"optimizer": {"a": torch.ones(1)}, "epoch": 3})
     with pytest.raises(UserError, match="n.pt: holds no tensors, .* has optimizer, epoch"):
         read_tensors(path)
+
+
+@pytest.mark.parametrize("number", [4.6052, 4, np.float32(4.6052), np.float64(4.6052)])
+@pytest.mark.parametrize("entry", [None, "state_dict"])
+def test_a_scale_that_is_a_plain_number_is_a_weight(tmp_path, number, entry):
+    """It was said to be missing. Other numbers beside the weights are none."""
+    state = {"a.weight": torch.ones(2), "module.logit_scale": number, "best": 0.5, "epoch": 3}
+    file = read_tensors(stored(tmp_path / "x.pt", {entry: state} if entry else state))
+    assert file.tensors["logit_scale"].shape == () and file.others == ["best", "epoch"]
+    assert file.tensors["logit_scale"].item() == pytest.approx(float(number))
+    assert f"module.logit_scale is the plain number {number:g}, read as a weight" in file.notes
+
+
+def zero(**more) -> dict:
+    return {"ds_config": {}, "ds_version": "0.16.4", **more}
+
+
+DIVIDED = {
+    "zero_pp_rank_0_mp_rank_00_model_states.pt": zero(
+        module={"a.weight": torch.zeros(0), "a.bias": torch.ones(2)}, param_shapes=[{}]
+    ),
+    "zero_pp_rank_0_mp_rank_00_optim_states.pt": zero(
+        optimizer_state_dict={"zero_stage": 3, "fp32_flat_groups": [torch.ones(9)]}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_a_part_of_a_divided_checkpoint_is_called_so(tmp_path, name):
+    path = stored(tmp_path / name, DIVIDED[name])
+    with pytest.raises(UserError, match=f"{name}: a part of a .* ZeRO .* zero_to_fp32.py FOLDER"):
+        read_tensors(path)
+
+
+def test_zero_checkpoints_with_whole_weights_and_other_empty_tensors_are_read(tmp_path):
+    state = {"a.weight": torch.ones(2), "empty": torch.zeros(0)}
+    assert same(read_tensors(stored(tmp_path / "a.pt", {"module": state})).tensors, state)
+    whole = zero(module=STATE, param_shapes=[{}])
+    assert same(read_tensors(stored(tmp_path / "b.pt", whole)).tensors)
+
+
+def test_a_part_of_fsdp_is_called_so(tmp_path):
+    state = {"_fsdp_wrapped_module._flat_param": torch.ones(9)}
+    with pytest.raises(UserError, match="x.pt: .*FSDP has divided .*FULL_STATE_DICT"):
+        read_tensors(stored(tmp_path / "x.pt", state))
+
+
+@pytest.mark.parametrize("prefix", ["", "model.", "clip."])
+def test_hugging_faces_layout_is_named(tmp_path, prefix):
+    state = {
+        "logit_scale": torch.ones(()),
+        "text_model.encoder.layers.0.self_attn.k_proj.weight": torch.ones(2, 2),
+        "vision_model.embeddings.patch_embedding.weight": torch.ones(2, 3, 4, 4),
+    }
+    path = stored(tmp_path / "x.pt", {prefix + key: value for key, value in state.items()})
+    for load in (
+        lambda: split(read_tensors(path).tensors, str(path)),
+        lambda: clip_from_checkpoint(path, "ViT-B-16"),
+    ):
+        with pytest.raises(UserError, match="x.pt: a CLIP in the layout of Hugging Face's"):
+            load()
 
 
 def test_other_weights_in_the_file_are_said_not_to_be_used(tmp_path):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from pipeline.core.errors import UserError
+from pipeline.core.files.utf8 import decode
 
 M = TypeVar("M", bound=BaseModel)
 FAULTS_SHOWN = 3
@@ -24,16 +25,17 @@ Text = Annotated[str, AfterValidator(_plain)]
 
 
 def read_json(path: Path, what: str) -> Any:
-    """Read the value in a JSON file. UserError, naming file and line, if it is not JSON.
+    """Read the value in a JSON file. UserError, naming file and line, if it is not JSON in UTF-8.
 
     what: what the file should be, for the message. FileNotFoundError if it does not exist.
     """
+    text = decode(path, path.read_bytes())
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}"
         raise UserError(f"{where}: not JSON ({error.msg}), expected {what}") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5000 digits, [[[[ ...
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits, [[[[ ...
         raise UserError(f"{path}: not JSON ({error}), expected {what}") from error
 
 
