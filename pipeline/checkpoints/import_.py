@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
 from pipeline.checkpoints.architecture import PUBLISHED, recognise
@@ -198,8 +197,6 @@ def _architecture(
             whole = _with_class_head(given, clip_dim) if fixed else given
             return _translate_config(whole), segmenter_view(given)
         config = given or recognise(parts.segmenter)
-    except ValidationError as error:
-        raise UserError(f"{source}: not a segmenter's architecture: {error}") from error
     except UserError as error:
         raise UserError(f"{source}: {error}") from error
     width = clip_dim if fixed else parts.segmenter.get(NO_OBJECT, torch.empty(0)).numel()
@@ -214,6 +211,8 @@ def _translate_config(original: Mapping[str, Any]) -> SegmenterConfig:
         if base := original.get("_BASE_"):
             hint = f"; it builds on {base}: give the full config.yaml that training wrote"
         raise UserError(f"its yaml configuration has no {error}{hint}") from error
+    except (AttributeError, TypeError) as error:  # a value where detectron2 has a section
+        raise UserError(f"its yaml configuration is not detectron2's: {error}") from error
 
 
 def _with_class_head(original: Mapping[str, Any], clip_dim: int | None) -> dict[str, Any]:

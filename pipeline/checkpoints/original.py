@@ -6,20 +6,25 @@ translation: the state-dict keys are the same.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from pipeline.clip.view import SegmenterView
 from pipeline.core.errors import UserError
+from pipeline.core.section import Section, first_fault
 from pipeline.maskformer.config import FEATURES, ResNetConfig, SegmenterConfig, SwinConfig
 
 RESNETS = {"build_resnet_backbone": False, "build_resnet_deeplab_backbone": True}
 SWINS = {"D2SwinTransformer"}
+S = TypeVar("S", bound=Section)
 
 
 def segmenter_config(original: Mapping[str, Any]) -> SegmenterConfig:
     """Translate the original's nested configuration (with or without the outer `MODEL`).
 
-    Raises UserError, naming key and value, for a part that this project does not have.
+    Raises UserError, naming key and value, for a part that this project does not have; a wrong
+    value is named by our key.
     """
     model = original.get("MODEL", original)
     head, former = model["SEM_SEG_HEAD"], model["MASK_FORMER"]
@@ -31,7 +36,8 @@ def segmenter_config(original: Mapping[str, Any]) -> SegmenterConfig:
         raise UserError(
             f"MODEL.SEM_SEG_HEAD.IN_FEATURES = {head['IN_FEATURES']}: this project has {FEATURES}"
         )
-    return SegmenterConfig(
+    return _made(
+        SegmenterConfig,
         backbone=_backbone(model),
         clip_dim=head["EMBEDDING_DIM"],
         conv_dim=head["CONVS_DIM"],
@@ -75,7 +81,8 @@ def _backbone(model: Mapping[str, Any]) -> ResNetConfig | SwinConfig:
 def _resnet(resnet: Mapping[str, Any], freeze_at: int, deeplab: bool) -> ResNetConfig:
     if any(resnet["DEFORM_ON_PER_STAGE"]):
         raise UserError("MODEL.RESNETS.DEFORM_ON_PER_STAGE: no deformable convolutions here")
-    return ResNetConfig(
+    return _made(
+        ResNetConfig,
         depth=resnet["DEPTH"],
         stem=resnet["STEM_TYPE"] if deeplab else "basic",
         stem_channels=resnet["STEM_OUT_CHANNELS"],
@@ -92,7 +99,8 @@ def _resnet(resnet: Mapping[str, Any], freeze_at: int, deeplab: bool) -> ResNetC
 
 
 def _swin(swin: Mapping[str, Any]) -> SwinConfig:
-    return SwinConfig(
+    return _made(
+        SwinConfig,
         embed_dim=swin["EMBED_DIM"],
         depths=swin["DEPTHS"],
         heads=swin["NUM_HEADS"],
@@ -108,6 +116,13 @@ def _swin(swin: Mapping[str, Any]) -> SwinConfig:
         absolute_position=swin["APE"],
         patch_norm=swin["PATCH_NORM"],
     )
+
+
+def _made(kind: type[S], **values: Any) -> S:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise UserError(first_fault(error, values)) from error
 
 
 def _expect(section: Mapping[str, Any], name: str, key: str, value: Any) -> None:
