@@ -77,11 +77,10 @@ def read_coco(
         )
     annotated = read_captions(paths["captions"], stage, source=CAPTIONS_SOURCE)
     rejects = annotated.rejects
-    files = _files_by_id(paths["images"], _PICTURES, stage, rejects)
-    labels = {}
+    files = _files_by_id(root, split, _PICTURES, stage, rejects)
+    place, labels = f"stuffthingmaps/{split}", {}
     if paths["labels"].is_dir():
-        labels = _files_by_id(paths["labels"], _LABELS, stage, rejects)
-    place = f"stuffthingmaps/{split}"
+        labels = _files_by_id(root, place, _LABELS, stage, rejects)
     if not labels and (words := too_deep(root, place)):
         detail = words.removeprefix("; ")
         rejects.append(Reject(stage, place, "unpacked one folder too deep", detail))
@@ -125,18 +124,20 @@ def read_coco(
 
 
 def _files_by_id(
-    folder: Path, extensions: tuple[str, ...], stage: str, rejects: list[Reject]
+    root: Path, place: str, extensions: tuple[str, ...], stage: str, rejects: list[Reject]
 ) -> dict[int, str]:
-    """Map image id -> file name; COCO's file names are the ids.
+    """Map image id -> file name in the folder `root / place`; COCO's file names are the ids.
 
     Other suffixes are skipped: label maps unpacked beside the pictures are not pictures.
     """
     found: dict[int, str] = {}
-    names = [p.name for p in folder.iterdir() if p.suffix.lower() in extensions]
+    names = [p.name for p in (root / place).iterdir() if p.suffix.lower() in extensions]
     for name in sorted(name for name in names if not name.startswith(".")):  # "._x.jpg" of macOS
-        image_id, item = whole(Path(name).stem), printable(f"{folder.name}/{name}")
+        image_id, item = whole(Path(name).stem), printable(f"{place}/{name}")
         if image_id is None or not is_utf8(name):
             detail = "expected a number such as 000000000139"
+            if "_labelTrainIds" in name:
+                detail += "; a map of mmsegmentation has other numbers, take COCO-Stuff's own"
             rejects.append(Reject(stage, item, "name is no image id", detail))
         elif image_id in found:
             detail = f"{found[image_id]} is of image {image_id} too, and used; remove one"
