@@ -76,11 +76,10 @@ def read_coco(
         )
     annotated = read_captions(paths["captions"], stage, source=CAPTIONS_SOURCE)
     rejects = annotated.rejects
-    files = _files_by_id(paths["images"], PHOTOS, stage, rejects)
-    labels = {}
+    files = _files_by_id(root, split, PHOTOS, stage, rejects)
+    place, labels = f"stuffthingmaps/{split}", {}
     if paths["labels"].is_dir():
-        labels = _files_by_id(paths["labels"], MAPS, stage, rejects)
-    place = f"stuffthingmaps/{split}"
+        labels = _files_by_id(root, place, MAPS, stage, rejects)
     if not labels and (words := too_deep(root, place)):
         detail = words.removeprefix("; ")
         rejects.append(Reject(stage, place, "unpacked one folder too deep", detail))
@@ -124,19 +123,21 @@ def read_coco(
 
 
 def _files_by_id(
-    folder: Path, suffixes: tuple[str, ...], stage: str, rejects: list[Reject]
+    root: Path, place: str, suffixes: tuple[str, ...], stage: str, rejects: list[Reject]
 ) -> dict[int, str]:
-    """Map image id -> file name; COCO's file names are the ids.
+    """Map image id -> file name in the folder `root / place`; COCO's file names are the ids.
 
     Other suffixes are skipped: label maps unpacked beside the pictures are not pictures.
     """
     found: dict[int, str] = {}
-    for name in sorted(path.name for path in folder.iterdir()):
+    for name in sorted(path.name for path in (root / place).iterdir()):
         if (stem := stem_of(name, suffixes)) is None:
             continue
-        image_id, item = whole(stem), printable(f"{folder.name}/{name}")
+        image_id, item = whole(stem), printable(f"{place}/{name}")
         if image_id is None or not is_utf8(name):
             detail = "expected a number such as 000000000139"
+            if "_labelTrainIds" in name:
+                detail += "; a map of mmsegmentation has other numbers, take COCO-Stuff's own"
             rejects.append(Reject(stage, item, "name is no image id", detail))
         elif image_id in found:
             detail = f"{found[image_id]} is of image {image_id} too, and used; remove one"

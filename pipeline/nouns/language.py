@@ -20,16 +20,20 @@ def is_latin(word: str) -> bool:
     return _LATIN.fullmatch(word) is not None
 
 
-def is_foreign(words: Sequence[str], lexicon: Lexicon) -> bool:
-    """Whether a caption is in another language: at least two words of other grammars, and more
-    than twice as many as of English ("a sign that reads Rue de la Paix"). Letters beside a to z
-    count as one word, since English has a few such words, and other scripts as one each.
+def is_foreign(tokens: Sequence[str], lexicon: Lexicon) -> bool:
+    """Whether a caption is in another language: at least two words of other grammars or in other
+    letters, and more than twice as many as of English ("a sign that reads Rue de la Paix"). Latin
+    letters with accents count as one word more, words in capitals ("Las Vegas") as none, but for
+    the first.
 
-    words: the tokens of the caption in lower case.
+    tokens: of the caption, with their capitals.
     """
+    if not tokens:
+        return False
+    words = [tokens[0].lower(), *tokens[1:]]
     foreign = sum(word in lexicon.foreign or not is_latin(word) for word in words)
-    if foreign or not all(map(str.isascii, words)):
-        foreign += any(not word.isascii() and is_latin(word) for word in words)
-        english = sum(word in lexicon.english for word in words)
-        return foreign >= _LEAST_WORDS and foreign > _OUTWEIGHS * english
-    return False
+    if foreign < _LEAST_WORDS:
+        return False
+    accents = any(not word.isascii() and is_latin(word) for word in words)
+    english = sum(word.lower() in lexicon.english for word in words)
+    return foreign + accents > _OUTWEIGHS * english

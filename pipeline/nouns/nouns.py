@@ -58,7 +58,7 @@ def caption_nouns(
     tokens = [token.text for token in read]
     words = [token.lower() for token in tokens]
     tags = [tag for _, tag in tagger.tag(words)]
-    foreign = is_foreign(words, lexicon())
+    foreign = is_foreign(tokens, lexicon())
     words = ["and" if word == "&" else word for word in words]
     kept: dict[str, Noun] = {}
     drops: list[tuple[str, str]] = []

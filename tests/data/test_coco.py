@@ -216,6 +216,22 @@ def test_names_that_are_no_text_are_rejects_that_can_be_written(tmp_path):
     write_parquet(tmp_path / "rejects.parquet", rejects, Reject)
 
 
+def test_maps_of_mmsegmentation_are_named_where_they_lie(tmp_path):
+    """They were said to lie among the pictures, and the pictures' folder to be one too deep."""
+    root = make_coco(tmp_path)
+    place = "stuffthingmaps/val2017"
+    for path in list((root / place).iterdir()):
+        path.rename(path.with_name(f"{path.stem}_labelTrainIds.png"))
+    _, rejects = read_coco(root, "val2017", "dataset")
+    named = {r.item: r.detail for r in rejects if r.reason == "name is no image id"}
+    detail = "expected a number such as 000000000139; a map of mmsegmentation has other numbers"
+    assert named == {
+        f"{place}/{number:012d}_labelTrainIds.png": f"{detail}, take COCO-Stuff's own"
+        for number in (1, 3)
+    }
+    assert not any("too deep" in r.reason for r in rejects)
+
+
 def test_label_maps_one_folder_too_deep_are_said_to_be(tmp_path):
     root = make_coco(tmp_path)
     folder = root / "stuffthingmaps" / "val2017"
