@@ -1,4 +1,4 @@
-"""Segmenters on disk, and weights taken from elsewhere."""
+"""Segmenters on disk."""
 
 import json
 
@@ -6,16 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline.checkpoints.architecture import infer_config
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files import atomic
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.store import load_segmenter, save_segmenter
 from pipeline.maskformer.trained_classes import TrainedClasses
-from pipeline.segmenter.warm_start import warm_start
-from pipeline.weights.read import read_tensors
-from tests.goldens import FOLDER
-from tests.segmenter.tiny import config, resnet, swin
+from tests.segmenter.tiny import config, swin
 
 
 def same(a: MaskFormer, b: MaskFormer) -> bool:
@@ -128,27 +124,6 @@ def test_killed_while_it_is_written_a_folder_holds_no_mixture(tmp_path, monkeypa
         load_segmenter(tmp_path)
 
 
-def test_a_backbone_file_fills_the_backbone(tmp_path):
-    source = MaskFormer(config())
-    weights = {k: v for k, v in source.backbone.state_dict().items()}
-    weights |= {"head.weight": torch.zeros(3, 3), "stem.conv1.weight": torch.zeros(1)}
-    torch.save({"model": {f"module.{k}": v for k, v in weights.items()}}, tmp_path / "b.pth")
-    model = MaskFormer(config())
-    result = warm_start(model, read_tensors(tmp_path / "b.pth").tensors, "b.pth")
-    assert torch.equal(model.backbone.res5[1].conv2.weight, source.backbone.res5[1].conv2.weight)
-    assert result.left_over == {
-        "head.weight": "no such parameter",
-        "stem.conv1.weight": "shape (1,), here (16, 3, 7, 7)",
-    }
-    assert len(result.loaded) + len(result.kept) == len(model.state_dict())
-
-
-def test_weights_that_fit_nowhere_are_refused(tmp_path):
-    save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
-    with pytest.raises(ValueError, match="none of its 1 tensors fits"):
-        warm_start(MaskFormer(config()), read_tensors(tmp_path / "x.safetensors").tensors, "x")
-
-
 def test_a_damaged_segmenter_is_named(tmp_path):
     save_segmenter(tmp_path, MaskFormer(config()))
     description = json.loads((tmp_path / "segmenter.json").read_text())
@@ -163,62 +138,3 @@ def test_a_damaged_segmenter_is_named(tmp_path):
         (tmp_path / "segmenter.json").write_bytes(content)
         with pytest.raises(UserError, match="segmenter.json:.* a segmenter's architecture"):
             load_segmenter(tmp_path)
-
-
-BACKBONES = {
-    "resnet18": resnet(),
-    "resnet50-gn": resnet(
-        depth=50, norm="GN", stem_channels=32, res2_channels=64, bottleneck_channels=32
-    ),
-    "resnet50c": resnet(depth=50, norm="FrozenBN", stem="deeplab", res5_multi_grid=(1, 2, 4)),
-    "swin": swin(drop_path=0.3),
-}
-
-
-@pytest.mark.parametrize("kind", BACKBONES)
-def test_the_architecture_is_read_off_the_weights(kind):
-    parts = {"heads": 8, "decoder_layers": 3, "class_layers": 3}  # 8: no shape tells
-    expected = config(backbone=BACKBONES[kind], **parts)
-    found = infer_config(MaskFormer(expected).state_dict())
-    if kind == "resnet18":  # has no bottleneck whose width could be read
-        expected = config(backbone=resnet(bottleneck_channels=64), **parts)
-    assert found == expected
-
-
-def test_other_weights_are_no_maskformer():
-    with pytest.raises(
-        ValueError, match="mask_features.weight, .* are missing: not the weights of a"
-    ):
-        infer_config({"x": torch.zeros(1)})
-
-
-KEYS = sorted(FOLDER.glob("keys_*.tsv"))
-
-
-def key_list(path) -> dict[str, torch.Tensor]:
-    """A released checkpoint's keys as tensors without content."""
-    state = {}
-    for line in path.read_text().splitlines()[1:]:
-        key, dtype, shape = line.split("\t")
-        sizes = [] if shape == "scalar" else [int(side) for side in shape.split("x")]
-        state[key] = torch.empty(sizes, dtype=getattr(torch, dtype), device="meta")
-    return state
-
-
-@pytest.mark.skipif(not KEYS, reason=f"no key lists in {FOLDER}: set OVSEG_GOLDENS")
-def test_released_checkpoints_have_exactly_our_keys():
-    checked = 0
-    for path in KEYS:
-        state = key_list(path)
-        if not any(key.startswith("sem_seg_head.") for key in state):
-            continue
-        model = MaskFormer(infer_config(state))
-        ours = {key: (v.shape, v.dtype) for key, v in model.state_dict().items()}
-        theirs = {
-            key: (v.shape, v.dtype)
-            for key, v in state.items()
-            if key.startswith(("backbone.", "sem_seg_head.", "clip_adapter.non_object"))
-        }
-        assert ours == theirs, path.name
-        checked += 1
-    assert checked

@@ -1,16 +1,20 @@
 """The recipe of the miniature CLIP: its pictures, crops and batches. The training itself takes a
 quarter of an hour and is not run here."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 
 from pipeline.core.errors import UserError
+from pipeline.core.processes import runtime
 from pipeline.world.pretrain_clip import PICTURE_PX, augment, batches, draw_pictures
 from pipeline.world.vocabulary import NOUNS
 
 
-def test_pictures_take_the_nouns_in_turn():
+def test_pictures_take_the_nouns_in_turn(monkeypatch):
+    monkeypatch.setattr(runtime, "process_pool", ThreadPoolExecutor)  # no process for 3 pictures
     pictures = draw_pictures(3, seed=1)
     assert [picture.noun for picture in pictures] == list(NOUNS[:3])
     assert all(picture.image.shape == (PICTURE_PX, PICTURE_PX, 3) for picture in pictures)
