@@ -1,4 +1,4 @@
-"""An evaluation set of a few small pictures on disk, some of them faulty, and tiny models for it."""
+"""An evaluation set of a few small pictures on disk, some faulty, and tiny models for it."""
 
 from pathlib import Path
 
