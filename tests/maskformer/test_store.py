@@ -1,16 +1,19 @@
 """Segmenters on disk."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pipeline.clip.store import load_clip, save_clip
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files import atomic
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.store import load_segmenter, save_segmenter
 from pipeline.maskformer.trained_classes import TrainedClasses
+from tests.clip.tiny import tiny_clip
 from tests.segmenter.tiny import config, swin
 
 
@@ -106,9 +109,25 @@ def test_what_is_missing_or_broken_is_named(tmp_path):
             load_segmenter(tmp_path)
 
 
-@pytest.mark.parametrize("moment", range(2))
-def test_killed_while_it_is_written_a_folder_holds_no_mixture(tmp_path, monkeypatch, moment):
-    save_segmenter(tmp_path, MaskFormer(config()))
+def write_clip(folder: Path, number: int) -> None:
+    save_clip(folder, tiny_clip(seed=number, depth=1), f"CLIP {number}")
+
+
+def write_segmenter(folder: Path, number: int) -> None:
+    save_segmenter(folder, with_classes(MaskFormer(config(queries=4 + number)), "cat"))
+
+
+@pytest.mark.parametrize(
+    ("write", "load", "moment"),
+    [(write_clip, load_clip, moment) for moment in range(3)]
+    + [(write_segmenter, load_segmenter, moment) for moment in range(3)],
+)
+def test_killed_while_it_is_written_a_folder_holds_no_mixture(
+    tmp_path, monkeypatch, write, load, moment
+):
+    """Of old and new weights, their companion file and the JSON, which is written last; the same
+    for a CLIP (pipeline/clip/store.py) as for a segmenter."""
+    write(tmp_path, 0)
     move, moves = atomic.move, []
 
     def killed(source, target):
@@ -119,9 +138,9 @@ def test_killed_while_it_is_written_a_folder_holds_no_mixture(tmp_path, monkeypa
 
     monkeypatch.setattr(atomic, "move", killed)
     with pytest.raises(KeyboardInterrupt):
-        save_segmenter(tmp_path, MaskFormer(config(queries=9)))
-    with pytest.raises(UserError, match="segmenter.json: not found"):
-        load_segmenter(tmp_path)
+        write(tmp_path, 1)
+    with pytest.raises(UserError, match="json: not (there|found)"):
+        load(tmp_path)
 
 
 def test_a_damaged_segmenter_is_named(tmp_path):
