@@ -42,3 +42,13 @@ def plain_maskformer(state: dict[str, Tensor], classes: int = 150) -> dict[str, 
     weight, bias = FIXED_CLASSES
     plain[weight], plain[bias] = torch.randn(classes + 1, hidden), torch.randn(classes + 1)
     return plain
+
+
+def key_list(path) -> dict[str, torch.Tensor]:
+    """A released checkpoint's keys as tensors without content."""
+    state = {}
+    for line in path.read_text().splitlines()[1:]:
+        key, dtype, shape = line.split("\t")
+        sizes = [] if shape == "scalar" else [int(side) for side in shape.split("x")]
+        state[key] = torch.empty(sizes, dtype=getattr(torch, dtype), device="meta")
+    return state

@@ -5,6 +5,7 @@ import torch
 
 from pipeline.checkpoints.architecture import infer_config
 from pipeline.maskformer.maskformer import MaskFormer
+from tests.checkpoints.released import KEY_LISTS, key_list
 from tests.goldens import FOLDER
 from tests.segmenter.tiny import config, resnet, swin
 
@@ -35,23 +36,10 @@ def test_other_weights_are_no_maskformer():
         infer_config({"x": torch.zeros(1)})
 
 
-KEYS = sorted(FOLDER.glob("keys_*.tsv"))
-
-
-def key_list(path) -> dict[str, torch.Tensor]:
-    """A released checkpoint's keys as tensors without content."""
-    state = {}
-    for line in path.read_text().splitlines()[1:]:
-        key, dtype, shape = line.split("\t")
-        sizes = [] if shape == "scalar" else [int(side) for side in shape.split("x")]
-        state[key] = torch.empty(sizes, dtype=getattr(torch, dtype), device="meta")
-    return state
-
-
-@pytest.mark.skipif(not KEYS, reason=f"no key lists in {FOLDER}: set OVSEG_GOLDENS")
+@pytest.mark.skipif(not KEY_LISTS, reason=f"no key lists in {FOLDER}: set OVSEG_GOLDENS")
 def test_released_checkpoints_have_exactly_our_keys():
     checked = 0
-    for path in KEYS:
+    for path in KEY_LISTS:
         state = key_list(path)
         if not any(key.startswith("sem_seg_head.") for key in state):
             continue

@@ -12,8 +12,8 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.params import presets
 from pipeline.params.presets import DEFAULT, FOLDER, about, params_of, preset_names
 from pipeline.params.sections import Params, load_all
+from tests.checkpoints.released import key_list
 from tests.goldens import FOLDER as GOLDENS
-from tests.maskformer.test_store import key_list
 
 R101C, SWIN, STUFF156 = "coco-r101c-vitb16", "coco-swinb-vitl14", "coco156-r101c-vitb16"
 PAPER, OWN = (R101C, SWIN, STUFF156), "own"
