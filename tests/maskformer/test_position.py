@@ -1,3 +1,5 @@
+"""The sine embedding of a place, worked by hand."""
+
 import torch
 
 from pipeline.maskformer.position import sine_position

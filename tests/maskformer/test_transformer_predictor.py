@@ -20,10 +20,10 @@ def test_an_mlp_by_hand():
     mlp = MLP(2, 2, 1, 2)
     first, last = mlp.layers
     first.weight.copy_(torch.eye(2)), first.bias.copy_(torch.tensor([0.0, 1.0]))
-    last.weight.copy_(torch.tensor([[2.0, 3.0]])), last.bias.fill_(0.5)
-    # ReLU between the layers, none behind the last: 2 * 0 + 3 * 3 + 0.5
-    assert mlp(torch.tensor([-4.0, 2.0])).tolist() == [9.5]
-    assert mlp(torch.tensor([-4.0, -2.0])).tolist() == [0.5]
+    last.weight.copy_(torch.tensor([[2.0, 3.0]])), last.bias.fill_(-0.5)
+    # ReLU between the layers, none behind the last: 2 * 0 + 3 * 3 - 0.5
+    assert mlp(torch.tensor([-4.0, 2.0])).tolist() == [8.5]
+    assert mlp(torch.tensor([-4.0, -2.0])).tolist() == [-0.5]
 
 
 @torch.no_grad()

@@ -1,3 +1,5 @@
+"""A sheet has room for its columns and its legend."""
+
 import numpy as np
 from PIL import Image
 
