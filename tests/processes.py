@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -97,6 +98,24 @@ def psutil_of(program: Program) -> psutil.Process | None:
 def gone(processes: list[psutil.Process]) -> bool:
     """True when none of them runs any more."""
     return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
+
+
+def end_with_all_below(program: Program, act: Callable[[], None]) -> int:
+    """Do what shall end a program with two workers or more; its exit status, once it and all that
+    ran below it are gone."""
+    below = program.children()
+    assert len(below) >= 2
+    act()
+    status = program.end()
+    wait_for(lambda: gone(below), "the end of all processes below the program")
+    return status
+
+
+def interrupt(program: Program, all_processes: bool) -> int:
+    """Ctrl-C, which reaches every process of the terminal, or `kill -INT` of the one; its exit
+    status, as above."""
+    one = partial(program.process.send_signal, signal.SIGINT)
+    return end_with_all_below(program, program.interrupt if all_processes else one)
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -53,7 +53,7 @@ from tests.clip.tiny import tiny_clip as clip_to_train
 from tests.clip.tiny import write_pairs
 from tests.evaluate.small_set import small_set
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
-from tests.pairs.test_collect import make_nouns, make_proposals
+from tests.pairs.inputs import make_nouns, make_proposals
 from tests.segmenter.tiny import config, text, training, world
 from tests.shipped import section
 from tests.toy import make_toy

@@ -12,11 +12,10 @@ from torch.nn.functional import layer_norm
 from pipeline.checkpoints.backbone_names import to_detectron2
 from pipeline.maskformer.backbones import build_backbone
 from pipeline.maskformer.config import FEATURES, ResNetConfig, SwinConfig
-from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.warm_start import warm_start
 from pipeline.weights.model_zoo import find_weights
 from pipeline.weights.read import read_tensors
-from tests.segmenter.tiny import config, resnet, swin
+from tests.segmenter.tiny import resnet, swin
 
 IMAGE = torch.rand((1, 3, 128, 128), generator=torch.Generator().manual_seed(0))
 SWIN = SwinConfig(embed_dim=16, depths=(2, 2, 2, 2), heads=(1, 2, 4, 8), window=2, drop_path=0.1)
@@ -134,32 +133,6 @@ def test_model_zoo_and_original_files_need_no_new_names(tmp_path):
         assert not result.kept and result.left_over.keys() == extra.keys()
         expected = source(IMAGE)
         assert all(torch.equal(backbone(IMAGE)[name], expected[name]) for name in FEATURES)
-
-
-def deeplab(**changes) -> MaskFormer:
-    stem = {"depth": 50, "stem": "deeplab", "stem_channels": 128, "norm": "FrozenBN"}
-    return MaskFormer(config(backbone=ResNetConfig(**NARROW | stem | changes)))
-
-
-def test_what_does_not_fit_the_deeplab_stem_is_said():
-    weights, _ = torchvision_resnet()
-    result = warm_start(deeplab(), weights.state_dict(), "resnet50.pth")
-    counts, ours, theirs = result.describe("resnet50.pth")
-    assert "from resnet50.pth (torchvision's or timm's ResNet)" in counts
-    assert ours.endswith(
-        "keep them: res2.0.conv1 (1), res2.0.shortcut (1), stem.conv1 (1), stem.conv2 (5), "
-        "stem.conv3 (5)"
-    )
-    assert "stem.conv1.weight (shape (64, 3, 7, 7), here (64, 3, 3, 3))" in theirs
-    assert "fc.weight (no such parameter)" in theirs
-
-
-def test_a_frozen_stem_must_not_stay_random():
-    weights, _ = torchvision_resnet()
-    with pytest.raises(ValueError, match="resnet50.pth: fills no .*stem.conv1.*freeze_at: 0"):
-        warm_start(deeplab(freeze_at=2), weights.state_dict(), "resnet50.pth")
-    source = deeplab(freeze_at=2)
-    assert not warm_start(deeplab(freeze_at=2), source.backbone.state_dict(), "R-103.pkl").left_over
 
 
 def test_other_architectures_in_familiar_names_are_refused():

@@ -8,7 +8,6 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.clip.store import PROMPT_KEY, build_from_config, load_clip, save_clip
 from pipeline.core.errors import UserError
-from pipeline.core.files import atomic
 from tests.clip.tiny import CONFIG, tiny_clip
 
 
@@ -147,26 +146,6 @@ def test_a_damaged_file_is_named(tmp_path, name, spoil):
 def _flipped(data: bytes) -> bytes:
     """With one bit of the last weight turned over."""
     return data[:-1] + bytes([data[-1] ^ 1])
-
-
-@pytest.mark.parametrize("moment", range(3))
-def test_killed_while_it_is_written_a_folder_holds_no_mixture(tmp_path, monkeypatch, moment):
-    """Old and new weights, prompts and configuration never load together."""
-    save_clip(tmp_path, tiny_clip(depth=1), "old")
-    forget_hashes(tmp_path)
-    move, moves = atomic.move, []
-
-    def killed(source, target):
-        if len(moves) == moment:
-            raise KeyboardInterrupt
-        moves.append(target)
-        move(source, target)
-
-    monkeypatch.setattr(atomic, "move", killed)
-    with pytest.raises(KeyboardInterrupt):
-        save_clip(tmp_path, tiny_clip(seed=1, depth=1), "new")
-    with pytest.raises(UserError, match="clip.json: not there"):
-        load_clip(tmp_path)
 
 
 def test_prompts_carry_the_originals_key(tmp_path):

@@ -10,7 +10,6 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
-from pipeline.checkpoints.original import segmenter_view
 from pipeline.clip.sources import MINIATURE, base_clip
 from pipeline.clip.store import load_clip, save_clip
 from pipeline.clip.templates import VILD_TEMPLATES
@@ -166,14 +165,6 @@ def test_without_a_record_the_papers_way_holds(data):
     assert model.clip.view.templates == model.segmenter.view.templates == VILD_TEMPLATES
     assert load_clip(MINIATURE).view == ClipView()
     assert load_segmenter(ROOT / "pipeline/segmenter/miniature").view == SegmenterView()
-
-
-def test_an_original_configuration_tells_the_test_size():
-    assert segmenter_view(
-        {"INPUT": {"MIN_SIZE_TEST": 640, "MAX_SIZE_TEST": 2560}}
-    ) == SegmenterView(short_side=640, long_side=2560)
-    for without in ({}, {"INPUT": {"MIN_SIZE_TEST": 0, "MAX_SIZE_TEST": 2560}}):
-        assert segmenter_view(without) == SegmenterView()
 
 
 @pytest.mark.parametrize("view", [ClipView(), CLIP_VIEW, SegmenterView(), SEGMENTER_VIEW])

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.core import shards
 from pipeline.core.errors import MissingFileError, UserError
-from pipeline.core.records import NounRecord, Reject, read_parquet, write_parquet
+from pipeline.core.records import NounRecord, Reject, write_parquet
 from pipeline.core.shards import read_shards, run_shards, shard_files
 from pipeline.core.totals import collect_rejects, total_counts
 
@@ -254,13 +254,6 @@ def test_processes_make_the_same_bytes(tmp_path, monkeypatch):
     assert [s.index for s in shards] == [0, 1, 2, 3]
     run(tmp_path / "one")
     assert contents(tmp_path / "many") == contents(tmp_path / "one")
-
-
-def test_rejects_are_joined_and_counted_by_reason(tmp_path):
-    run(tmp_path)
-    assert collect_rejects(tmp_path, tmp_path / "deep" / "rejects.parquet") == {"odd": 5}
-    rejects = read_parquet(tmp_path / "deep" / "rejects.parquet", Reject)
-    assert [r.item for r in rejects] == ["1", "3", "5", "7", "9"]
 
 
 def test_user_errors(tmp_path):

@@ -1,12 +1,18 @@
-"""An evaluation set of a few small pictures on disk, some of them faulty."""
+"""An evaluation set of a few small pictures on disk, some faulty, and tiny models for it."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from pipeline.data.images import read_image
 from pipeline.data.labels import write_label
-from pipeline.data.sets import EvalImage, EvalSet
+from pipeline.data.sets import EvalImage, EvalSet, read_label
+from pipeline.evaluate.compare import Comparison, LabelledPicture, Outcomes
+from pipeline.evaluate.params import EvaluateCommon
+from pipeline.evaluate.run import Evaluation, evaluate
+from tests.ovseg.tiny import tiny_clip, tiny_segmenter
+from tests.shipped import section
 
 CLASSES = ["cat", "dog", "grass", "sky", "road"]
 SIZES = [(40, 56), (40, 56), (64, 48), (1, 1), (30, 90)]  # (height, width)
@@ -47,3 +53,37 @@ def add_faults(eval_set: EvalSet) -> EvalSet:
     good = eval_set.images
     images = [*good[:2], *faults, *good[2:]]
     return EvalSet("small", root, CLASSES, images, seen=eval_set.seen)
+
+
+SETTINGS = section(
+    "evaluate.common",
+    ensemble_weight=0.6,
+    mask_threshold=0.5,
+    sweep_weights=(0.0, 0.6, 1.0),
+    sweep_thresholds=(0.45,),
+)
+
+
+def comparison(*sets: EvalSet, settings: EvaluateCommon = SETTINGS) -> Comparison:
+    clips = {"base": tiny_clip(0), "second": tiny_clip(1, prompt_depth=2)}
+    return Comparison(tiny_segmenter(), clips, sets, settings)
+
+
+def evaluated(*sets: EvalSet, settings: EvaluateCommon = SETTINGS) -> list[Evaluation]:
+    entries = list(zip(*(eval_set.images for eval_set in sets), strict=True))
+    return evaluate(comparison(*sets, settings=settings), entries)
+
+
+def outcomes(eval_set: EvalSet, pictures: list[LabelledPicture], **options) -> list[Outcomes]:
+    return [found for [found] in comparison(eval_set, **options)(pictures)]
+
+
+def pictures(eval_set: EvalSet) -> list[LabelledPicture]:
+    return [
+        LabelledPicture(
+            entry.image_id,
+            read_image(eval_set.root / entry.path),
+            (read_label(eval_set.root / entry.label_path),),
+        )
+        for entry in eval_set.images
+    ]

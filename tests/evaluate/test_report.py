@@ -1,7 +1,6 @@
 import csv
 import json
 
-import numpy as np
 import pytest
 
 from pipeline.core.records import Reject, read_parquet
@@ -9,11 +8,16 @@ from pipeline.evaluate.boundary import boundary_confusion
 from pipeline.evaluate.confusion import empty_confusion
 from pipeline.evaluate.report import write_report
 from pipeline.evaluate.run import readable_pictures
-from pipeline.evaluate.sheets import classes_to_show, draw_sheets, ensemble_columns, spread
+from pipeline.evaluate.sheets import draw_sheets, ensemble_columns
 from pipeline.evaluate.variants import SEGMENTER, Variant
 from pipeline.ovseg.semantic import label_map
-from tests.evaluate.small_set import add_faults, small_set
-from tests.evaluate.test_run import SETTINGS, comparison, evaluated
+from tests.evaluate.small_set import (
+    SETTINGS,
+    add_faults,
+    comparison,
+    evaluated,
+    small_set,
+)
 
 CLIPS = ["base", "second"]
 
@@ -122,21 +126,3 @@ def test_a_second_run_writes_the_same_bytes(files, eval_set, tmp_path):
     first = {path.relative_to(files): path.read_bytes() for path in files.rglob("*.*")}
     assert len([path for path in first if path.suffix == ".png"]) == 5
     assert again == first
-
-
-def test_overlays_are_spread_over_the_set():
-    assert spread(10, 0) == []
-    assert spread(10, 1) == [0]
-    assert spread(10, 3) == [0, 4, 9]
-    assert spread(2, 5) == [0, 1]
-    assert spread(0, 5) == []
-
-
-def test_the_legend_shows_the_truth_first_then_what_was_only_predicted(eval_set):
-    truth = np.array([[1, 1, 0, 255]])
-    assert classes_to_show(truth, [np.array([[1, 3, 3, -1]]), np.array([[2, 3, 1, 1]])], 5) == [
-        1,
-        0,
-        3,
-        2,
-    ]

@@ -2,44 +2,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from pipeline.clip.view import RegionView
-from pipeline.data.images import read_image
-from pipeline.data.sets import EvalSet, read_label
+from pipeline.data.sets import EvalSet
 from pipeline.evaluate import variants as branch
-from pipeline.evaluate.compare import Comparison, LabelledPicture, Outcomes
 from pipeline.evaluate.confusion import confusion_matrix, empty_confusion
-from pipeline.evaluate.params import EvaluateCommon
-from pipeline.evaluate.run import Evaluation, evaluate
+from pipeline.evaluate.run import Evaluation
 from pipeline.evaluate.variants import Variant, main_variants, sweep_variants
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.predictor import Predictor
-from tests.evaluate.small_set import add_faults, small_set
-from tests.ovseg.tiny import tiny_clip, tiny_segmenter
-from tests.shipped import section
-
-SETTINGS = section(
-    "evaluate.common",
-    ensemble_weight=0.6,
-    mask_threshold=0.5,
-    sweep_weights=(0.0, 0.6, 1.0),
-    sweep_thresholds=(0.45,),
+from tests.evaluate.small_set import (
+    add_faults,
+    evaluated,
+    pictures,
+    small_set,
 )
-
-
-def comparison(*sets: EvalSet, settings: EvaluateCommon = SETTINGS) -> Comparison:
-    clips = {"base": tiny_clip(0), "second": tiny_clip(1, prompt_depth=2)}
-    return Comparison(tiny_segmenter(), clips, sets, settings)
-
-
-def evaluated(*sets: EvalSet, settings: EvaluateCommon = SETTINGS) -> list[Evaluation]:
-    entries = list(zip(*(eval_set.images for eval_set in sets), strict=True))
-    return evaluate(comparison(*sets, settings=settings), entries)
-
-
-def outcomes(eval_set: EvalSet, pictures: list[LabelledPicture], **options) -> list[Outcomes]:
-    return [found for [found] in comparison(eval_set, **options)(pictures)]
+from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +29,6 @@ def eval_set(tmp_path_factory) -> EvalSet:
 def evaluation(eval_set) -> Evaluation:
     [evaluation] = evaluated(eval_set)
     return evaluation
-
-
-def pictures(eval_set: EvalSet) -> list[LabelledPicture]:
-    return [
-        LabelledPicture(
-            entry.image_id,
-            read_image(eval_set.root / entry.path),
-            (read_label(eval_set.root / entry.label_path),),
-        )
-        for entry in eval_set.images
-    ]
 
 
 def test_all_variants_are_counted_over_all_labelled_pixels(eval_set, evaluation):
@@ -102,28 +69,6 @@ def test_weight_0_is_the_segmenter_alone(evaluation):
     assert (evaluation.confusions[Variant(branch.ENSEMBLE, "base", 0.5, 0.0)] == alone).all()
 
 
-def test_results_do_not_depend_on_batch_sizes(eval_set, monkeypatch):
-    whole = outcomes(eval_set, pictures(eval_set))
-    monkeypatch.setattr("pipeline.evaluate.compare.CROP_BATCH", 1)
-    singles = [outcomes(eval_set, [p])[0] for p in pictures(eval_set)]
-    for together, alone in zip(whole, singles, strict=True):
-        assert together.probabilities.keys() == alone.probabilities.keys()
-        for variant, probabilities in together.probabilities.items():
-            torch.testing.assert_close(
-                probabilities, alone.probabilities[variant], atol=1e-5, rtol=0
-            )
-        torch.testing.assert_close(together.masks, alone.masks, atol=1e-5, rtol=0)
-
-
-def test_true_masks_get_one_name_each(eval_set):
-    picture = pictures(eval_set)[0]
-    [found] = outcomes(eval_set, [picture])
-    for labels in found.labels.values():
-        assert (labels[picture.truths[0] == 255] == -1).all()
-        for class_id in (0, 1, 2, 3):
-            assert len(np.unique(labels[picture.truths[0] == class_id])) == 1
-
-
 def test_faulty_pictures_are_left_out_with_a_reason(eval_set, evaluation, tmp_path):
     faulty = add_faults(eval_set)
     [result] = evaluated(faulty)
@@ -139,26 +84,6 @@ def test_faulty_pictures_are_left_out_with_a_reason(eval_set, evaluation, tmp_pa
 
 def test_a_set_without_pictures_counts_nothing(eval_set):
     assert evaluated(replace(eval_set, images=[])) == [Evaluation()]
-
-
-def test_a_picture_that_is_all_ignored_counts_nothing(eval_set):
-    picture = pictures(eval_set)[0]
-    blank = replace(picture, truths=(np.full_like(picture.truths[0], 255),))
-    [found] = outcomes(eval_set, [blank])
-    assert all((labels == -1).all() for labels in found.labels.values())
-
-
-def test_bfloat16_moves_clips_probabilities_a_little(eval_set, monkeypatch):
-    monkeypatch.setattr("pipeline.core.precision.has_bfloat16", lambda device: True)
-    batch = pictures(eval_set)[:2]
-    half = outcomes(eval_set, batch, settings=SETTINGS.model_copy(update={"bfloat16": True}))
-    variant = Variant(branch.ENSEMBLE, "second", 0.5, 1.0)
-    for exact, rough in zip(outcomes(eval_set, batch), half, strict=True):
-        ours, theirs = exact.probabilities[variant], rough.probabilities[variant]
-        assert theirs.dtype == torch.float32
-        assert not torch.equal(ours, theirs)
-        torch.testing.assert_close(ours, theirs, atol=0.2, rtol=0)
-        assert torch.equal(exact.masks, rough.masks)
 
 
 def test_sets_of_the_same_pictures_are_counted_in_one_pass_as_each_alone(eval_set, monkeypatch):

@@ -2,13 +2,11 @@ import json
 import shutil
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import yaml
 
 from pipeline.clip.store import save_clip
 from pipeline.core.errors import UserError
-from pipeline.core.shards import run_shards
 from pipeline.data.sets import save_eval_set
 from pipeline.evaluate import count
 from pipeline.evaluate.run import evaluate
@@ -116,20 +114,3 @@ def test_a_set_does_not_fail_with_another_of_its_pictures(flags, tmp_path, other
     main(set="small", **flags | places)
     with pytest.raises(UserError, match="other.json: no (picture could be evaluated|such eval)"):
         main(set="other", **flags | places)
-
-
-def test_counts_that_are_pickles_are_refused_and_not_run(tmp_path):
-    """numpy's own format can hold pickles; the shard's checksum is right here."""
-
-    class Harm:
-        def __reduce__(self):
-            return open, (str(tmp_path / "harm"), "w")
-
-    def make(items, folder):
-        np.savez(folder / "small.npz", variant=np.array([Harm()], object))
-        return {}
-
-    run_shards(tmp_path / "shards", [0], 1, make, {}, "", names=["small.npz"])
-    with pytest.raises(UserError, match="small-00000.npz: not a readable shard of counts.*pickle"):
-        count.sum_shards(tmp_path / "shards", "small", [], 3)
-    assert not (tmp_path / "harm").exists()

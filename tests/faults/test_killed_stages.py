@@ -19,7 +19,7 @@ from stages import proposals
 from tests.clip.tiny import write_pairs
 from tests.evaluate.small_set import small_set
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
-from tests.pairs.test_collect import make_nouns
+from tests.pairs.inputs import make_nouns
 from tests.processes import running
 from tests.toy import make_toy
 

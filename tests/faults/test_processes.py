@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import gone, running, wait_for
+from tests.processes import end_with_all_below, interrupt, running
 
 KINDS = ("shards", "gpus", "reader")
 SCRIPT = """
@@ -64,22 +64,15 @@ def worker_pids(program) -> list[int]:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_end_with_their_parent_however_it_ends(busy, how):
-    workers = busy.children()
-    assert {p.pid for p in workers} >= set(worker_pids(busy))
-    busy.process.send_signal(how)
-    busy.end()
-    wait_for(lambda: gone(workers), "the end of all workers")
+    assert {p.pid for p in busy.children()} >= set(worker_pids(busy))
+    end_with_all_below(busy, lambda: busy.process.send_signal(how))
 
 
 @pytest.mark.parametrize("all_processes", [True, False])
 def test_interrupted_it_says_one_line(busy, all_processes):
-    """Ctrl-C reaches every process of the terminal; `kill -INT` only the one."""
-    workers = busy.children()
-    busy.interrupt() if all_processes else busy.process.send_signal(signal.SIGINT)
-    assert busy.end() == 130
+    assert interrupt(busy, all_processes) == 130
     lines = [line for line in busy.said() if not line.startswith("slow: 0/8")]  # the closing one
     assert lines == ["interrupted; a rerun goes on from what is finished"]
-    wait_for(lambda: gone(workers), "the end of all workers")
 
 
 def test_a_killed_worker_is_named_with_the_likely_reason(busy):
@@ -131,18 +124,12 @@ def through_dvc(tmp_path, request):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_stage_ends_with_the_dvc_that_runs_it(through_dvc, how):
     """Else a second `dvc repro` would find DVC's lock open and work in the same folder."""
-    below = through_dvc.children()
-    assert len(below) >= 3
-    through_dvc.process.send_signal(how)
-    through_dvc.end()
-    wait_for(lambda: gone(below), "the end of the stage and its workers")
+    assert len(through_dvc.children()) >= 3
+    end_with_all_below(through_dvc, lambda: through_dvc.process.send_signal(how))
 
 
 def test_interrupted_under_dvc_the_stage_says_one_line(through_dvc):
-    below = through_dvc.children()
-    through_dvc.interrupt()
-    through_dvc.end()
+    interrupt(through_dvc, all_processes=True)
     said = through_dvc.said()
     assert said.count("interrupted; a rerun goes on from what is finished") == 1
     assert not any("Traceback" in line for line in said)
-    wait_for(lambda: gone(below), "the end of the stage and its workers")

@@ -11,7 +11,7 @@ import yaml
 from pipeline.clip.sources import shipped_clip
 from pipeline.clip.store import save_clip
 from tests.clip.tiny import write_pairs
-from tests.processes import Program, gone, running, wait_for
+from tests.processes import Program, end_with_all_below, interrupt, running
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ("-m", "stages.finetune", "--step", "first", "--pairs", "pairs", "--clip", "base",
@@ -54,32 +54,23 @@ def messages(program: Program) -> list[str]:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_all_processes_end_with_the_stage_however_it_ends(training, how):
-    workers = training.children()
-    training.process.send_signal(how)
-    training.end()
-    wait_for(lambda: gone(workers), "the end of the training processes")
+    end_with_all_below(training, lambda: training.process.send_signal(how))
     assert messages(training) == []
 
 
 @pytest.mark.parametrize("all_processes", [True, False])
 def test_interrupted_it_says_one_line(training, all_processes):
-    workers = training.children()
-    training.interrupt() if all_processes else training.process.send_signal(signal.SIGINT)
-    assert training.end() == 130
+    assert interrupt(training, all_processes) == 130
     assert messages(training) == ["interrupted; a rerun goes on from what is finished"]
-    wait_for(lambda: gone(workers), "the end of the training processes")
 
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_process_is_named_with_the_likely_reason(training, rank):
-    workers = training.children()
     [victim] = [w for w in ranks(training) if w.environ()["RANK"] == str(rank)]
-    os.kill(victim.pid, signal.SIGKILL)
-    assert training.end() == 2
+    assert end_with_all_below(training, lambda: os.kill(victim.pid, signal.SIGKILL)) == 2
     [line] = messages(training)
     assert line.startswith(f"error: training process {rank} (pid {victim.pid}) was killed")
     assert "most likely the machine ran out of memory" in line
-    wait_for(lambda: gone(workers), "the end of the training processes")
 
 
 def test_an_error_of_the_users_is_one_line_though_all_processes_meet_it(prepared, tmp_path):

@@ -1,42 +1,17 @@
+"""Pairs read from the shards of the stage and from tars of one's own; odd members are named."""
+
 import io
-import os
-import pickle
 import shutil
 import tarfile
-import tempfile
-import zlib
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-import torch
-from PIL import Image
 
 from pipeline.core.errors import MissingFileError, UserError
-from pipeline.core.sampler import TrainingBatchSampler, loader
-from pipeline.core.shards import run_shards
 from pipeline.finetune import pair_set
-from pipeline.finetune.augment import Batch, RegionSet, stack
 from pipeline.finetune.pair_set import PairSet, open_pairs
 from tests.clip.tiny import COLOURS, wedge, write_pairs
-
-
-def _png(pixels):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _tar(path, members):
-    with tarfile.open(path, "w") as tar:
-        for name, data in members.items() if isinstance(members, dict) else members:
-            if isinstance(data, tarfile.TarInfo):
-                tar.addfile(data)
-                continue
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+from tests.finetune.tars import GOOD, own, pair, pictures, stored, tar_of
 
 
 def test_pairs_are_read_as_written(tmp_path):
@@ -50,88 +25,6 @@ def test_pairs_are_read_as_written(tmp_path):
         crop, mask = wedge(COLOURS[noun], rng)
         assert pairs.nouns[pairs.noun_ids[i]] == noun
         assert np.array_equal(pairs[i].crop, crop) and np.array_equal(pairs[i].mask, mask)
-
-
-@pytest.mark.parametrize("budget", [0, 2**30])
-def test_decoding_ahead_changes_nothing(tmp_path, budget):
-    write_pairs(tmp_path, 7)
-    plain, ahead = PairSet(tmp_path), open_pairs(tmp_path, budget)
-    for i in range(7):
-        assert np.array_equal(plain[i].crop, ahead[i].crop)
-
-
-def test_decoded_pairs_never_pass_the_budget(tmp_path):
-    plain = PairSet(write_pairs(tmp_path, 11))
-    four = sum(plain[i].crop.nbytes + plain[i].mask.nbytes for i in range(4))
-    for budget, kept in ((four, 4), (four - 1, 3), (0, 0)):
-        assert PairSet(tmp_path, budget).decode() == kept
-    pairs = PairSet(tmp_path, four)
-    pairs.decode()
-    for i in range(11):
-        assert np.array_equal(pairs[i].crop, plain[i].crop)
-        assert np.array_equal(pairs[i].mask, plain[i].mask)
-
-
-@pytest.mark.parametrize("workers", [0, 1, 2])
-def test_what_is_decoded_reaches_the_processes_of_the_loader(tmp_path, workers):
-    """The shards are gone by then: nobody can read a pair again."""
-
-    def batches(pairs: PairSet, workers: int) -> list[Batch]:
-        regions = RegionSet(pairs, 24, torch.zeros(3), torch.ones(3), "mean", 0.9, seed=0)
-        return list(loader(regions, TrainingBatchSampler(13, 4, 0, 0, 5, 0, 1), stack, workers))
-
-    expected = batches(PairSet(write_pairs(tmp_path, 13)), 0)
-    pairs = open_pairs(tmp_path)
-    for shard in tmp_path.glob("*.tar"):
-        shard.unlink()
-    found = batches(pairs, workers)
-    assert len(found) == len(expected) == 5
-    for one, other in zip(found, expected, strict=True):
-        assert torch.equal(one.images, other.images) and torch.equal(one.masks, other.masks)
-        assert torch.equal(one.noun_ids, other.noun_ids)
-
-
-def test_pairs_for_another_machine_are_read_there(tmp_path):
-    pairs = open_pairs(write_pairs(tmp_path, 5))
-    data = pickle.dumps(pairs)
-    assert len(data) < 10_000
-    there = pickle.loads(data)
-    assert all(np.array_equal(there[i].crop, pairs[i].crop) for i in range(5))
-
-
-def test_decoded_pairs_have_no_file_that_could_be_left_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    shared = Path("/dev/shm")
-    before = {*shared.iterdir()} if shared.is_dir() else set()
-    for memory in (True, False):
-        if not memory:  # as on macOS
-            monkeypatch.delattr(os, "memfd_create", raising=False)
-        pairs = open_pairs(write_pairs(tmp_path / "pairs", 5))
-        assert pairs[0].mask.any() and not list((tmp_path / "temporary").iterdir())
-        if shared.is_dir():
-            assert not [f for f in {*shared.iterdir()} - before if "ovseg" in f.name]
-
-
-GOOD = {"a.txt": b"dog", "a.json": b'{"image_id": 3}'}
-
-
-def stored(folder, members) -> Path:
-    """A folder whose one shard has these members: bytes, or a TarInfo for what is no file."""
-
-    def make(items, made):
-        _tar(made / "pairs.tar", members)
-        return {}
-
-    run_shards(folder, [0], 1, make, {"members": repr(members)}, "", names=["pairs.tar"])
-    return folder
-
-
-def pictures(height=3, width=4):
-    return {
-        "a.png": _png(np.zeros((3, 4, 3), np.uint8)),
-        "a.mask.png": _png(np.full((height, width), 255, "B")),
-    }
 
 
 def test_a_folder_without_shards_names_the_stage(tmp_path):
@@ -153,18 +46,6 @@ def link(kind) -> tarfile.TarInfo:
     info = tarfile.TarInfo("a.txt")
     info.type, info.linkname = kind, "/etc/passwd"
     return info
-
-
-def own(folder, *shards) -> Path:
-    """A folder of tars that somebody packed: no manifests."""
-    for number, members in enumerate(shards):
-        _tar(folder / f"{number}.tar", members)
-    return folder
-
-
-def pair(key, noun="dog", number=3) -> list[tuple[str, bytes]]:
-    files = pictures() | GOOD | {"a.txt": noun.encode(), "a.json": b'{"image_id": %d}' % number}
-    return [(key + name.removeprefix("a"), data) for name, data in files.items()]
 
 
 def folder_member(name) -> tuple[str, tarfile.TarInfo]:
@@ -216,7 +97,7 @@ def test_a_folder_with_manifests_is_never_taken_for_own_tars(tmp_path):
 
 
 def test_tars_in_capitals_are_tars(tmp_path):
-    _tar(tmp_path / "0.TAR", pair("a"))
+    tar_of(tmp_path / "0.TAR", pair("a"))
     assert len(PairSet(tmp_path)) == 1
 
 
@@ -300,102 +181,6 @@ def test_a_member_that_is_there_twice_is_named(tmp_path):
         pair_set._index(tmp_path / "pairs-00000.tar", is_own=False)
 
 
-def bomb(side: int) -> bytes:
-    """A PNG of a few bytes whose header promises side x side pixels."""
-    data = bytearray(_png(np.zeros((1, 1), "B")))
-    data[16:24] = side.to_bytes(4, "big") * 2
-    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
-    return bytes(data)
-
-
-@pytest.mark.parametrize(
-    "wrong, message",
-    [
-        (
-            {"a.png": b"x"},
-            "pair 0, its crop: not a readable picture .no known format starts with b'x'",
-        ),
-        (
-            {"a.png": bomb(30_000)},
-            "pair 0, its crop: 30000 x 30000 pixels, more than the 200,000",
-        ),
-        (
-            {"a.mask.png": bomb(30_000)},
-            "pair 0, its mask: 30000 x 30000 pixels, more than the 200,000",
-        ),
-        (pictures(4, 3), r"crop of \(3, 4\) and a mask of \(4, 3\)"),
-    ],
-)
-def test_a_crop_that_is_no_picture_is_named(tmp_path, wrong, message):
-    with pytest.raises(UserError, match=message) as error:
-        PairSet(stored(tmp_path, pictures() | GOOD | wrong))[0]
-    assert "pairs-00000.tar: " in str(error.value)
-
-
-PALETTE = Image.fromarray(np.array([[0, 1, 2, 0]], np.uint8), "P")
-PALETTE.putpalette([255, 255, 255, 0, 0, 0, 9, 0, 0])
-
-
-def saved(pixels, kind="PNG") -> bytes:
-    """Bytes of a file of Pillow's picture or of pixels."""
-    buffer = io.BytesIO()
-    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    picture.save(buffer, kind)
-    return buffer.getvalue()
-
-
-def deep(pixels) -> bytes:
-    """A PNG of 16 bits a channel; OpenCV's order is BGR."""
-    return cv2.imencode(".png", np.array(pixels, np.uint16))[1].tobytes()
-
-
-ROW = np.array([[0, 1, 2, 0]], np.uint8)  # dark: all but 0 is the object
-OPAQUE = np.full_like(ROW, 255)
-MASKS = {
-    "gray": saved(ROW),
-    "bool": saved(ROW > 0),
-    "16 bits": saved(ROW.astype(np.uint16)),
-    "palette": saved(PALETTE),
-    "RGB": saved(np.stack([ROW] * 3, -1)),
-    "opaque RGBA": saved(np.stack([ROW] * 3 + [OPAQUE], -1)),
-    "opaque LA": saved(np.stack([ROW, OPAQUE], -1)),
-}
-
-
-def with_mask(folder, mask) -> PairSet:
-    crop = {"a.png": saved(np.zeros((1, 4, 3), np.uint8))}
-    return PairSet(own(folder, crop | GOOD | {"a.mask.png": mask}))
-
-
-@pytest.mark.parametrize("kind", MASKS)
-def test_what_a_mask_stores_counts(tmp_path, kind):
-    assert with_mask(tmp_path, MASKS[kind])[0].mask.tolist() == [[False, True, True, False]]
-
-
-NO_MASKS = {
-    "colours": (saved(np.stack([ROW, ROW, ROW * 0], -1)), "has colours"),
-    "alpha": (saved(np.stack([OPAQUE] * 3 + [ROW], -1)), "has alpha below 255"),
-    "gray with alpha": (saved(np.stack([OPAQUE, ROW], -1)), "has alpha below 255"),
-    "alpha 254": (saved(np.stack([ROW, OPAQUE - 1], -1)), "has alpha below 255"),
-    "RGB of 16 bits": (deep([[[0] * 3, [9] * 3, [9] * 3, [0] * 3]]), "is RGB of 16 bits"),
-    "RGBA of 16 bits": (deep([[[9, 9, 9, 65535]] * 4]), "is RGBA of 16 bits"),
-    "nothing": (saved(ROW * 0), "is 0 everywhere"),
-    "index 0": (saved(Image.new("P", (4, 1))), "is 0 everywhere"),
-    "JPEG": (saved(ROW, "JPEG"), "is a JPEG file"),
-    "TIFF": (saved(ROW, "TIFF"), "is a TIFF file"),
-}
-
-
-@pytest.mark.parametrize("kind", NO_MASKS)
-def test_a_mask_that_is_none_is_named(tmp_path, kind):
-    mask, fault = NO_MASKS[kind]
-    pairs = with_mask(tmp_path, mask)
-    with pytest.raises(UserError, match=rf"0.tar: pair 0, its mask: {fault}.*; expected a PNG"):
-        pairs[0]
-    with pytest.raises(UserError, match="members 'a.png' and 'a.mask.png'"):
-        pairs[0]
-
-
 @pytest.mark.parametrize(
     "noun, fault",
     [
@@ -458,42 +243,3 @@ def test_a_tar_cut_short_between_members_is_named(tmp_path):
     path.write_bytes(whole[:at] + b"?" + whole[at + 1 :])
     with pytest.raises(UserError, match=f"0.tar: .* end at byte {at} of .*damage"):
         PairSet(tmp_path)
-
-
-def test_own_crops_are_read_as_every_picture_is(tmp_path):
-    deep = np.full((3, 4), 128 * 257, np.uint16)
-    turned = Image.fromarray(np.repeat(np.arange(0, 240, 10, dtype=np.uint8), 8).reshape(8, 24))
-    exif = Image.Exif()
-    exif[0x0112] = 3
-    buffer = io.BytesIO()
-    turned.save(buffer, "JPEG", quality=100, exif=exif)
-    mask = np.zeros((8, 24), np.uint16)
-    mask[0, 0] = 256
-    jpeg = {"b.jpg": buffer.getvalue(), "b.mask.png": _png(mask), "b.txt": b"cat"}
-    gray = {"a.png": _png(deep)}
-    members = pictures() | GOOD | gray | jpeg | {"b.json": b'{"image_id": 2}'}
-    pairs = PairSet(own(tmp_path, members))
-    assert (pairs[0].crop == 128).all()
-    expected = np.asarray(turned)[::-1, ::-1].astype(int)
-    assert np.abs(pairs[1].crop[..., 0] - expected).max() <= 3
-    assert pairs[1].mask[0, 0] and pairs[1].mask.sum() == 1
-
-
-def test_no_bytes_of_a_picture_end_in_a_trace(tmp_path):
-    """Whatever Pillow raises on foreign bytes; their checksum is right here."""
-    rng = np.random.default_rng(0)
-    whole = _png(rng.integers(0, 255, (9, 9, 3), dtype=np.uint8))
-    for number in range(150):
-        data = bytearray(whole)
-        for place in rng.integers(8, len(data), rng.integers(1, 4)):
-            data[place] = rng.integers(256)
-        chunk = 8
-        while chunk + 12 <= len(data):  # so that Pillow looks at the content
-            end = chunk + 8 + int.from_bytes(data[chunk : chunk + 4], "big")
-            data[end : end + 4] = zlib.crc32(data[chunk + 4 : end]).to_bytes(4, "big")
-            chunk = end + 4
-        pairs = PairSet(stored(tmp_path / str(number), pictures() | GOOD | {"a.png": bytes(data)}))
-        try:
-            pairs[0]
-        except UserError:
-            pass

@@ -1,14 +1,12 @@
 """Anchored queries read the per-pixel embedding at their points, and only there."""
 
-import pytest
 import torch
-from pydantic import ValidationError
 
 from pipeline.maskformer.anchors import Anchors
 from pipeline.maskformer.config import ResNetConfig, SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.segmenter.criterion import losses
-from pipeline.segmenter.matcher import Target, reduced, standing_on
+from pipeline.segmenter.matcher import Target, standing_on
 from tests.segmenter.tiny import WEIGHTS
 
 
@@ -66,15 +64,6 @@ def test_places_are_the_middles_of_the_cells():
     assert places == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]  # x, y; row by row
 
 
-def test_a_target_is_padded_and_then_reduced():
-    masks = torch.ones(1, 6, 8, dtype=torch.bool)
-    small = reduced(Target(torch.tensor([0]), masks, masks[0]), (8, 8), (2, 2))
-    assert small.masks.tolist() == [[[True, True], [True, True]]]
-    smaller = reduced(Target(torch.tensor([0]), masks[:, :4], masks[0, :4]), (8, 8), (2, 2))
-    assert smaller.masks.tolist() == [[[True, True], [False, False]]]
-    assert smaller.counted.tolist() == [[True, True], [False, False]]
-
-
 def test_the_loss_of_the_anchors_looks_at_every_anchor():
     """One mask below two anchors: both must draw it, where matching would ask one."""
     masks = torch.zeros(1, 64, 64, dtype=torch.bool)
@@ -90,11 +79,6 @@ def test_the_loss_of_the_anchors_looks_at_every_anchor():
         int((layer.pred_masks.grad.abs().sum((2, 3)) > 0).sum()) for layer in (*output.aux, output)
     ]
     assert asked == [2, 1, 1]
-
-
-def test_queries_must_form_a_square():
-    with pytest.raises(ValidationError, match="queries = 20.*square"):
-        config(queries=20)
 
 
 def test_positions_differ():

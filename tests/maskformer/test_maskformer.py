@@ -2,12 +2,9 @@
 
 import pytest
 import torch
-from pydantic import ValidationError
 
-from pipeline.maskformer.config import SegmenterConfig
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import Masks
-from pipeline.maskformer.position import sine_position
 from tests.segmenter.tiny import config, resnet, swin, text
 
 
@@ -95,30 +92,3 @@ def test_masks_are_enlarged_cropped_and_squashed():
     assert masks.shape == (3, 5, 7)
     assert (masks[:, :, :2] < 1e-6).all() and (masks[:, :, 6:] > 1 - 1e-6).all()
     assert found.probabilities((5, 7), (10, 14)).shape == (3, 10, 14)
-
-
-def test_pre_norm_and_input_projection_are_options():
-    network = model(pre_norm=True, enforce_input_proj=True, hidden_dim=128)
-    assert network.sem_seg_head.predictor.input_proj.weight.shape == (128, 128, 1, 1)
-    plain = model(hidden_dim=128)
-    assert list(plain.sem_seg_head.predictor.input_proj.parameters()) == []
-    network([picture(32, 32)], text())
-
-
-def test_sine_positions_by_hand():
-    position = sine_position(2, 3, 4, torch.device("cpu"))
-    assert position.shape == (4, 2, 3)
-    # phase of the second of three columns is 4 pi / 3; channels: sin y, cos y, sin x, cos x
-    expected = torch.tensor(4 * torch.pi / 3)
-    torch.testing.assert_close(position[2, :, 1], expected.sin().expand(2), atol=1e-5, rtol=0)
-    torch.testing.assert_close(position[3, :, 1], expected.cos().expand(2), atol=1e-5, rtol=0)
-    assert (position[:2, :, 0] == position[:2, :, 2]).all()
-
-
-def test_impossible_architectures_are_refused():
-    with pytest.raises(ValidationError, match="heads = 5 does not divide hidden_dim = 32"):
-        config(heads=5)
-    with pytest.raises(ValidationError, match="conv_dim"):
-        config(conv_dim=40)
-    with pytest.raises(ValidationError, match='unknown key "colour"'):
-        SegmenterConfig(colour=3)

@@ -3,10 +3,9 @@ import pytest
 import torch
 
 from pipeline.clip.store import save_clip
-from pipeline.clip.view import LOOK_PIXELS, RegionView
+from pipeline.clip.view import RegionView
 from pipeline.core.errors import UserError
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.maskformer.propose import input_size, resize_input
 from pipeline.maskformer.store import save_segmenter
 from pipeline.ovseg import OVSeg
 from pipeline.ovseg.semantic import label_map
@@ -138,39 +137,6 @@ def test_prompts_change_what_clip_sees_and_can_be_left_out(model, image):
     plain = look(OVSeg(model.segmenter, model.clip, view=style, prompts=False), image, NAMES).clip
     assert not torch.allclose(plain, look(model, image, NAMES).clip, atol=1e-3)
     assert torch.equal(plain, look(OVSeg(model.segmenter, bare, view=style), image, NAMES).clip)
-
-
-def test_the_test_size_is_detectron2s():
-    image = np.zeros((100, 301, 3), dtype=np.uint8)
-    assert resize_input(image, None).shape == (3, 100, 301)
-    assert resize_input(image, 50).shape == (3, 50, 151)  # 150.5 rounds up
-    assert resize_input(image, 50, 100).shape == (3, 33, 100)  # the long side decides
-    assert resize_input(image[:1], 1, 10).shape == (3, 1, 10)
-
-
-def test_stages_look_at_no_more_than_segment_does():
-    image = np.zeros((1600, 2000, 3), dtype=np.uint8)
-    for sides in ((None, None), (1500, None), (1600, 2000)):
-        _, height, width = resize_input(image, *sides).shape
-        assert 0.9 * LOOK_PIXELS < height * width <= LOOK_PIXELS
-
-
-@pytest.mark.parametrize("hw", [(3000, 4000), (9000, 9000), (1, 3_000_000), (2_000_000, 5)])
-@pytest.mark.parametrize("sides", [(None, None), (5000, None), (640, 2560)])
-def test_a_look_has_no_more_pixels_than_the_limit(hw, sides):
-    """Counted as padded for the segmenter, which makes 32 rows of one."""
-    height, width = input_size(*hw, *sides, 2**20)
-    assert -(-height // 32) * -(-width // 32) * 32**2 <= 2**20
-    unlimited = input_size(*hw, *sides, None)
-    assert height <= unlimited[0] and width <= unlimited[1]
-    if min(hw) > 100 and sides != (640, 2560):
-        assert height * width > 0.9 * 2**20 and height / width == pytest.approx(hw[0] / hw[1], 0.01)
-
-
-def test_what_is_within_the_limit_keeps_its_size():
-    assert input_size(1440, 1440, None) == (1440, 1440)
-    assert input_size(640, 2560, 640, 2560) == (640, 2560)
-    assert input_size(9000, 9000, None, max_pixels=None) == (9000, 9000)
 
 
 def test_larger_pictures_are_made_smaller_and_their_labels_are_not(model, image):

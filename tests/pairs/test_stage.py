@@ -13,7 +13,7 @@ from pipeline.maskformer.store import save_segmenter
 from stages import pairs, proposals
 from tests import shipped
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
-from tests.pairs.test_collect import make_nouns
+from tests.pairs.inputs import make_nouns
 from tests.toy import make_toy
 
 

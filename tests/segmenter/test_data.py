@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 
 from pipeline.core.records import ImageRecord
-from pipeline.core.sampler import TrainingBatchSampler
 from pipeline.segmenter.data import TrainingSet, augment, seeded, to_target
 from tests.segmenter.tiny import training, world
 
@@ -123,26 +122,3 @@ def test_pictures_without_label_maps_are_no_training_set(tmp_path):
     unlabelled = [ImageRecord(0, "0.png", 90, 70, [], None)]
     with pytest.raises(ValueError, match="none of 1 training pictures has a label map"):
         TrainingSet(dataset, unlabelled, [0], PLAIN, 0, True)
-
-
-def batches(start=0, stop=6, rank=0, world_size=1, size=10, batch=4, seed=0):
-    return list(TrainingBatchSampler(size, batch, seed, start, stop, rank, world_size))
-
-
-def test_every_pass_shows_every_picture_once():
-    seen = [index for batch in batches(stop=5) for index, _ in batch]
-    assert sorted(seen[:10]) == sorted(seen[10:20]) == list(range(10))
-    assert seen[:10] != seen[10:20]
-    assert [draw for batch in batches() for _, draw in batch] == list(range(24))
-
-
-def test_a_resumed_run_goes_on_where_it_stopped():
-    assert batches(start=3) == batches()[3:]
-    assert batches(start=6) == []
-
-
-def test_processes_share_every_batch():
-    shares = [batches(rank=rank, world_size=2) for rank in range(2)]
-    assert [a + b for a, b in zip(*shares, strict=True)] == batches()
-    with pytest.raises(ValueError, match="batch_size = 4 cannot be split over 3"):
-        batches(world_size=3)

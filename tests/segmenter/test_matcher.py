@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from pipeline.segmenter.criterion import dice_loss, focal_loss
-from pipeline.segmenter.matcher import Target, dice_cost, focal_cost, match, pad
+from pipeline.segmenter.matcher import Target, dice_cost, focal_cost, match, pad, reduced
 from tests.segmenter.tiny import WEIGHTS
 
 HW = (16, 16)
@@ -115,3 +115,12 @@ def test_padding_is_at_the_bottom_and_right():
     assert padded.shape == (2, 4, 5)
     assert padded[:, :2, :3].all() and padded.sum() == 12
     assert pad(torch.ones(0, 2, 3, dtype=torch.bool), (4, 5)).shape == (0, 4, 5)
+
+
+def test_a_target_is_padded_and_then_reduced():
+    masks = torch.ones(1, 6, 8, dtype=torch.bool)
+    small = reduced(Target(torch.tensor([0]), masks, masks[0]), (8, 8), (2, 2))
+    assert small.masks.tolist() == [[[True, True], [True, True]]]
+    smaller = reduced(Target(torch.tensor([0]), masks[:, :4], masks[0, :4]), (8, 8), (2, 2))
+    assert smaller.masks.tolist() == [[[True, True], [False, False]]]
+    assert smaller.counted.tolist() == [[True, True], [False, False]]

@@ -99,7 +99,7 @@ def run(folder: Path, is_odd: bool) -> tuple[dict, dict]:
         "decoder_layers": 2, "queries": 4, "class_hidden": 20,
     }  # fmt: skip
     params["segmenter"]["training"] |= {
-        "steps": 2, "batch_size": 2, "crop": 64, "least_short_side": 64, "most_short_side": 64,
+        "steps": 2, "batch_size": 2, "crop": 64, "min_short_side": 64, "max_short_side": 64,
     }  # fmt: skip
     folder.mkdir()
     with open(folder / "params.yaml", "w") as file:

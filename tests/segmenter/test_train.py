@@ -1,6 +1,5 @@
 """Training: it learns, and a killed run ends as an uninterrupted one."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -9,8 +8,6 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.masks import Masks
 from pipeline.segmenter import train as module
 from pipeline.segmenter.data import TrainingSet
-from pipeline.segmenter.hooks import GradNormClipping
-from pipeline.segmenter.optimiser import parameter_groups
 from pipeline.segmenter.params import SegmenterTraining
 from pipeline.segmenter.recall import best_overlaps
 from pipeline.segmenter.train import train
@@ -105,34 +102,3 @@ def test_zero_steps_change_nothing(tmp_path):
     result = train(model, data, text(), recipe(steps=0), Checkpoints(tmp_path, "run"))
     assert result.losses == {}
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
-
-
-def test_decay_and_backbone_rate_go_to_the_right_parameters():
-    model = segmenter(backbone=swin(freeze_at=1))
-    groups = parameter_groups(model, 1.0, backbone_multiplier=0.1, weight_decay=0.5)
-    of = {id(p): group for group in groups for p in group.parameters}
-    found = {name: of.get(id(p)) for name, p in model.named_parameters()}
-
-    def rate_and_decay(name):
-        return found[name].learning_rate, found[name].weight_decay
-
-    block = "backbone.layers.0.blocks.0."
-    assert rate_and_decay(f"{block}attn.qkv.weight") == (0.1, 0.5)
-    assert rate_and_decay(f"{block}attn.relative_position_bias_table") == (0.1, 0)
-    assert rate_and_decay(f"{block}norm1.weight") == (0.1, 0)
-    assert found["backbone.patch_embed.proj.weight"] is None  # frozen
-    predictor = "sem_seg_head.predictor."
-    assert rate_and_decay(f"{predictor}query_embed.weight") == (1.0, 0)
-    assert rate_and_decay(f"{predictor}class_embed.layers.0.weight") == (1.0, 0.5)
-    assert rate_and_decay("sem_seg_head.pixel_decoder.layer_1.norm.weight") == (1.0, 0)
-    assert rate_and_decay("clip_adapter.non_object_embedding") == (1.0, 0.5)
-    assert len(of) == sum(p.requires_grad for p in model.parameters())
-
-
-def test_the_whole_gradient_is_clipped_to_one_norm():
-    parameters = [torch.nn.Parameter(torch.zeros(2)) for _ in range(2)]
-    for parameter in parameters:
-        parameter.grad = torch.tensor([3.0, 4.0])
-    GradNormClipping(parameters, 1.0).after_backward()
-    norm = np.sqrt(sum(float((p.grad**2).sum()) for p in parameters))
-    assert norm == pytest.approx(1.0, rel=1e-4)

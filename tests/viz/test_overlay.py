@@ -1,7 +1,6 @@
 import numpy as np
 
 from pipeline.viz.overlay import distinct_colours, fitted, paint
-from pipeline.viz.panel import Column, sheet
 
 GREY = np.full((40, 80, 3), 128, np.uint8)
 LEFT_RIGHT = np.repeat([[0] * 40 + [1] * 40], 40, axis=0)
@@ -30,17 +29,3 @@ def test_every_class_has_its_colour_and_the_rest_stays_grey():
     assert left.max() - left.min() == 0
     assert right[0] > right[1] + 100
     assert (painted[80, 170:310] == 255).any()  # the name, in white
-
-
-def test_a_sheet_has_room_for_all_columns_and_a_legend():
-    columns = [Column("picture", None), Column("ground truth", LEFT_RIGHT)]
-    names = ["a class with a rather long name", "b"] * 10
-    page = sheet(GREY, columns, names, list(range(20)))
-    assert page.width >= 2 * 320
-    assert page.height > 160 + 3 * 20  # a legend of several lines
-    assert sheet(GREY, columns, names, []).height < page.height
-
-
-def test_a_picture_of_one_pixel_can_be_drawn():
-    page = sheet(GREY[:1, :1], [Column("labels", LEFT_RIGHT[:1, :1])], ["a"], [0])
-    assert page.width > 320

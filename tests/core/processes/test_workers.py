@@ -10,7 +10,7 @@ import time
 import pytest
 
 from pipeline.core.processes.workers import Pool
-from tests.processes import gone, running, wait_for
+from tests.processes import end_with_all_below, interrupt, running
 
 SCRIPT = """
 import os, sys, time
@@ -44,20 +44,14 @@ def busy(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_they_end_with_their_parent_however_it_ends(busy, how):
-    workers = busy.children()
-    assert len(workers) == 2
-    busy.process.send_signal(how)
-    busy.end()
-    wait_for(lambda: gone(workers), "the end of all workers")
+    assert len(busy.children()) == 2
+    end_with_all_below(busy, lambda: busy.process.send_signal(how))
 
 
 @pytest.mark.parametrize("all_processes", [True, False])
 def test_interrupted_only_the_parent_speaks_and_all_end(busy, all_processes):
-    workers = busy.children()
-    busy.interrupt() if all_processes else busy.process.send_signal(signal.SIGINT)
-    busy.end()
+    interrupt(busy, all_processes)
     assert busy.said() == ["interrupted"]
-    wait_for(lambda: gone(workers), "the end of all workers")
 
 
 def test_interrupted_while_workers_start_only_the_parent_speaks(tmp_path):
