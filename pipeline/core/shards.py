@@ -280,17 +280,17 @@ def _delete_stale(out: Path, kept: dict[int, ShardInfo], names: Sequence[str]) -
 
     Manifests first: a shard without one counts as missing, whatever files lie there.
     """
-    wanted = {path for info in kept.values() for path in info.files}
-    wanted |= {_manifest(out, f"{index:05d}") for index in kept}
+    current = {path for info in kept.values() for path in info.files}
+    current |= {_manifest(out, f"{index:05d}") for index in kept}
     ours = {re.sub(r"^([^.]*)", r"\1-00000", name) for name in names}
     named: set[Path] = set()
     for path in (out / "manifest").glob("*.json"):
-        if path not in wanted:
+        if path not in current:
             named |= _named_by(path, out)
             path.unlink()
     for path in out.iterdir():
         is_ours = re.sub(r"-\d{5}\.", "-00000.", path.name, count=1) in ours
-        if (is_ours or path in named) and path not in wanted:
+        if (is_ours or path in named) and path not in current:
             path.unlink(missing_ok=True)
 
 

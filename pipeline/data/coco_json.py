@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files.written_json import read_json
 
-MOST = 2**63 - 1
+MAX_INT = 2**63 - 1
 """The largest id that a Parquet file and pycocotools can hold."""
 _SHOWN = 120
 
@@ -47,14 +47,14 @@ def read_document(
 
 
 def whole(value: Any) -> int | None:
-    """Return a whole number in 0..MOST, also if written as text or as 7.0; None otherwise."""
+    """Return a whole number in 0..MAX_INT, also if written as text or as 7.0; None otherwise."""
     if isinstance(value, str):
-        if not (value.isascii() and value.isdecimal() and len(value) <= len(str(MOST))):
+        if not (value.isascii() and value.isdecimal() and len(value) <= len(str(MAX_INT))):
             return None
         value = int(value)
     elif isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
         return None
-    return int(value) if 0 <= value <= MOST else None
+    return int(value) if 0 <= value <= MAX_INT else None
 
 
 def numbers(entry: Any, *names: str) -> list[int] | None:

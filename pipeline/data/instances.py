@@ -36,7 +36,7 @@ from pipeline.data.names import visible
 from pipeline.data.rle import run_lengths
 
 ANNOTATIONS = ("annotations/instances_all_val2017.json", "annotations/instances_val2017.json")
-_MOST_SIDE = 2**15
+_MAX_SIDE = 2**15
 """Longest side in pixels: pycocotools counts the pixels of a picture in 32 bits."""
 
 
@@ -140,8 +140,8 @@ class TrueMasks:
         if found is None:
             return wrong_entry(entry, "id, height, width")
         image_id, height, width = found
-        if not (1 <= height <= _MOST_SIDE and 1 <= width <= _MOST_SIDE):
-            detail = f"found {width} x {height}; expected sides of 1..{_MOST_SIDE} pixels"
+        if not (1 <= height <= _MAX_SIDE and 1 <= width <= _MAX_SIDE):
+            detail = f"found {width} x {height}; expected sides of 1..{_MAX_SIDE} pixels"
             return "wrong size", detail
         if fault := other_id(entry, image_id):
             return fault
@@ -186,11 +186,11 @@ def segmentation_fault(segmentation: Any, hw: tuple[int, int]) -> str | None:
     for polygon in polygons:
         if fault := _polygon_fault(polygon, max(hw)):
             return fault
-    least, most = min(map(min, polygons)), max(map(max, polygons))
-    if 0 <= least and most <= 1 < max(hw):
+    smallest, largest = min(map(min, polygons)), max(map(max, polygons))
+    if 0 <= smallest and largest <= 1 < max(hw):
         return (
-            f"found polygons from {least} to {most}, as shares of the picture; expected x and y in "
-            "pixels"
+            f"found polygons from {smallest} to {largest}, as shares of the picture; "
+            "expected x and y in pixels"
         )
     if not coco_mask.area(_rle(polygons, hw)):
         return f"found polygons that cover no pixel: {repr(segmentation)[:80]}"

@@ -92,11 +92,11 @@ class Hints:
 
     def meant(self, name: str) -> str | None:
         """Return the file, None if there is none or more than one."""
-        wanted = PurePosixPath(loose(name))
+        path = PurePosixPath(loose(name))
         for found in (
-            self._whole.get(str(wanted)),
-            self._last.get(wanted.name),
-            self._stem.get(wanted.stem),
+            self._whole.get(str(path)),
+            self._last.get(path.name),
+            self._stem.get(path.stem),
         ):
             if found:
                 return found[0] if len(found) == 1 else None

@@ -33,10 +33,10 @@ def boundary_confusion(
     `ignore_label`. Ignored and unnamed pixels take part in the erosion as id `classes`.
     Returns int64 `(classes, classes + 1)`.
     """
-    named = boundary_labels(np.where(prediction == NOTHING, classes, prediction))
-    wanted = boundary_labels(np.where(truth == ignore_label, classes, truth))
-    named[named == classes] = NOTHING
-    return confusion_matrix(named, wanted, classes, ignore_label=classes)
+    predicted = boundary_labels(np.where(prediction == NOTHING, classes, prediction))
+    true = boundary_labels(np.where(truth == ignore_label, classes, truth))
+    predicted[predicted == classes] = NOTHING
+    return confusion_matrix(predicted, true, classes, ignore_label=classes)
 
 
 def boundary_iou(confusion: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ TEMPERATURE = 100.0
 """Factor on the cosines, fixed; CLIP's own is not used."""
 BETAS, EPS = (0.9, 0.98), 1e-6
 """Of AdamW, as open_clip trains ViTs."""
-HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 1000
+HELD_OUT_SHARE, MAX_HELD_OUT = 0.05, 1000
 """Share and greatest number of pairs kept for validation."""
 CHECKPOINT_STEPS = 500
 """Most steps from one checkpoint to the next; short runs write five."""
@@ -72,7 +72,7 @@ def finetune(
     loss that is no number.
     """
     identity = run_identity(clip, pairs, recipe)
-    training, held = hold_out(pairs.image_ids, HELD_OUT_SHARE, MOST_HELD_OUT)
+    training, held = hold_out(pairs.image_ids, HELD_OUT_SHARE, MAX_HELD_OUT)
     regions = RegionSet(
         pairs, clip.image_size, clip.mean, clip.std, recipe.fill, recipe.min_crop, recipe.seed
     )

@@ -24,7 +24,7 @@ UNLIMITED = 2**31
 _PADDED_TO = 32
 """The segmenter pads both sides to multiples of this, which counts in hair-thin pictures."""
 
-LEAST_PIXELS = _PADDED_TO**2
+MIN_PIXELS = _PADDED_TO**2
 """The smallest limit that can be set."""
 
 

@@ -11,7 +11,7 @@ from pipeline.nouns.lexicon import Lexicon
 
 _LATIN = re.compile(r"[\x00-\u024f\u2019]*")
 """Without Vietnamese, which has letters of its own (U+1E00 on)."""
-_LEAST_WORDS = 2
+_MIN_WORDS = 2
 _OUTWEIGHS = 2
 
 
@@ -32,7 +32,7 @@ def is_foreign(tokens: Sequence[str], lexicon: Lexicon) -> bool:
         return False
     words = [tokens[0].lower(), *tokens[1:]]
     foreign = sum(word in lexicon.foreign or not is_latin(word) for word in words)
-    if foreign < _LEAST_WORDS:
+    if foreign < _MIN_WORDS:
         return False
     accents = any(not word.isascii() and is_latin(word) for word in words)
     english = sum(word.lower() in lexicon.english for word in words)

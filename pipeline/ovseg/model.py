@@ -20,7 +20,7 @@ from pipeline.core.errors import UserError
 from pipeline.core.modes import Mode, Precision
 from pipeline.core.processes.runtime import device as runtime_device
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.maskformer.propose import LEAST_PIXELS
+from pipeline.maskformer.propose import MIN_PIXELS
 from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg.ensemble import clip_alone, ensemble
 from pipeline.ovseg.free_text import checked_names, free_text_evidence
@@ -31,7 +31,7 @@ from pipeline.ovseg.semantic import label_map, semantic_scores
 
 CLIP = "clip"
 """What a predictor calls its CLIP where it has only one."""
-MOST_SCORES = 2**29
+MAX_SCORES = 2**29
 """Numbers that `OVSeg.scores` gives at most: 2 GiB."""
 
 
@@ -90,8 +90,8 @@ class OVSeg:
         _check(
             "max_pixels",
             max_pixels,
-            not 0 < max_pixels < LEAST_PIXELS and max_pixels >= 0,
-            f"{LEAST_PIXELS} or more, or 0",
+            not 0 < max_pixels < MIN_PIXELS and max_pixels >= 0,
+            f"{MIN_PIXELS} or more, or 0",
         )
         self.segmenter = segmenter
         self.clip = clip
@@ -181,14 +181,14 @@ class OVSeg:
         output_hw: tuple[int, int] | None = None,
     ) -> Tensor:
         """The semantic map: float32 `(K, H, W)`, at the picture's size unless told otherwise.
-        Arguments as for `segment`. UserError for more than `MOST_SCORES` numbers."""
+        Arguments as for `segment`. UserError for more than `MAX_SCORES` numbers."""
         pixels, given = as_pixels(image), as_names(names)
         scored = checked_names(given)
         height, width = output_hw or pixels.shape[:2]
-        if len(scored) * height * width > MOST_SCORES:
+        if len(scored) * height * width > MAX_SCORES:
             raise UserError(
                 f"the scores of {len(scored)} names at {height} x {width} pixels are more than the "
-                f"{MOST_SCORES:,} numbers that are made at once; ask for a smaller output_hw, or "
+                f"{MAX_SCORES:,} numbers that are made at once; ask for a smaller output_hw, or "
                 "use segment, which keeps only the best name of each pixel"
             )
         prediction = self.predict(pixels)

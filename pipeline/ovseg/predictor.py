@@ -125,11 +125,11 @@ class Predictor:
 
     def vocabulary(self, names: Sequence[str]) -> Vocabulary:
         """The text features of class names, each name encoded once in the predictor's life."""
-        given = list(names)
+        listed = list(names)
         return Vocabulary(
-            tuple(given),
-            self._segmenter_bank(given),
-            {clip: bank(given) for clip, bank in self._banks.items()},
+            tuple(listed),
+            self._segmenter_bank(listed),
+            {clip: bank(listed) for clip, bank in self._banks.items()},
         )
 
     @torch.inference_mode()
@@ -157,7 +157,7 @@ def _text_banks(clips: Mapping[str, MaskClip], text: TextStyle) -> dict[str, Tex
     """A bank for every CLIP; those with the same text tower share one."""
     banks: dict[str, TextBank] = {}
     for name, clip in clips.items():
-        twin = next((other for other in banks if same_text_tower(clips[other], clip)), None)
-        bank = TextBank(clip, text.templates, text.synonyms) if twin is None else banks[twin]
+        same = next((other for other in banks if same_text_tower(clips[other], clip)), None)
+        bank = TextBank(clip, text.templates, text.synonyms) if same is None else banks[same]
         banks[name] = bank
     return banks

@@ -39,8 +39,8 @@ DEEPEST = 3
 """Depth of nested entries that is searched."""
 HUGGING_FACE = ("vision_model.encoder.layers.", "text_model.encoder.layers.")
 """In keys of a CLIP as Hugging Face's transformers name them."""
-MOST_MODULES = 10_000
-_MOST_PLACES = 10
+MAX_MODULES = 10_000
+_MAX_PLACES = 10
 """Entries one in another, before one must hold itself."""
 _NAMED = (dict, Inert, list, tuple)
 """What in a list may hold tensors by name, or a list that does."""
@@ -85,7 +85,7 @@ def find_state(content: Any, source: str, own: str) -> State:
     if isinstance(content, Inert) and _module_state(content):
         notes.append(f"the file holds a whole {content.kind}; only its weights are taken")
     inner = mapping(content)
-    while len(place) < _MOST_PLACES and (name := _container(inner, source)) is not None:
+    while len(place) < _MAX_PLACES and (name := _container(inner, source)) is not None:
         above = "/".join(place) + "/" if place else ""
         others += [above + _word(key) for key in inner if key not in (name, own)]
         for key in inner:
@@ -247,7 +247,7 @@ def _module_state(module: Inert) -> dict[str, Any]:
     while waiting:
         prefix, part = waiting.pop()
         visited += 1
-        if visited > MOST_MODULES:  # a module that contains itself
+        if visited > MAX_MODULES:  # a module that contains itself
             return {}
         attributes = part.attributes
         for kind in ("_parameters", "_buffers"):
