@@ -43,7 +43,8 @@ def main(
 
 
 def _size(name: str, pictures: int) -> str:
-    """How many pictures a set has, and of how many where it is a benchmark and lacks some."""
+    """Return how many pictures a set has, and of how many where it is a benchmark and lacks
+    some."""
     official = BENCHMARKS[name].official if name in BENCHMARKS else pictures
     return f"{name} ({pictures:,}" + (f" of {official:,})" if pictures < official else ")")
 

@@ -94,7 +94,7 @@ def _encode(
     view: RegionView,
     batch: int,
 ) -> Iterator[dict[str, RegionFeatures]]:
-    """The features of all regions that wait, in parts of equal size: no small rest."""
+    """Yield the features of all regions that wait, in parts of equal size: no small rest."""
     if not waiting:
         return
     found: list[dict[str, RegionFeatures]] = [{} for _ in waiting]

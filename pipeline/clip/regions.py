@@ -101,7 +101,7 @@ def _boxes(masks: Tensor, view: RegionView, height: int, width: int) -> Tensor:
 def region_of_crop(
     crop: Tensor, mask: Tensor, size: int, mean: Tensor, std: Tensor, fill: Fill = "mean"
 ) -> tuple[Tensor, Tensor]:
-    """One crop `(3, h, w)` RGB 0..255 and its mask `(h, w)` bool, as CLIP takes it.
+    """Turn one crop `(3, h, w)` RGB 0..255 and its mask `(h, w)` bool into CLIP's input.
 
     Returns the picture `(3, S, S)` float32, filled, normalised and resized (bicubic without
     antialiasing), and the mask `(S, S)` bool, resized by nearest.

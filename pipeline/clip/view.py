@@ -69,7 +69,7 @@ class ClipView(RegionView):
 
 
 def region_view(view: ClipView) -> RegionView:
-    """The part of a CLIP's view that is about regions."""
+    """Return the part of a CLIP's view that is about regions."""
     return RegionView(**{field.name: getattr(view, field.name) for field in fields(RegionView)})
 
 
@@ -89,12 +89,12 @@ View = TypeVar("View", ClipView, SegmenterView)
 
 
 def to_json(view: ClipView | SegmenterView) -> dict[str, Any]:
-    """The view as JSON-able values, which `from_json` reads back."""
+    """Return the view as JSON-able values, which `from_json` reads back."""
     return asdict(view) | {"templates": list(view.templates)}
 
 
 def from_json(kind: type[View], record: Mapping[str, Any], where: str) -> View:
-    """The view under the key "view" of a model's description; the default where there is none.
+    """Read the view under the key "view" of a model's description; the default where there is none.
 
     where: the file, for messages. UserError names the field that is wrong or unknown.
     """

@@ -97,5 +97,6 @@ def _draw_set(eval_set, folder: Path, most: int) -> int:
 
 
 def _plain(path: str) -> str:
-    """A picture's path as one name, by which people find it again: "val2017_000000000139.jpg"."""
+    """Return a picture's path as one name, by which people find it again:
+    "val2017_000000000139.jpg"."""
     return path.replace("/", "_")

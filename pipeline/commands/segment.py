@@ -94,7 +94,7 @@ def segment(
 
 
 def _names(classes: str) -> list[str]:
-    """The names that were typed, or those in the file that was named."""
+    """Return the names that were typed, or those in the file that was named."""
     from pipeline.data.own_text import read_classes
     from pipeline.ovseg.inputs import as_names
 
@@ -104,7 +104,8 @@ def _names(classes: str) -> list[str]:
 
 
 def _text(classes: str) -> str:
-    """What was typed, read as UTF-8 whatever the terminal is set to; UserError where it is not."""
+    """Return what was typed, read as UTF-8 whatever the terminal is set to; UserError where it is
+    not."""
     from pipeline.core.errors import UserError
 
     try:

@@ -66,7 +66,7 @@ def _distinct(path: Path, record_type: type) -> Iterator[int]:
 
 
 def _records(path: Path, record_type: type[R], image_ids: list[int]) -> Iterator[R]:
-    """The records of these pictures in one shard, read a row group at a time."""
+    """Yield the records of these pictures in one shard, read a row group at a time."""
     requested = pa.array(image_ids, pa.int64())
     with open_parquet(path, record_type) as file:
         for group in range(file.num_row_groups):

@@ -71,8 +71,8 @@ def numbers(entry: Any, *names: str) -> list[int] | None:
 
 
 def crowd(entry: dict[str, Any]) -> bool | None:
-    """Whether an entry is a crowd, by "iscrowd" (missing or null count as 0); None for a value that
-    is neither 0 nor 1."""
+    """Return whether an entry is a crowd, by "iscrowd" (missing or null count as 0); None for a
+    value that is neither 0 nor 1."""
     value = entry.get("iscrowd")
     if value is None:
         return False
@@ -83,7 +83,8 @@ def crowd(entry: dict[str, Any]) -> bool | None:
 
 
 def is_text(value: Any) -> TypeGuard[str]:
-    """Whether the value is text that can be encoded: JSON may escape half a surrogate pair."""
+    """Return whether the value is text that can be encoded: JSON may escape half a surrogate
+    pair."""
     try:
         return isinstance(value, str) and value.encode() is not None
     except UnicodeEncodeError:

@@ -141,7 +141,7 @@ def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
 
 
 def is_turned(path: str | Path) -> bool:
-    """Whether the orientation of a picture moves its pixels. Raises as `image_size` does."""
+    """Return whether the orientation of a picture moves its pixels. Raises as `image_size` does."""
     with open_picture(path) as image:
         return _orientation(image) != 1
 
@@ -183,7 +183,7 @@ def _fault(error: Exception, path: str | Path, data: bytes | None) -> str:
 
 
 def _tiff_pixels(file: IO[bytes]) -> str:
-    """What each pixel of a TIFF is, by its tags; "" for another or a broken file."""
+    """Return what each pixel of a TIFF is, by its tags; "" for another or a broken file."""
     header = file.read(8)
     if header[:4] not in TiffImagePlugin.PREFIXES:
         return ""
@@ -295,7 +295,7 @@ def _stated_white(image: Image.Image) -> float | None:
 
 
 def _has_significant_bits(file: str | bytes) -> bool:
-    """Whether a PNG has the chunk sBIT, which stands before its pixels."""
+    """Return whether a PNG has the chunk sBIT, which stands before its pixels."""
     with open(file, "rb") if isinstance(file, str) else io.BytesIO(file) as png:
         png.seek(8)
         while len(head := png.read(8)) == 8 and head[4:] != b"IDAT":
@@ -331,7 +331,8 @@ def _white(image: Image.Image, name: str) -> float:
 
 
 def _has_deep_colours(image: Image.Image) -> bool:
-    """Whether Pillow will keep the upper 8 of 16 bits of the colours of a PNG, TIFF or PPM."""
+    """Return whether Pillow will keep the upper 8 of 16 bits of the colours of a PNG, TIFF or
+    PPM."""
     tiles = getattr(image, "tile", None)  # empty once decoded
     if not tiles or image.mode not in ("RGB", "RGBA", "RGBX", "LA"):
         return False
@@ -341,7 +342,8 @@ def _has_deep_colours(image: Image.Image) -> bool:
 
 
 def _file(image: Image.Image) -> str | bytes:
-    """The file that a picture not decoded yet is read from: its path, or else all its bytes."""
+    """Return the file that a picture not decoded yet is read from: its path, or else all its
+    bytes."""
     assert isinstance(image, ImageFile.ImageFile) and image.fp is not None, "opened, not decoded"
     if image.filename:
         return image.filename
@@ -353,7 +355,7 @@ def _file(image: Image.Image) -> str | bytes:
 
 
 def _largest(image: Image.Image) -> int:
-    """The largest 8-bit value of the colours, alpha apart."""
+    """Return the largest 8-bit value of the colours, alpha apart."""
     colours = 1 if image.mode == "LA" else 3
     highest = []
     for _, band in _bands(image):

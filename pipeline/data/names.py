@@ -22,7 +22,8 @@ _FLAG = re.compile("\U0001f3f4(?P<region>[\U000e0020-\U000e007e]+)\U000e007f")
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a name from the file system is UTF-8; Python puts surrogates for other bytes."""
+    """Return whether a name from the file system is UTF-8; Python puts surrogates for other
+    bytes."""
     try:
         name.encode()
     except UnicodeEncodeError:

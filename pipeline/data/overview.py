@@ -115,7 +115,7 @@ def gap_line(rejects: Iterable[Reject]) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """ "1 fault", "2 faults", "3 classes"."""
+    """Return a number with its noun: "1 fault", "2 faults", "3 classes"."""
     plural = what + ("es" if what.endswith("s") else "s")
     return f"{number:,} {what if number == 1 else plural}"
 

@@ -40,11 +40,12 @@ def boundary_confusion(
 
 
 def boundary_iou(confusion: np.ndarray) -> np.ndarray:
-    """`(K,)` percent from the sum of `boundary_confusion`; NaN where nothing is in either."""
+    """Compute `(K,)` percent from the sum of `boundary_confusion`; NaN where nothing is in
+    either."""
     return intersection_over_union(confusion)
 
 
 def least_iou(iou: np.ndarray, boundary: np.ndarray) -> np.ndarray:
-    """The lower of a class's IoU and boundary IoU, `(K,)`: NaN without the first, the first
+    """Return the lower of a class's IoU and boundary IoU, `(K,)`: NaN without the first, the first
     without the second."""
     return np.where(np.isnan(boundary), iou, np.minimum(iou, boundary))

@@ -91,13 +91,13 @@ def shard_names(name: str) -> tuple[str, str]:
 
 
 def counted_by(settings: EvaluateCommon) -> dict[str, Any]:
-    """The parameters that decide counts: all but the drawings."""
+    """Return the parameters that decide counts: all but the drawings."""
     return settings.model_dump(exclude={"overlays"})
 
 
 def same_pictures(dataset: Path, name: str, others: Iterable[str]) -> list[str]:
-    """Those of some evaluation sets, `name` among them, that are of the same pictures as `name`.
-    One that is not prepared is left to its own stage to report."""
+    """Return those of some evaluation sets, `name` among them, that are of the same pictures as
+    `name`. One that is not prepared is left to its own stage to report."""
     files = {each: dataset / "sets" / f"{each}.json" for each in others}
     asked = _pictures(load_eval_set(files[name]))
     return [
@@ -163,7 +163,7 @@ def need_pictures(evaluation: Evaluation, set_file: Path) -> None:
 def sum_shards(
     folder: Path, name: str, variants: list[Variant], classes: int
 ) -> dict[Variant, np.ndarray]:
-    """The confusion matrices of a set in all shards in `folder`, added up."""
+    """Add up the confusion matrices of a set in all shards in `folder`."""
     sums = {variant: empty_confusion(classes) for variant in variants}
     for path in shard_files(folder, name, "npz"):
         try:

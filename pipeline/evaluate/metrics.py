@@ -39,7 +39,7 @@ def class_accuracy(confusion: np.ndarray) -> np.ndarray:
 def segmentation_metrics(
     confusion: np.ndarray, seen: list[int] | None = None
 ) -> dict[str, float | None]:
-    """All metrics of one prediction over one set.
+    """Compute all metrics of one prediction over one set.
 
     confusion: int64 `(K, K + 1)`, see `pipeline.evaluate.confusion`.
     seen: ids of the seen classes of the split, None without one. They are those the segmenter

@@ -9,12 +9,12 @@ from pipeline.evaluate.confusion import NOTHING
 
 
 def present_classes(truth: np.ndarray, ignore_label: int) -> list[int]:
-    """The class ids in a label map, ascending, without the ignore label."""
+    """Return the class ids in a label map, ascending, without the ignore label."""
     return [int(value) for value in np.unique(truth) if value != ignore_label]
 
 
 def paint_classes(truth: np.ndarray, renamed: dict[int, int]) -> np.ndarray:
-    """Every class region of `truth` under its new name: int32, -1 elsewhere."""
+    """Paint every class region of `truth` under its new name: int32, -1 elsewhere."""
     painted = np.full(truth.shape, NOTHING, dtype=np.int32)
     for true_class, name in renamed.items():
         painted[truth == true_class] = name

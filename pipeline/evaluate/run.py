@@ -66,8 +66,8 @@ def readable_pictures(
     entries: Iterable[Sequence[EvalImage]],
     rejects: Sequence[list[Reject]],
 ) -> Iterator[LabelledPicture]:
-    """The pictures that can be read and have truth in at least one of the sets. What cannot be used
-    is appended to `rejects` of its set."""
+    """Yield the pictures that can be read and have truth in at least one of the sets. What cannot
+    be used is appended to `rejects` of its set."""
     for entry in entries:
         first = entry[0]
         try:

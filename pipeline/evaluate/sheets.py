@@ -57,7 +57,7 @@ def draw(
     columns: dict[str, Variant],
     classes: list[str],
 ) -> Image.Image:
-    """One sheet: the picture, its ground truth and the labels of some variants."""
+    """Draw one sheet: the picture, its ground truth and the labels of some variants."""
     predictions = {
         title: label_map(outcomes.probabilities[variant], outcomes.masks, truth.shape).numpy()
         for title, variant in columns.items()
@@ -69,7 +69,7 @@ def draw(
 
 
 def spread(total: int, count: int) -> list[int]:
-    """`count` positions in `0..total-1`, evenly spread; all of them where count >= total."""
+    """Return `count` positions in `0..total-1`, evenly spread; all of them where count >= total."""
     if count >= total:
         return list(range(total))
     return [int(at) for at in np.linspace(0, total - 1, count)]

@@ -33,17 +33,17 @@ class Variant:
 
 
 def thresholds_of(settings: EvaluateCommon) -> list[float]:
-    """All thresholds that regions are cut at, sorted, each once."""
+    """Return all thresholds that regions are cut at, sorted, each once."""
     return sorted({settings.mask_threshold, *settings.sweep_thresholds})
 
 
 def weights_of(settings: EvaluateCommon) -> list[float]:
-    """All ensemble weights, sorted, each once; the main one among them."""
+    """Return all ensemble weights, sorted, each once; the main one among them."""
     return sorted({settings.ensemble_weight, *settings.sweep_weights})
 
 
 def main_variants(clips: list[str], threshold: float, weight: float) -> list[Variant]:
-    """The predictions that make up the results table."""
+    """Return the predictions that make up the results table."""
     variants = [Variant(SEGMENTER), Variant(ORACLE_NAMES, threshold=threshold)]
     for clip in clips:
         variants += [
@@ -57,7 +57,7 @@ def main_variants(clips: list[str], threshold: float, weight: float) -> list[Var
 def sweep_variants(
     clips: list[str], thresholds: list[float], weights: list[float]
 ) -> list[Variant]:
-    """The ensemble of every CLIP at every threshold and weight of the grid."""
+    """Return the ensemble of every CLIP at every threshold and weight of the grid."""
     return [
         Variant(ENSEMBLE, clip, threshold, weight)
         for clip in clips

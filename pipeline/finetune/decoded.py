@@ -72,8 +72,8 @@ class DecodedPairs:
 
 
 def _nameless_file(size: int) -> IO[bytes]:
-    """A file of `size` zeros in memory, which takes room where it is written to only; on the disk
-    where the system has no such files (macOS)."""
+    """Return a file of `size` zeros in memory, which takes room where it is written to only; on the
+    disk where the system has no such files (macOS)."""
     if hasattr(os, "memfd_create"):
         file = os.fdopen(os.memfd_create("ovseg-pairs"), "w+b")
     else:

@@ -50,7 +50,8 @@ def contrastive_loss(
 
 
 def gather_batch(image_features: Tensor, noun_ids: Tensor) -> tuple[Tensor, Tensor]:
-    """The features and noun ids of all processes, in order of rank; its own where it is alone.
+    """Gather the features and noun ids of all processes, in order of rank; its own where it is
+    alone.
 
     Gradients flow into a process's own features only. Every process holds the loss of the whole
     batch, so the sum of their gradients is that of a single process.
@@ -66,5 +67,5 @@ def gather_batch(image_features: Tensor, noun_ids: Tensor) -> tuple[Tensor, Tens
 
 
 def processes() -> int:
-    """How many processes train together."""
+    """Return how many processes train together."""
     return dist.get_world_size() if dist.is_initialized() else 1

@@ -30,7 +30,7 @@ def parameter_groups(
     prompt_learning_rate: float,
     weight_decay: float,
 ) -> list[Group]:
-    """The trained parameters by learning rate and weight decay.
+    """Return the trained parameters by learning rate and weight decay.
 
     Matrices of the tower decay; biases, norms, single embeddings and the mask prompts do not.
     """

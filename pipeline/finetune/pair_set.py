@@ -184,7 +184,8 @@ class PairSet:
 
 
 def _foreground(picture: Image.Image, file: bytes, name: str) -> np.ndarray:
-    """The object of a mask, bool (h, w), as the head of this module says; UserError for others."""
+    """Return the object of a mask, bool (h, w), as the head of this module says; UserError for
+    others."""
     instead = "expected a PNG in gray or with a palette, above 0 (index 0) on the object alone"
     if picture.format != "PNG":
         raise UserError(f"{name}: is a {picture.format} file; {instead}")
@@ -206,8 +207,8 @@ def _foreground(picture: Image.Image, file: bytes, name: str) -> np.ndarray:
 
 
 def _own_tars(folder: Path) -> list[Path]:
-    """The tars of a folder, in the order of their names. UserError for a file in its place, and for
-    tars that are compressed."""
+    """Return the tars of a folder, in the order of their names. UserError for a file in its place,
+    and for tars that are compressed."""
     if folder.is_file():
         raise UserError(
             f"{folder}: a file, expected the folder with the tars; give {folder.parent}"
@@ -259,7 +260,7 @@ class _Odd(Exception):
 
 
 def _members(tar: tarfile.TarFile) -> dict[str, dict[str, tarfile.TarInfo]]:
-    """The members of each pair, by key and extension in small letters."""
+    """Return the members of each pair, by key and extension in small letters."""
     pairs: dict[str, dict[str, tarfile.TarInfo]] = {}
     for member in tar:
         folder, name = posixpath.split(posixpath.normpath(member.name))
@@ -299,7 +300,8 @@ def _check_end(path: Path, end: int) -> None:
 
 
 def _noun(key: str, text: bytes, is_own: bool) -> str:
-    """The noun of a pair; that of an own tar is held to the rules of a line of classes.txt."""
+    """Return the noun of a pair; that of an own tar is held to the rules of a line of
+    classes.txt."""
     try:
         noun = text.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
@@ -312,7 +314,7 @@ def _noun(key: str, text: bytes, is_own: bool) -> str:
 
 
 def _crop(key: str, members: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo:
-    """The member that holds the crop of a whole pair."""
+    """Return the member that holds the crop of a whole pair."""
     crops = [name for name in CROPS if name in members]
     missing = [name for name in MEMBERS[1:] if name not in members]
     if not crops or missing:
@@ -339,7 +341,7 @@ def _image_id(key: str, text: bytes) -> int:
 
 
 def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; ValueError on a repeated key."""
+    """Return a JSON object; ValueError on a repeated key."""
     found = dict(entries)
     if len(found) < len(entries):
         repeated = next(name for name, n in Counter(k for k, _ in entries).items() if n > 1)
@@ -348,7 +350,7 @@ def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def open_pairs(folder: Path | str, decoded_budget: int = DECODED_BUDGET) -> PairSet:
-    """The pairs of a folder, as many of them decoded as the budget (bytes) allows; says where
+    """Open the pairs of a folder, as many of them decoded as the budget (bytes) allows; says where
     there are no manifests to check them by."""
     pairs = PairSet(folder, decoded_budget)
     if not pairs.has_manifests and not (dist.is_initialized() and dist.get_rank() != 0):

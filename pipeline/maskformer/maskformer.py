@@ -101,7 +101,7 @@ class MaskFormer(nn.Module):
         return self.sem_seg_head(self.backbone(batch)), (batch.shape[-2], batch.shape[-1])
 
     def class_logits(self, class_embed: Tensor, text_features: Tensor) -> Tensor:
-        """How well queries fit classes: (...,Q,K+1) float32, last column = no object.
+        """Compute how well queries fit classes: (...,Q,K+1) float32, last column = no object.
 
         class_embed: (...,Q,D) any norm. text_features: (K,D) unit norm, D = `config.clip_dim`; K
         may change from call to call. UserError for text features of another width.
@@ -114,13 +114,13 @@ class MaskFormer(nn.Module):
         return self.clip_adapter(class_embed, text_features)
 
     def class_probabilities(self, class_embed: Tensor, text_features: Tensor) -> Tensor:
-        """(...,Q,K) in 0..1; a row sums to 1 - p(no object) (docs/conventions.md, 6: the softmax
-        knows the last column, the answer does not). Arguments as in `class_logits`."""
+        """Compute (...,Q,K) in 0..1; a row sums to 1 - p(no object) (docs/conventions.md, 6: the
+        softmax knows the last column, the answer does not). Arguments as in `class_logits`."""
         return self.class_logits(class_embed, text_features).softmax(-1)[..., :-1]
 
     def objectness(self, class_embed: Tensor) -> Tensor:
-        """How surely each query is one of the trained classes, whichever: (...,Q) in 0..1, which is
-        1 - p(no object). Needs no CLIP and no names. class_embed: as in `class_logits`.
+        """Compute how surely each query is one of the trained classes, whichever: (...,Q) in 0..1,
+        which is 1 - p(no object). Needs no CLIP and no names. class_embed: as in `class_logits`.
 
         UserError where the segmenter does not know its classes.
         """

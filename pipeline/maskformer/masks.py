@@ -63,7 +63,7 @@ class MaskChoice:
 def choose_masks(
     layers: list[QueryOutput], padded_hw: tuple[int, int], i: int, choice: MaskChoice
 ) -> Masks:
-    """The masks of picture i of the batch out of all decoder layers, first one first."""
+    """Choose the masks of picture i of the batch out of all decoder layers, first one first."""
     if choice.mask_layers == "last":
         last, first = layers[-1], slice(choice.max_masks)
         embed, logits = last.class_embed[i, first], last.pred_masks[i, first]

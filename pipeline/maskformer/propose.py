@@ -59,7 +59,7 @@ def input_size(
     longest = max(height, width)
 
     def scaled(side: int) -> tuple[int, int]:
-        """The picture with `side` as its long side."""
+        """Return the picture with `side` as its long side."""
         return max(1, round(height * side / longest)), max(1, round(width * side / longest))
 
     def padded_pixels(side: int) -> int:

@@ -16,15 +16,16 @@ _OUTWEIGHS = 2
 
 
 def is_latin(word: str) -> bool:
-    """Whether a word is in the letters of English and of what it has borrowed ("jalapeño")."""
+    """Return whether a word is in the letters of English and of what it has borrowed
+    ("jalapeño")."""
     return _LATIN.fullmatch(word) is not None
 
 
 def is_foreign(tokens: Sequence[str], lexicon: Lexicon) -> bool:
-    """Whether a caption is in another language: at least two words of other grammars or in other
-    letters, and more than twice as many as of English ("a sign that reads Rue de la Paix"). Latin
-    letters with accents count as one word more, words in capitals ("Las Vegas") as none, but for
-    the first.
+    """Return whether a caption is in another language: at least two words of other grammars or in
+    other letters, and more than twice as many as of English ("a sign that reads Rue de la Paix").
+    Latin letters with accents count as one word more, words in capitals ("Las Vegas") as none, but
+    for the first.
 
     tokens: of the caption, with their capitals.
     """

@@ -15,13 +15,13 @@ TEMPERATURE = 100.0
 
 
 def cosine_logits(embeddings: Tensor, text_features: Tensor) -> Tensor:
-    """`(N, D)` embeddings of any norm against `(K, D)` unit text features: `(N, K)` logits."""
+    """Compare `(N, D)` embeddings of any norm with `(K, D)` unit text features: `(N, K)` logits."""
     unit = torch.nn.functional.normalize(embeddings.float(), dim=-1)
     return TEMPERATURE * unit @ text_features.T
 
 
 def clip_probabilities(logits: Tensor, valid: Tensor) -> Tensor:
-    """CLIP's class probabilities spread over all queries.
+    """Spread CLIP's class probabilities over all queries.
 
     logits: `(V, K)` of the valid masks, in query order. valid: `(Q,)` bool with V True.
     Returns `(Q, K)`: softmax rows where valid, 1 everywhere else (a mask that CLIP could not
@@ -34,13 +34,14 @@ def clip_probabilities(logits: Tensor, valid: Tensor) -> Tensor:
 
 
 def clip_alone(probabilities: Tensor, valid: Tensor) -> Tensor:
-    """The CLIP-only branch: `(Q, K)` probabilities with 0 for the invalid masks, which this
+    """Compute the CLIP-only branch: `(Q, K)` probabilities with 0 for the invalid masks, which this
     branch leaves out. (The original spells this branch "ensemble weight 0".)"""
     return probabilities * valid[:, None]
 
 
 def ensemble(segmenter: Tensor, clip: Tensor, weight: float) -> Tensor:
-    """`segmenter^(1 - weight) * clip^weight`, both `(Q, K)` in 0..1, not renormalised.
+    """Combine the branches: `segmenter^(1 - weight) * clip^weight`, both `(Q, K)` in 0..1, not
+    renormalised.
 
     weight 0 is the segmenter alone; weight 1 is CLIP alone with invalid masks counted as 1.
     """

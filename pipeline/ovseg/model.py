@@ -117,7 +117,7 @@ class OVSeg:
         device: torch.device | None = None,
         **options,
     ) -> "OVSeg":
-        """The model that the pipeline left under `root`.
+        """Load the model that the pipeline left under `root`.
 
         clip: which CLIP, as a folder under `root`: "base_clip", "finetune/first",
         "finetune/second". It is used as the folders record (pipeline/clip/view.py), but for the
@@ -180,8 +180,8 @@ class OVSeg:
         mode: Mode = "ensemble",
         output_hw: tuple[int, int] | None = None,
     ) -> Tensor:
-        """The semantic map: float32 `(K, H, W)`, at the picture's size unless told otherwise.
-        Arguments as for `segment`. UserError for more than `MAX_SCORES` numbers."""
+        """Compute the semantic map: float32 `(K, H, W)`, at the picture's size unless told
+        otherwise. Arguments as for `segment`. UserError for more than `MAX_SCORES` numbers."""
         pixels, given = as_pixels(image), as_names(names)
         scored = checked_names(given)
         height, width = output_hw or pixels.shape[:2]

@@ -124,7 +124,8 @@ class Predictor:
         return list(encode_regions_by(self.clips, masked, view, self.crop_batch))
 
     def vocabulary(self, names: Sequence[str]) -> Vocabulary:
-        """The text features of class names, each name encoded once in the predictor's life."""
+        """Return the text features of class names, each name encoded once in the predictor's
+        life."""
         listed = list(names)
         return Vocabulary(
             tuple(listed),
@@ -154,7 +155,7 @@ class Predictor:
 
 
 def _text_banks(clips: Mapping[str, MaskClip], text: TextStyle) -> dict[str, TextBank]:
-    """A bank for every CLIP; those with the same text tower share one."""
+    """Return a bank for every CLIP; those with the same text tower share one."""
     banks: dict[str, TextBank] = {}
     for name, clip in clips.items():
         same = next((other for other in banks if same_text_tower(clips[other], clip)), None)

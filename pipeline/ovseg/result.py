@@ -49,7 +49,8 @@ class Segmentation:
         )
 
     def mask(self, name: str) -> np.ndarray:
-        """Where `name` is: bool `(H, W)`. Raises UserError for a name that was not scored."""
+        """Return where `name` is: bool `(H, W)`. Raises UserError for a name that was not
+        scored."""
         if name not in self.names:
             raise UserError(f"{name!r} was not among the names: {', '.join(self.names)}")
         return self.labels == self.names.index(name)

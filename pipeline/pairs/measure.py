@@ -93,7 +93,7 @@ class PairStatistics:
         ]
 
     def nouns(self) -> list[dict[str, Any]]:
-        """One row a noun, the commonest first."""
+        """Return one row a noun, the commonest first."""
         return [
             {
                 "noun": noun,

@@ -20,7 +20,7 @@ class Name:
 def names_in_captions(
     captions: Sequence[Caption], nouns: Iterable[NounRecord], max_captions: int
 ) -> list[Name]:
-    """The nouns of the first `max_captions` captions, in order of mention.
+    """Return the nouns of the first `max_captions` captions, in order of mention.
 
     A noun that several captions mention is one candidate: the paper counts 11 pairs a picture
     with five captions, which have about 18 nouns.

@@ -9,7 +9,8 @@ COVERS = 0.5
 def covers(
     mask: np.ndarray, noun: str, true: dict[str, np.ndarray] | None, groups: dict[str, str]
 ) -> bool | None:
-    """True when `mask`, bool (H, W), overlaps all of `noun` in the picture by at least one half.
+    """Return whether `mask`, bool (H, W), overlaps all of `noun` in the picture by at least one
+    half.
 
     true: what the picture shows, noun to mask, None when nobody labelled it; groups: the nouns
     that ground truth can tell of. None when it cannot tell: the noun is not among them.

@@ -101,7 +101,7 @@ class TrainingSet(torch.utils.data.Dataset):
 def augment(
     image: np.ndarray, label: np.ndarray, augmentation: Augmentation, ignore_label: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(H,W,3) uint8 and (H,W) int labels -> a crop of both, at most (crop, crop).
+    """Augment (H,W,3) uint8 and (H,W) int labels -> a crop of both, at most (crop, crop).
 
     Draws from NumPy's and Python's global generators, as detectron2's augmentations do.
     """

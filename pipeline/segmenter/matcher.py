@@ -98,7 +98,7 @@ def reduced(target: Target, padded_hw: tuple[int, int], size_hw: tuple[int, int]
 
 
 def pad(masks: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """(N,H,W) -> (N,*size_hw), zeros (False) at the bottom and right."""
+    """Pad (N,H,W) -> (N,*size_hw), zeros (False) at the bottom and right."""
     height, width = masks.shape[-2:]
     assert height <= size_hw[0] and width <= size_hw[1], (masks.shape, size_hw)
     return F.pad(masks, (0, size_hw[1] - width, 0, size_hw[0] - height))

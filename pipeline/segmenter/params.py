@@ -145,8 +145,8 @@ class SegmenterParams(Section):
 
 
 def from_scratch(segmenter: SegmenterParams, recipe: PretrainSegmenterParams) -> SegmenterParams:
-    """The section `segmenter` with a longer training laid over it and no weights to start from:
-    what the frozen stage `pretrain_segmenter` runs."""
+    """Return the section `segmenter` with a longer training laid over it and no weights to start
+    from: what the frozen stage `pretrain_segmenter` runs."""
     training = segmenter.training.model_copy(update=recipe.model_dump())
     return segmenter.model_copy(
         update={"source": "train", "warm_start": None, "training": training}

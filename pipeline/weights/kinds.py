@@ -66,7 +66,7 @@ def kind_of(file: IO[bytes], name: str) -> Kind:
 
 
 def is_safetensors(start: bytes, size: int) -> bool:
-    """Whether a file begins as safetensors: the length of a header, and a JSON object."""
+    """Return whether a file begins as safetensors: the length of a header, and a JSON object."""
     header = int.from_bytes(start[:8], "little")
     return len(start) > 8 and start[8:9] == b"{" and 2 <= header <= size - 8
 

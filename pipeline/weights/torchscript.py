@@ -27,7 +27,7 @@ _LISTS = re.compile(r"^  __(?:parameters|buffers)__ = (\[.*\])$", re.MULTILINE)
 
 
 def is_torchscript(file: Path | IO[bytes]) -> bool:
-    """Whether the file is an archive of torch.jit.save."""
+    """Return whether the file is an archive of torch.jit.save."""
     if not zipfile.is_zipfile(file):
         return False
     with zipfile.ZipFile(file) as archive:

@@ -72,7 +72,8 @@ def _try_to_write(folder: Path, what: str) -> None:
 
 
 def _exists(path: Path) -> bool:
-    """Whether the path exists, if only as a dangling link. OSError for an impossible name."""
+    """Return whether the path exists, if only as a dangling link. OSError for an impossible
+    name."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

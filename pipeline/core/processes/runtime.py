@@ -25,7 +25,7 @@ MAX_PROCESSES = 1024  # on one machine
 
 
 def device() -> torch.device:
-    """The device for models. UserError on an unknown or absent device in OVSEG_DEVICE."""
+    """Return the device for models. UserError on an unknown or absent device in OVSEG_DEVICE."""
     setting = os.environ.get("OVSEG_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", setting):
         raise UserError(f"OVSEG_DEVICE={setting}: unknown device, allowed: cuda, cuda:N, cpu")
@@ -39,7 +39,7 @@ def device() -> torch.device:
 
 
 def gpus() -> int:
-    """How many CUDA devices to use: all visible ones, unless OVSEG_DEVICE says otherwise."""
+    """Return how many CUDA devices to use: all visible ones, unless OVSEG_DEVICE says otherwise."""
     chosen = device()
     if chosen.type != "cuda":
         return 0
@@ -47,7 +47,7 @@ def gpus() -> int:
 
 
 def workers() -> int:
-    """How many processes may work at once, at least 1."""
+    """Return how many processes may work at once, at least 1."""
     if (setting := _number("OVSEG_WORKERS")) is not None:
         return setting
     if hasattr(os, "sched_getaffinity"):  # not on macOS
@@ -56,7 +56,8 @@ def workers() -> int:
 
 
 def training_processes() -> int:
-    """How many processes a training is spread over, at least 1. UserError for more than GPUs."""
+    """Return how many processes a training is spread over, at least 1. UserError for more than
+    GPUs."""
     setting, available = _number("OVSEG_TRAINING_PROCESSES"), gpus()
     if setting is not None and 0 < available < setting:
         raise UserError(
@@ -101,7 +102,8 @@ def _take_device(devices: SimpleQueue) -> None:
 
 
 def engine() -> str:
-    """What shards run on: "local" (this machine) or "ray" (a cluster; the extra `cluster`)."""
+    """Return what shards run on: "local" (this machine) or "ray" (a cluster; the extra
+    `cluster`)."""
     setting = os.environ.get("OVSEG_ENGINE") or "local"
     if setting not in ENGINES:
         raise UserError(f"OVSEG_ENGINE={setting}: unknown engine, allowed: {', '.join(ENGINES)}")
