@@ -1,9 +1,10 @@
 """Stage `segmenter`: train MaskFormer on the closed set, or take a trained one.
 
-    python -m stages.segmenter --dataset data/dataset --clip data/base_clip --out data/segmenter
+    python -m stages.segmenter --dataset data/dataset --clip data/base_clip \\
+        --out data/segmenter --metrics data/metrics/segmenter.json
 
 Trains on all visible GPUs (pipeline/core/processes/distributed.py). Writes a segmenter (see
-pipeline/maskformer/store.py), rejects.parquet, metrics.json (last losses, mask recall) and curves/;
+pipeline/maskformer/store.py), rejects.parquet, curves/ and the metrics (last losses, mask recall);
 beside the outputs, under `checkpoints`, what a killed run goes on from (pipeline/core/resume.py).
 """
 

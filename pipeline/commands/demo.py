@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from pipeline.clip.view import LOOK_PIXELS
+from pipeline.clip.view import MAX_INPUT_PIXELS
 from pipeline.core.errors import UserError
 
 
@@ -14,7 +14,7 @@ def demo(
     port: int = 7860,
     short_side: int | None = None,
     long_side: int | None = None,
-    max_pixels: int = LOOK_PIXELS,
+    max_pixels: int = MAX_INPUT_PIXELS,
 ) -> None:
     """Open a web page that segments pictures by names you type.
 

@@ -7,7 +7,7 @@ from pipeline.core.errors import UserError
 from pipeline.core.files.places import OutFolder
 
 DRAWN = ".drawn-by-ovseg"
-"""The file in the folder that lists what was drawn there, to be removed when it is drawn anew."""
+"""The file in the folder that lists what was drawn there, to be removed when it is drawn again."""
 
 
 def draw(
@@ -69,7 +69,7 @@ def _remove_drawn(out: Path) -> None:
 
 
 def _draw_set(eval_set, folder: Path, most: int) -> int:
-    """Draw some pictures of an EvalSet; returns how many. Those that cannot be read are told."""
+    """Draw some pictures of an EvalSet and report those that cannot be read; returns how many."""
     from pipeline.core.progress import report
     from pipeline.core.records import Reject
     from pipeline.evaluate.run import readable_pictures

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from pipeline.clip.view import LOOK_PIXELS
+from pipeline.clip.view import MAX_INPUT_PIXELS
 from pipeline.core.files.places import OutFolder
 from pipeline.core.modes import Mode, Precision
 
@@ -22,7 +22,7 @@ def segment(
     threshold: float | None = None,
     short_side: int | None = None,
     long_side: int | None = None,
-    max_pixels: int = LOOK_PIXELS,
+    max_pixels: int = MAX_INPUT_PIXELS,
     precision: Precision = "float32",
 ) -> None:
     """Segment a picture by names you choose.

@@ -111,6 +111,6 @@ def wrong_entry(entry: Any, expected: str) -> Fault:
 
 
 def shown(entry: Any) -> str:
-    """Return the start of an entry as JSON, for messages; encodable."""
+    """Return the start of an entry as JSON, for messages; can always be encoded."""
     text = json.dumps(entry, ensure_ascii=False)[:_SHOWN]
     return text.encode("utf-8", "backslashreplace").decode()

@@ -152,8 +152,8 @@ def open_picture(
 ) -> Iterator[Image.Image]:
     """Open a file with Pillow without decoding it; errors raised inside the `with` name the file.
 
-    what: the file should hold, for messages. data: its bytes, if they are read already; `path` is
-    then only a name for messages.
+    what: what the file should hold, for messages. data: its bytes, if they are read already;
+    `path` is then only a name for messages.
     Raises MissingFileError, or UserError for no picture or one above the limit of its format.
     """
     try:

@@ -3,7 +3,7 @@
 It erodes the map of label ids, not one mask per class as Cheng et al. (CVPR 2021) do: what is left
 of a pixel is its id minus the smallest id within 2% of the picture's diagonal. These differences
 are then counted like labels, so pixels far from any edge count as class 0, and a class that
-stands nowhere can have a boundary IoU. Take it for what it is, and compare only like with like.
+is in no picture can have a boundary IoU. Compare it only with numbers computed in the same way.
 """
 
 import numpy as np

@@ -27,7 +27,7 @@ def majority_names(
     """Name every mask by the true class that most of its pixels have.
 
     masks: `(Q, h, w)` in 0..1, cut at `threshold`. truth: `(H, W)`, brought to the size of the
-    masks by nearest neighbour; ignored pixels have no say.
+    masks by nearest neighbour; ignored pixels do not count.
     Returns `(Q, K)` one-hot class probabilities; a row of 0 where a mask has no labelled pixel.
     """
     names = masks.new_zeros((len(masks), classes))

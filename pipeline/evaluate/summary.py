@@ -23,7 +23,7 @@ HEADINGS = ("mIoU\nlegacy", "mIoU\ncurrent", "hIoU\nlegacy", "\nfwIoU", "pixel\n
 
 
 def results_table(name: str, metrics: dict) -> Table:
-    """Return one evaluation set: every branch of every CLIP, in percent.
+    """Return the table of one evaluation set: every branch of every CLIP, in percent.
 
     metrics: the content of `data/metrics/evaluate-<set>.json`.
     """
@@ -45,7 +45,10 @@ def results_table(name: str, metrics: dict) -> Table:
 
 
 def stage_table(files: dict[str, dict]) -> Table:
-    """Return what every stage counted. files: stage name to the content of its metrics file."""
+    """Return the table of what every stage counted.
+
+    files: stage name to the content of its metrics file.
+    """
     table = Table("stage", "metric", title="stages", title_justify="left")
     table.add_column("value", justify="right")
     for stage, metrics in files.items():

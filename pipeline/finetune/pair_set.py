@@ -137,7 +137,7 @@ class PairSet:
         """Decode pairs ahead, from the first, as long as the budget allows; processes that are
         spawned later have them too.
 
-        advance: told how many more are done. Returns how many are kept.
+        advance: called with the number of newly decoded pairs. Returns how many are kept.
         """
         with ThreadPoolExecutor(runtime.workers()) as pool:
             for start in range(0, len(self), DECODED_TOGETHER):
@@ -243,7 +243,7 @@ def _index(path: Path, is_own: bool) -> list[tuple[tuple[int, int, int, int], st
         reason = "it is compressed, whatever its name says: unpack it" if is_packed else error
         raise UserError(
             f"{path}: not a readable shard of pairs: {reason}; expected the members "
-            f".{', .'.join(MEMBERS)} of every pair; rerun the stage `pairs`, or pack the tar anew "
+            f".{', .'.join(MEMBERS)} of every pair; rerun the stage `pairs`, or pack the tar again "
             "where it is your own"
         ) from error
     return entries
@@ -341,7 +341,7 @@ def _image_id(key: str, text: bytes) -> int:
 
 
 def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; ValueError on a repeated key."""
+    """Parse a JSON object; ValueError on a repeated key."""
     found = dict(entries)
     if len(found) < len(entries):
         repeated = next(name for name, n in Counter(k for k, _ in entries).items() if n > 1)

@@ -23,7 +23,7 @@ from pipeline.clip.encode import encode_cut
 from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.view import RegionView
+from pipeline.clip.view import TEMPERATURE, RegionView
 from pipeline.core.errors import UserError
 from pipeline.core.fingerprint import of_code, of_value
 from pipeline.core.precision import math_attention, tower_precision
@@ -43,8 +43,6 @@ from pipeline.training.optimiser import adamw
 from pipeline.training.schedule import Schedule
 from pipeline.weights.digest import of_weights
 
-TEMPERATURE = 100.0
-"""Factor on the cosines, fixed; CLIP's own is not used."""
 BETAS, EPS = (0.9, 0.98), 1e-6
 """Of AdamW, as open_clip trains ViTs."""
 HELD_OUT_SHARE, MAX_HELD_OUT = 0.05, 1000

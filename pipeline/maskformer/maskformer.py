@@ -12,14 +12,12 @@ from detectron2.structures import ImageList
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.clip.view import SegmenterView
+from pipeline.clip.view import TEMPERATURE, SegmenterView
 from pipeline.core.errors import UserError
 from pipeline.maskformer.backbones import build_backbone
 from pipeline.maskformer.config import SegmenterConfig
 from pipeline.maskformer.trained_classes import TrainedClasses
 from pipeline.maskformer.transformer_predictor import MaskFormerHead, QueryOutput
-
-TEMPERATURE = 100.0  # fixed; CLIP's own logit_scale is unused
 
 
 @dataclass(frozen=True)

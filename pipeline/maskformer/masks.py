@@ -1,10 +1,10 @@
 """Choose masks from the network's output and bring them to a picture's size (convention 2).
 
-The published model takes the masks of the last decoder layer. The layers before it, and the anchors
-themselves, often find what the last one gave up: an object that no class name fits. For collecting
-pairs, where a noun looks for its mask, all layers together find more, and more still when each mask
-is also offered as it is cut at a lower probability; for a semantic map, where every mask has a
-vote, the last layer alone is better.
+The published model takes the masks of the last decoder layer. Earlier layers, and the anchors,
+often have a mask of an object that fits no class name and that the last layer has lost. For
+collecting pairs, where each noun chooses a mask, all layers together cover more objects, and more
+still when each mask is also offered at a lower threshold. For a semantic map, where all masks are
+summed, the last layer alone is better.
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from detectron2.data.transforms import ResizeShortestEdge
 from PIL import Image
 from torch import Tensor
 
-from pipeline.clip.view import LOOK_PIXELS
+from pipeline.clip.view import MAX_INPUT_PIXELS
 from pipeline.core.modes import Precision
 from pipeline.core.precision import in_precision
 from pipeline.maskformer.maskformer import MaskFormer
@@ -43,7 +43,7 @@ def input_size(
     width: int,
     short_side: int | None,
     long_side: int | None = None,
-    max_pixels: int | None = LOOK_PIXELS,
+    max_pixels: int | None = MAX_INPUT_PIXELS,
 ) -> tuple[int, int]:
     """Height and width of the networks' input for a picture of `height` x `width` pixels.
 
@@ -74,7 +74,7 @@ def resize_input(
     image: np.ndarray,
     short_side: int | None,
     long_side: int | None = None,
-    max_pixels: int | None = LOOK_PIXELS,
+    max_pixels: int | None = MAX_INPUT_PIXELS,
 ) -> Tensor:
     """Resize a picture to the input of both branches: uint8 RGB `(H, W, 3)` to uint8 `(3, h, w)`, h
     and w as by `input_size`. The filter is detectron2's."""

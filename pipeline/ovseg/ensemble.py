@@ -8,10 +8,8 @@ the segmenter keeps it in the softmax (`pipeline.maskformer.masks`), CLIP never 
 import torch
 from torch import Tensor
 
+from pipeline.clip.view import TEMPERATURE
 from pipeline.core.errors import UserError
-
-TEMPERATURE = 100.0
-"""Factor on the cosine similarity; CLIP's own logit_scale is unused."""
 
 
 def cosine_logits(embeddings: Tensor, text_features: Tensor) -> Tensor:
@@ -24,8 +22,8 @@ def clip_probabilities(logits: Tensor, valid: Tensor) -> Tensor:
     """Spread CLIP's class probabilities over all queries.
 
     logits: `(V, K)` of the valid masks, in query order. valid: `(Q,)` bool with V True.
-    Returns `(Q, K)`: softmax rows where valid, 1 everywhere else (a mask that CLIP could not
-    look at leaves the segmenter's opinion as it is).
+    Returns `(Q, K)`: softmax rows where valid, 1 everywhere else (an invalid mask leaves the
+    segmenter's opinion as it is).
     """
     assert logits.shape[0] == int(valid.sum()), (logits.shape, int(valid.sum()))
     spread = logits.new_ones((len(valid), logits.shape[1]))

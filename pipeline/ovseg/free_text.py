@@ -47,10 +47,10 @@ def chosen_queries(clip: Tensor, valid: Tensor, named: int) -> Tensor:
     return chosen
 
 
-def free_text_evidence(
+def free_text_scores(
     clip: Tensor, valid: Tensor, masks: Tensor, threshold: float, named: int
 ) -> tuple[Tensor, Tensor]:
-    """Return what the semantic map is made of: class probabilities `(Q, K)`, 0 for queries not
-    chosen (a chosen one keeps its scores for all classes), and masks `(Q, h, w)` cut to 0 or 1."""
+    """Return class probabilities `(Q, K)` and masks `(Q, h, w)` for the semantic map: probabilities
+    are 0 for queries not chosen (a chosen one keeps those of all classes), masks are 0 or 1."""
     chosen = chosen_queries(clip, valid, named)
     return clip * chosen[:, None], (masks > threshold).float()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pipeline.clip.store import load_clip
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.view import LOOK_PIXELS, RegionView, region_view
+from pipeline.clip.view import MAX_INPUT_PIXELS, RegionView, region_view
 from pipeline.core.errors import UserError
 from pipeline.core.modes import Mode, Precision
 from pipeline.core.processes.runtime import device as runtime_device
@@ -23,7 +23,7 @@ from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.propose import MIN_PIXELS
 from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg.ensemble import clip_alone, ensemble
-from pipeline.ovseg.free_text import checked_names, free_text_evidence
+from pipeline.ovseg.free_text import checked_names, free_text_scores
 from pipeline.ovseg.inputs import Names, Picture, as_names, as_pixels
 from pipeline.ovseg.predictor import Prediction, Predictor, Scores, TextStyle
 from pipeline.ovseg.result import Segmentation
@@ -64,7 +64,7 @@ class OVSeg:
         prompts: bool | None = None,
         short_side: int | None = None,
         long_side: int | None = None,
-        max_pixels: int = LOOK_PIXELS,
+        max_pixels: int = MAX_INPUT_PIXELS,
         templates: tuple[str, ...] | None = None,
         crop_batch: int = 32,
         precision: Precision | None = None,
@@ -169,7 +169,7 @@ class OVSeg:
         if mode == "ensemble":
             return ensemble(scores.segmenter, clip, self.weight), masks
         if mode == "free-text":
-            return free_text_evidence(clip, scores.valid, masks, self.view.threshold, named)
+            return free_text_scores(clip, scores.valid, masks, self.view.threshold, named)
         raise UserError(f"mode is {mode!r}; expected one of {', '.join(get_args(Mode))}")
 
     @torch.inference_mode()
@@ -180,8 +180,8 @@ class OVSeg:
         mode: Mode = "ensemble",
         output_hw: tuple[int, int] | None = None,
     ) -> Tensor:
-        """Compute the semantic map: float32 `(K, H, W)`, at the picture's size unless told
-        otherwise. Arguments as for `segment`. UserError for more than `MAX_SCORES` numbers."""
+        """Compute the semantic map: float32 `(K, H, W)`, at `output_hw`, by default the
+        picture's size. Arguments as for `segment`. UserError for more than `MAX_SCORES` numbers."""
         pixels, given = as_pixels(image), as_names(names)
         scored = checked_names(given)
         height, width = output_hw or pixels.shape[:2]

@@ -18,7 +18,7 @@ from pipeline.clip.encode import Masked, RegionFeatures, encode_regions_by
 from pipeline.clip.synonyms import Synonyms
 from pipeline.clip.text_bank import TextBank, same_text_tower
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.view import LOOK_PIXELS, RegionView
+from pipeline.clip.view import MAX_INPUT_PIXELS, RegionView
 from pipeline.core.modes import Precision
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.propose import propose, resize_input
@@ -86,7 +86,7 @@ class Predictor:
     text: TextStyle
     short_side: int | None = None
     long_side: int | None = None
-    max_pixels: int | None = LOOK_PIXELS
+    max_pixels: int | None = MAX_INPUT_PIXELS
     precision: Precision = "float32"
     crop_batch: int = 32
     _banks: dict[str, TextBank] = field(init=False)

@@ -91,8 +91,8 @@ def tower_blocks(source: str, name: str | None) -> int | None:
 def load_params(path: Path | str, section: str) -> Any:
     """Load one section of params.yaml as its model, e.g. load_params("params.yaml", "pairs").
 
-    "finetune.first" gives a part of a section. The whole file is checked, so that a mistake in the
-    section of a later stage is told before a training and not after it; errors as in `load_all`.
+    "finetune.first" gives a part of a section. The whole file is checked, so that a mistake in a
+    later stage's section is reported before a training and not after it; errors as in `load_all`.
     """
     chosen: Any = load_all(path)
     for key in section.split("."):
