@@ -68,7 +68,7 @@ def _remove_drawn(out: Path) -> None:
     listed.write_text("", encoding="utf-8")
 
 
-def _draw_set(eval_set, folder: Path, most: int) -> int:
+def _draw_set(eval_set, folder: Path, max_pictures: int) -> int:
     """Draw some pictures of an EvalSet and report those that cannot be read; returns how many."""
     from pipeline.core.progress import report
     from pipeline.core.records import Reject
@@ -76,7 +76,7 @@ def _draw_set(eval_set, folder: Path, most: int) -> int:
     from pipeline.evaluate.sheets import classes_to_show, spread
     from pipeline.viz.panel import Column, save_sheet, sheet
 
-    chosen = [eval_set.images[i] for i in spread(len(eval_set.images), most)]
+    chosen = [eval_set.images[i] for i in spread(len(eval_set.images), max_pictures)]
     named = [replace(entry, image_id=_plain(entry.path)) for entry in chosen]
     rejects: list[Reject] = []
     count = 0
