@@ -39,7 +39,7 @@ class RegionFeatures:
 
 
 def encode_cut(clip: nn.Module, images: Tensor, masks: Tensor, view: RegionView) -> Tensor:
-    """Features `(B, D)` float32, unit norm, of regions that are cut out already.
+    """Encode `(B, D)` float32 features, unit norm, of regions that are cut out already.
 
     clip: a `MaskClip`, or one that is spread over processes. images: `(B, 3, S, S)` normalised;
     masks: `(B, S, S)` bool. Gradients flow.

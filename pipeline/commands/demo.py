@@ -40,7 +40,8 @@ def demo(
 
 
 def _check_address(host: str, port: int) -> None:
-    """UserError where nothing can listen, which gradio tells only after the model is loaded."""
+    """Raise UserError where nothing can listen, which gradio tells only after the model is
+    loaded."""
     if not 1 <= port <= 65535:
         raise UserError(f"--port {port}: expected 1 to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -161,7 +161,8 @@ def build_page(model: OVSeg) -> Any:
 
 
 def _uploaded(file: Path) -> np.ndarray:
-    """uint8 RGB `(H, W, 3)`. UserError says what is wrong with the file, by the visitor's name."""
+    """Read an upload: uint8 RGB `(H, W, 3)`. UserError says what is wrong with the file, by the
+    visitor's name."""
     try:
         return read_image(file)
     except UserError as error:
@@ -169,7 +170,7 @@ def _uploaded(file: Path) -> np.ndarray:
 
 
 def _sentence(text: str) -> str:
-    """`text` on one line, not too long, without what steers a terminal."""
+    """Return `text` on one line, not too long, without what steers a terminal."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= LONGEST_SENTENCE else line[:LONGEST_SENTENCE] + " ..."
 

@@ -106,7 +106,7 @@ def of_file(path: Path | str) -> str:
 
 
 def of_files(paths: Iterable[Path | str], pattern: str = "*") -> str:
-    """Hash of the names and bytes of files; a folder stands for all files in it that match."""
+    """Hash the names and bytes of files; a folder stands for all files in it that match."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
         if not path.exists():

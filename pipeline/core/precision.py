@@ -76,7 +76,8 @@ def _say_float32(dev: torch.device) -> None:
 
 
 def math_attention() -> AbstractContextManager:
-    """Plain attention on CPUs, whose fused kernel is slow to train at our sizes; no-op on CUDA."""
+    """Use plain attention on CPUs, whose fused kernel is slow to train at our sizes; no-op on
+    CUDA."""
     return sdpa_kernel(SDPBackend.MATH) if runtime.device().type == "cpu" else nullcontext()
 
 

@@ -63,7 +63,7 @@ class Section(BaseModel):
 
 
 def need(key: str, value: str | None, why: str) -> None:
-    """UserError where a key that may be null is null."""
+    """Raise UserError where a key that may be null is null."""
     if not value:
         raise UserError(f"{key} = null: must be given when {why}")
 

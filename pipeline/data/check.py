@@ -72,7 +72,7 @@ def missing_parts(rows: Iterable[CheckRow], root: Path) -> list[str]:
 
 
 def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
-    """MissingFileError unless all of these can be prepared.
+    """Raise MissingFileError unless all of these can be prepared.
 
     The message names every missing part with its expected path and official source, and what is
     ready under the root.

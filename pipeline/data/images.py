@@ -171,7 +171,7 @@ def open_picture(
 
 
 def _fault(error: Exception, path: str | Path, data: bytes | None) -> str:
-    """Why a file cannot be read, in brackets, and what to do."""
+    """Say why a file cannot be read, in brackets, and what to do."""
     if isinstance(error, UnidentifiedImageError):  # its text holds no reason
         with open(path, "rb") if data is None else io.BytesIO(data) as file:
             if pixels := _tiff_pixels(file):
@@ -365,7 +365,7 @@ def _largest(image: Image.Image) -> int:
 
 
 def _deep_colours(file: str | bytes, image: Image.Image, name: str) -> np.ndarray:
-    """Colours of 16 bits that use 14 of them or fewer, as 8 bits, stored way up."""
+    """Return colours of 16 bits that use 14 of them or fewer, as 8 bits, stored way up."""
     if image.width * image.height > DEEP_LIMIT:
         raise UserError(
             f"{name}: {image.width} x {image.height} pixels that use few of their 16 bits, "

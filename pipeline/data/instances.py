@@ -104,7 +104,7 @@ class TrueMasks:
         )
 
     def of(self, image_id: int, hw: tuple[int, int]) -> dict[str, np.ndarray]:
-        """{category name: (H,W) bool}, names ascending; {} for a picture without objects.
+        """Return {category name: (H,W) bool}, names ascending; {} for a picture without objects.
 
         hw: of the picture. UserError if its objects have another size.
         """
@@ -244,7 +244,7 @@ def _polygons(segmentation: list) -> list:
 
 
 def _rle(polygons: list, hw: tuple[int, int]) -> dict:
-    """Polygons without fault, taken together -> run lengths of pycocotools."""
+    """Join polygons without fault to one mask, run lengths of pycocotools."""
     return coco_mask.merge(coco_mask.frPyObjects(polygons, *hw))
 
 

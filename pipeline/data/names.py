@@ -32,7 +32,7 @@ def is_utf8(name: str) -> bool:
 
 
 def printable(name: str) -> str:
-    """The name with bytes that are not UTF-8 written as \\xe9, for messages and records."""
+    """Return the name with bytes that are not UTF-8 written as \\xe9, for messages and records."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

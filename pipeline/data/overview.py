@@ -97,7 +97,7 @@ def faults(rejects: Iterable[Reject]) -> list[Reject]:
 
 
 def reasons_line(rejects: Sequence[Reject]) -> str:
-    """Why nothing is left of a set: of each reason the first reject, and how many there are."""
+    """Say why nothing is left of a set: of each reason the first reject, and how many there are."""
     counts = Counter(reject.reason for reject in rejects)
     first = {reject.reason: reject for reject in reversed(rejects)}
     lines = []

@@ -17,8 +17,8 @@ REACH = 0.02
 
 
 def boundary_labels(labels: np.ndarray) -> np.ndarray:
-    """Ids `(H, W)`, at least 0, minus the smallest id in reach of each; beyond the picture it is
-    0, so that a pixel near its edge keeps its id. int64 `(H, W)`."""
+    """Return ids `(H, W)`, at least 0, minus the smallest id in reach of each; beyond the picture
+    it is 0, so that a pixel near its edge keeps its id. int64 `(H, W)`."""
     labels = labels.astype(np.int64)  # bytes could not hold NOTHING
     reach = max(1, round(REACH * float(np.hypot(*labels.shape))))
     return labels - minimum_filter(labels, size=2 * reach + 1, mode="constant", cval=0)

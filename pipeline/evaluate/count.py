@@ -86,7 +86,7 @@ class CountPictures:
 
 
 def shard_names(name: str) -> tuple[str, str]:
-    """Files of a set in a shard: its counts and its rejects."""
+    """Return the files of a set in a shard: its counts and its rejects."""
     return f"{name}.npz", f"{name}-rejects.parquet"
 
 
@@ -153,7 +153,7 @@ def count_sets(
 
 
 def need_pictures(evaluation: Evaluation, set_file: Path) -> None:
-    """UserError, with the first reason, where no picture of a set could be used."""
+    """Raise UserError, with the first reason, where no picture of a set could be used."""
     if not evaluation.images:
         rejects = evaluation.rejects
         why = rejects[0].detail if rejects else "the set lists no pictures"
@@ -203,7 +203,7 @@ def _check(
 
 @lru_cache(maxsize=1)
 def load(work: CountPictures) -> Comparison:
-    """Once a process, not once a shard."""
+    """Load the models, once a process and not once a shard."""
     device = runtime.device()
     clips = {name: load_clip(folder, device) for name, folder in work.clips}
     sets = [load_eval_set(file) for file in work.set_files]

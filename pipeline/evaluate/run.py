@@ -142,7 +142,8 @@ def count(
 def _misfit(
     image: np.ndarray, truth: np.ndarray, classes: int, ignore_label: int
 ) -> tuple[str, str] | None:
-    """(reason, detail) where a label map cannot belong to the picture or to the class list."""
+    """Return (reason, detail) where a label map cannot belong to the picture or to the class
+    list."""
     if image.shape[:2] != truth.shape:
         return "size mismatch", f"picture {image.shape[:2]}, label map {truth.shape}"
     wrong = np.unique(truth[(truth != ignore_label) & ((truth < 0) | (truth >= classes))])

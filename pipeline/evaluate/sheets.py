@@ -19,7 +19,7 @@ LEGEND_CLASSES = 24
 
 
 def ensemble_columns(clips: list[str], settings: EvaluateCommon) -> dict[str, Variant]:
-    """Columns that compare the ensembles of these CLIPs."""
+    """Return the columns that compare the ensembles of these CLIPs."""
     return {
         f"ensemble, {clip} CLIP": Variant(
             ENSEMBLE, clip, settings.mask_threshold, settings.ensemble_weight
@@ -76,7 +76,8 @@ def spread(total: int, count: int) -> list[int]:
 
 
 def classes_to_show(truth: np.ndarray, predictions: list[np.ndarray], classes: int) -> list[int]:
-    """Class ids for the legend: those of the ground truth by area, then those only predicted."""
+    """Return class ids for the legend: those of the ground truth by area, then those only
+    predicted."""
     areas = [_areas(labels, classes) for labels in (truth, *predictions)]
     in_truth = sorted(np.flatnonzero(areas[0]), key=lambda i: -areas[0][i])
     predicted = sum(areas[1:], np.zeros(classes, dtype=np.int64))

@@ -59,7 +59,7 @@ def stage_table(files: dict[str, dict]) -> Table:
 
 
 def flat(metrics: dict, prefix: str = "") -> dict:
-    """Nested metrics as one level, keys joined by dots."""
+    """Return nested metrics as one level, keys joined by dots."""
     joined: dict = {}
     for key, value in metrics.items():
         if isinstance(value, dict):
@@ -70,7 +70,7 @@ def flat(metrics: dict, prefix: str = "") -> dict:
 
 
 def collect(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:
-    """(stage metrics, evaluation metrics) in `folder`, by stage and by evaluation set."""
+    """Read (stage metrics, evaluation metrics) in `folder`, by stage and by evaluation set."""
     stages, sets = {}, {}
     for path in sorted(folder.glob("*.json")):
         metrics = _read(path)

@@ -67,12 +67,13 @@ def sweep_variants(
 
 
 def boundaries_of(variants: list[Variant], settings: EvaluateCommon) -> dict[Variant, Variant]:
-    """To each of these predictions that of its boundaries; none where they are not asked for."""
+    """Map each of these predictions to that of its boundaries; none where they are not asked
+    for."""
     return {v: replace(v, boundary=True) for v in variants if settings.boundary_iou}
 
 
 def all_variants(clips: list[str], settings: EvaluateCommon) -> list[Variant]:
-    """Everything that one pass counts, each once."""
+    """Return everything that one pass counts, each once."""
     main = main_variants(clips, settings.mask_threshold, settings.ensemble_weight)
     sweep = sweep_variants(clips, thresholds_of(settings), weights_of(settings))
     boundaries = boundaries_of(main, settings).values()

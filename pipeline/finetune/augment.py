@@ -85,6 +85,6 @@ def random_part(pair: Pair, min_crop: float, rng: np.random.Generator) -> Pair:
 
 
 def stack(samples: list[tuple[Tensor, Tensor, int]]) -> Batch:
-    """Samples of a RegionSet as one batch."""
+    """Stack samples of a RegionSet to one batch."""
     images, masks, noun_ids = zip(*samples, strict=True)
     return Batch(torch.stack(images), torch.stack(masks), torch.tensor(noun_ids))

@@ -47,7 +47,8 @@ class DecodedPairs:
         return True
 
     def get(self, number: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Crop and mask as they were put, or None. They are shared memory: not to be changed."""
+        """Return crop and mask as they were put, or None. They are shared memory: not to be
+        changed."""
         start, height, width = self._places[number].tolist()
         if start == NOT_HERE:
             return None

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 def contrastive_loss(
     image_features: Tensor, text_features: Tensor, scale: float, noun_ids: Tensor | None = None
 ) -> Tensor:
-    """Symmetric contrastive loss, a scalar.
+    """Compute the symmetric contrastive loss, a scalar.
 
     image_features, text_features: (B, D) of unit norm, row i of both is pair i. scale: of the
     cosines, 100 in the paper. noun_ids: (B,) int, equal where the noun is equal.

@@ -156,7 +156,7 @@ class PairSet:
             raise UserError(f"{error} (members {names})") from error
 
     def _member_names(self, index: int) -> list[str]:
-        """Names of the crop and the mask of a pair, for messages."""
+        """Return the names of the crop and the mask of a pair, for messages."""
         crop_at, _, mask_at, _ = self._places[index]
         with tarfile.open(self._shards[self._shard_of[index]], "r:") as tar:
             names = {member.offset_data: member.name for member in tar}
@@ -224,7 +224,7 @@ def _own_tars(folder: Path) -> list[Path]:
 
 
 def _index(path: Path, is_own: bool) -> list[tuple[tuple[int, int, int, int], str, int]]:
-    """Per pair of one shard: the places of crop and mask, the noun, the image id."""
+    """Return, per pair of one shard, the places of crop and mask, the noun, the image id."""
     entries = []
     try:
         with tarfile.open(path, "r:") as tar:  # not compressed: members are read by their place
@@ -283,8 +283,8 @@ def _members(tar: tarfile.TarFile) -> dict[str, dict[str, tarfile.TarInfo]]:
 
 
 def _check_end(path: Path, end: int) -> None:
-    """_Odd unless from the byte `end`, where the members stop, a tar has nothing but zeros: at
-    least a block of them, which tells that it was not cut short."""
+    """Raise _Odd unless from the byte `end`, where the members stop, a tar has nothing but zeros:
+    at least a block of them, which tells that it was not cut short."""
     with open(path, "rb") as file:
         file.seek(end)
         rest = 0

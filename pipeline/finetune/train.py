@@ -188,7 +188,7 @@ def _batches(
 
 
 def _due(step: int, steps: int, points: int) -> bool:
-    """True at about `points` evenly spread steps of 1 .. steps, the last one among them."""
+    """Return True at about `points` evenly spread steps of 1 .. steps, the last one among them."""
     return step * points // steps > (step - 1) * points // steps
 
 

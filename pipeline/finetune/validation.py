@@ -39,7 +39,8 @@ def accuracy(
     text_features: Tensor,
     view: RegionView,
 ) -> float:
-    """Share of these pairs whose noun is the nearest of all nouns, 0..1; nan without pairs."""
+    """Compute the share of these pairs whose noun is the nearest of all nouns, 0..1; nan without
+    pairs."""
     features = []
     device = clip.mean.device
     for start in range(0, len(indices), PICTURES_A_PASS):

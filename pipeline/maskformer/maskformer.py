@@ -81,7 +81,8 @@ class MaskFormer(nn.Module):
         self.register_buffer("std", torch.tensor(config.pixel_std).view(shape), persistent=False)
 
     def prepare(self, images: list[Tensor]) -> Tensor:
-        """Pictures (3,H,W) RGB 0..255 -> normalised (B,3,H',W'), zero-padded bottom and right.
+        """Prepare pictures (3,H,W) RGB 0..255 -> normalised (B,3,H',W'), zero-padded bottom and
+        right.
 
         H' and W' are the largest height and width, rounded up to `size_divisibility`. The zeros
         come after normalising, so padding has the mean colour.
@@ -90,8 +91,8 @@ class MaskFormer(nn.Module):
         return ImageList.from_tensors(images, self.config.size_divisibility).tensor
 
     def embed(self, images: list[Tensor]) -> tuple[list[QueryOutput], tuple[int, int]]:
-        """Masks and class embeddings of every decoder layer, first one first, and the padded size
-        in pixels: all of the segmenter that needs no class names.
+        """Compute masks and class embeddings of every decoder layer, first one first, and the
+        padded size in pixels: all of the segmenter that needs no class names.
 
         images: (3,H,W) float or uint8, RGB 0..255, sizes may differ; at least one.
         """

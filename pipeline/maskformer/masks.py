@@ -36,7 +36,7 @@ class Masks:
     def probabilities(
         self, image_hw: tuple[int, int], out_hw: tuple[int, int] | None = None
     ) -> Tensor:
-        """Foreground probabilities (M,H,W) float32 in [0,1].
+        """Return foreground probabilities (M,H,W) float32 in [0,1].
 
         The logits are enlarged bilinearly to the padded size, cropped to `image_hw` (the size that
         went into the segmenter) and squashed; then, where `out_hw` is given, resized bilinearly.
@@ -77,7 +77,8 @@ def choose_masks(
 
 
 def mask_nms(logits: Tensor, max_masks: int | None = None) -> Tensor:
-    """Indices of at most `max_masks` masks after non-maximum suppression, highest score first.
+    """Return the indices of at most `max_masks` masks after non-maximum suppression, highest score
+    first.
 
     logits: (M,h,w). The score of a mask is the mean probability of its pixels. Empty masks are
     dropped; of equal scores the first mask wins.

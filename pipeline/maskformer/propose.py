@@ -45,7 +45,7 @@ def input_size(
     long_side: int | None = None,
     max_pixels: int | None = MAX_INPUT_PIXELS,
 ) -> tuple[int, int]:
-    """Height and width of the networks' input for a picture of `height` x `width` pixels.
+    """Return height and width of the networks' input for a picture of `height` x `width` pixels.
 
     The short side becomes `short_side`, or stays without one; less where the long side would pass
     `long_side`, as detectron2 does at test time; less still where the picture, padded for the

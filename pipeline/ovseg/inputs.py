@@ -45,7 +45,7 @@ def as_pixels(picture: Picture) -> np.ndarray:
 
 
 def as_names(names: Names) -> list[str]:
-    """Class names as a list.
+    """Return class names as a list.
 
     A single string is split at commas, as on the command line: "cat, dog" are two names, and
     "soccer ball" is one. Of anything else each element is one name, commas and all. UserError for

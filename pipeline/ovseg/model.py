@@ -130,8 +130,8 @@ class OVSeg:
         return cls(segmenter, load_clip(root / clip, place), **options)
 
     def with_choices(self, weight: float, threshold: float) -> "OVSeg":
-        """This model with another ensemble weight and mask threshold; weights and the text features
-        of known names are shared. UserError as for `OVSeg`."""
+        """Return this model with another ensemble weight and mask threshold; weights and the text
+        features of known names are shared. UserError as for `OVSeg`."""
         _check("weight", weight, 0 <= weight <= 1, "0 to 1")
         _check("threshold", threshold, 0 < threshold < 1, "between 0 and 1")
         other = copy(self)
@@ -146,8 +146,8 @@ class OVSeg:
         return found
 
     def score(self, prediction: Prediction, names: Names) -> Scores:
-        """Class probabilities of the masks; any number of names from one, used as they stand.
-        UserError for no name."""
+        """Compute class probabilities of the masks; any number of names from one, used as they
+        stand. UserError for no name."""
         given = as_names(names)
         if not given:
             raise UserError("no class names; expected at least one")
@@ -156,7 +156,7 @@ class OVSeg:
     def combine(
         self, prediction: Prediction, scores: Scores, mode: Mode, named: int
     ) -> tuple[Tensor, Tensor]:
-        """Class probabilities `(Q, K)` and masks `(Q, h, w)` whose products make up the map.
+        """Return class probabilities `(Q, K)` and masks `(Q, h, w)` whose products make up the map.
 
         named: the number of leading names that may take a query in mode "free-text". UserError for
         another mode.

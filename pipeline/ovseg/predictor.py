@@ -137,7 +137,7 @@ class Predictor:
     def score(
         self, prediction: Prediction, vocabulary: Vocabulary, view: RegionView | None = None
     ) -> Scores:
-        """Class probabilities of the masks; view: one of `views`, the first by default."""
+        """Compute class probabilities of the masks; view: one of `views`, the first by default."""
         regions = prediction.regions[view or self.views[0]]
         valid = next(iter(regions.values())).valid
         return Scores(

@@ -75,8 +75,8 @@ class Segmentation:
         return sorted(found, key=lambda i: -regions[i].pixels)
 
     def summary(self) -> dict:
-        """JSON-able: sizes of the picture and of the look, unnamed pixels, and the regions, largest
-        first."""
+        """Return, JSON-able, sizes of the picture and of the networks' input, unnamed pixels, and
+        the regions, largest first."""
         height, width = self.labels.shape
         named = sum(region.pixels for region in self.regions)
         ordered = sorted(self.regions, key=lambda region: (-region.pixels, region.name))

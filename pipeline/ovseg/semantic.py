@@ -117,8 +117,8 @@ def resize_part(masks: Tensor, output_hw: tuple[int, int], part: Part) -> Tensor
 def _neighbours(
     size: int, output: int, part: slice, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """For each output index of `part`: the two input indices it lies between, and the share of the
-    second."""
+    """Return for each output index of `part` the two input indices it lies between, and the share
+    of the second."""
     index = torch.arange(part.start, part.stop, device=device, dtype=torch.float64)
     at = (index + 0.5) * (size / output) - 0.5
     at = at.clamp(min=0)

@@ -195,7 +195,7 @@ class Inputs:
 
 @lru_cache(maxsize=1)
 def _load(work: MakePairs) -> Inputs:
-    """Once a process, not once a shard."""
+    """Load the inputs, once a process and not once a shard."""
     clip = load_clip(work.clip, runtime.device())
     dataset = read_dataset(work.dataset)
     view = RegionView(

@@ -37,5 +37,5 @@ def names_in_captions(
 
 
 def names_in_truth(classes: Iterable[str]) -> list[Name]:
-    """Ground-truth class names as candidates."""
+    """Return ground-truth class names as candidates."""
     return [Name(name, NO_CAPTION) for name in classes]

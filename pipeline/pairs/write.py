@@ -79,7 +79,8 @@ class PairWriter:
 
 
 def pair_key(image_id: int, number: int) -> str:
-    """Key of a picture's pair `number` (0 up): unique however pictures are cut into shards."""
+    """Return the key of a picture's pair `number` (0 up): unique however pictures are cut into
+    shards."""
     return f"{image_id:012d}-{number:03d}"
 
 

@@ -199,7 +199,7 @@ def metrics_of(counts: dict[str, int], rejects: dict[str, int]) -> dict[str, Any
 
 @lru_cache(maxsize=1)
 def _load(work: MakeProposals) -> tuple[MaskFormer, Truth, Path]:
-    """Once a process, not once a shard."""
+    """Load the inputs, once a process and not once a shard."""
     dataset = read_dataset(work.dataset)
     model = load_segmenter(work.segmenter, runtime.device())
     return model, Truth(dataset, work.settings.split), dataset.root

@@ -51,7 +51,7 @@ def write_provenance(out: Path, params: Params, digests: Path) -> list[Path]:
 
 
 def of_code(stage: str) -> dict[str, dict[str, str]]:
-    """Hashes of the code and releases of the libraries that a stage's result depends on."""
+    """Return hashes of the code and releases of the libraries that a stage's result depends on."""
     closure = code_of(ROOT / "stages" / f"{FILES.get(stage, stage)}.py")
     return {"code": code_hashes(closure), "libraries": libraries(closure)}
 

@@ -102,7 +102,7 @@ def class_loss(
 def mask_losses(
     layer: LayerOutput, targets: Sequence[Target], matches: Matches, padded_hw: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Sums of focal and of dice loss over all matched masks of the batch.
+    """Compute the sums of focal and of dice loss over all matched masks of the batch.
 
     Predictions are enlarged to `padded_hw`. Without any match both are 0 but have (zero) gradients,
     so that distributed training does not wait for missing ones.

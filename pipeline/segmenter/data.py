@@ -128,7 +128,8 @@ def augment(
 
 
 def to_target(label: Tensor, class_ids: Sequence[int], ignored_as_background: bool) -> Target:
-    """Label map (H,W) int64 -> one mask per trained class that is present, in class order."""
+    """Turn a label map (H,W) int64 into one mask per trained class that is present, in class
+    order."""
     present = set(label.unique().tolist())
     found = [(place, value) for place, value in enumerate(class_ids) if value in present]
     values = torch.tensor([value for _, value in found], dtype=label.dtype)

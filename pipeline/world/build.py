@@ -65,7 +65,7 @@ def label_map(scene: Scene, names: tuple[str, ...]) -> np.ndarray:
 
 
 def _write_chunk(job: tuple[WorldParams, Path, int, int, int]) -> list[dict]:
-    """Scenes first..stop-1 of one split: writes pictures and maps, returns their annotations."""
+    """Draw scenes first..stop-1 of one split; writes pictures and maps, returns annotations."""
     size, root, number, first, stop = job
     cv2.setNumThreads(1)
     split = SPLITS[number]

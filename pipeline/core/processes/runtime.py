@@ -111,5 +111,5 @@ def engine() -> str:
 
 
 def ray_address() -> str | None:
-    """Address of the Ray cluster to join; None starts one on this machine."""
+    """Return the address of the Ray cluster to join; None starts one on this machine."""
     return os.environ.get("OVSEG_RAY_ADDRESS") or None

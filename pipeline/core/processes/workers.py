@@ -200,7 +200,7 @@ DEAD_READER = re.compile(
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Around a training: turn the death of a DataLoader process into a UserError that names it."""
+    """Turn, around a training, the death of a DataLoader process into a UserError that names it."""
     try:
         yield
     except RuntimeError as error:

@@ -85,7 +85,7 @@ def list_panoptic(root: Path) -> Listing:
 
 
 def _same_categories(path: Path, entries: Any, names: Mapping[int, str]) -> None:
-    """UserError where a file says that a category id has another name than COCO's."""
+    """Raise UserError where a file says that a category id has another name than COCO's."""
     for entry in entries if isinstance(entries, list) else []:
         found = numbers(entry, "id")
         name = entry.get("name") if isinstance(entry, dict) else None
