@@ -198,7 +198,8 @@ def _tiff_pixels(file: IO[bytes]) -> str:
     except _DECODE_ERRORS:
         return ""
     numbers = _TIFF_NUMBERS.get(kind, "numbers of another kind")
-    return f"{channels} channel{'s' * (channels != 1)} of {bits[0]}-bit {numbers}"
+    noun = "channel" if channels == 1 else "channels"
+    return f"{channels} {noun} of {bits[0]}-bit {numbers}"
 
 
 def check_pixels(width: int, height: int, name: str, format: str | None = None) -> None:
