@@ -60,7 +60,7 @@ def decode_full(path: Path, extra: Any = None) -> np.ndarray:
         found = f"{image.mode} {image.format}"
     if found not in ("RGB PNG", "RGBA PNG"):
         raise UserError(
-            f"{path}: a {found} file; expected a PNG whose colours are ADE20K's indices"
+            f"{path}: a {found} file; expected an RGB PNG of ADE20K indices"
         )
     red, green = np.moveaxis(read_image(path, upright=False)[..., :2].astype(np.uint16), -1, 0)
     index = red // 10 * 256 + green
