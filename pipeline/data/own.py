@@ -92,6 +92,14 @@ def read_own(root: str | Path) -> OwnData:
         expected = "with masks/ it names the classes, one a line"
         raise UserError(f"{class_list}: missing; {expected}{_listed(rejects)}")
     classes = read_classes(class_list) if class_list.is_file() else []
+    if masks and not classes:
+        raise UserError(f"{class_list}: empty; expected the names of the classes in masks/")
+    folders = [name for name in unread if name.endswith("/")]
+    if classes and not masks and folders:
+        detail = f"names classes, but masks/ has no map; are they in {' or '.join(folders)}?"
+        rejects.append(
+            Reject(STAGE, class_list.name, "no label maps", f"{detail} rename it masks/")
+        )
     held_out = read_names(root / "val.txt", names, rejects)
     if held_out == set(files):
         raise UserError(f"{root / 'val.txt'}: lists every picture, so none is left to learn from")
