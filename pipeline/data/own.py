@@ -145,7 +145,7 @@ def read_own(root: str | Path) -> OwnData:
             (data.val if name in held_out else data.train).append(record)
             if record.label_path is not None:
                 data.occurrences.add(values[record.label_path], ids)
-    if masks and not held_out:
+    if masks and not held_out and (root / "val.txt").is_file():  # without it nothing is asked for
         detail = (
             "expected some pictures that have a mask, as the evaluation set own is made of them"
         )
