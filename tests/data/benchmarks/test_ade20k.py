@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.core.errors import UserError
 from pipeline.data.benchmarks.ade20k import decode_full
 from pipeline.data.benchmarks.build import build_benchmark
 from pipeline.data.classes import load_class_list
@@ -152,3 +153,14 @@ def test_a_value_that_the_challenge_set_does_not_have_is_a_reject(tmp_path):
         "unknown class in label map", "ADEChallengeData2016/annotations/validation/" + path.name
     )  # fmt: skip
     assert "found 255; expected classes 1..150 of ADE20K, 150 classes, or not" in reject.detail
+
+
+@pytest.mark.parametrize("kind", ["gray", "JPEG", "other colours"])
+def test_a_seg_png_that_holds_no_indices_is_refused(tmp_path, kind):
+    pixels = seg_png(np.full((8, 8), 2978))
+    if kind == "other colours":
+        pixels[..., 0] = 255
+    picture = Image.fromarray(pixels[..., 0] if kind == "gray" else pixels)
+    picture.save(tmp_path / "seg.png", format="JPEG" if kind == "JPEG" else "PNG")
+    with pytest.raises(UserError, match="seg.png: .*indices"):
+        decode_full(tmp_path / "seg.png")
