@@ -223,7 +223,9 @@ def test_objects_of_another_size_than_the_picture_are_told(tmp_path):
 def test_a_file_that_is_none_is_named(tmp_path, content):
     path = tmp_path / "instances_val2017.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="instances_val2017.json(:1)?: (not JSON|not COCO instances|UTF-16)"):
+    with pytest.raises(
+        ValueError, match="instances_val2017.json(:1)?: (not JSON|not COCO instances|UTF-16)"
+    ):
         TrueMasks(path)
 
 
