@@ -36,8 +36,7 @@ commands/cli.py commands/demo.py commands/export.py commands/import_.py
 data/benchmarks/benchmark.py data/benchmarks/build.py data/benchmarks/convert.py data/captions.py
 data/coco_json.py data/index.py data/overview.py data/own_text.py data/pictures.py data/sources.py
 nouns/plain.py params/file.py
-weights/digest.py weights/kinds.py weights/model_zoo.py weights/pickles.py weights/state.py
-weights/torch_files.py core/files/utf8.py data/class_rules.py nouns/language.py
+core/files/utf8.py data/class_rules.py nouns/language.py
 """
 """Modules that are tested under other names. This list only shrinks."""
 
