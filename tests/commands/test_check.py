@@ -22,9 +22,7 @@ from tests.data.benchmarks.roots import (
     make_panoptic,
     make_voc,
 )
-from tests.data.folders import make_coco, save_label, save_picture, write_json
-from tests.data.test_own import make_own
-from tests.data.test_prepare import WORLD
+from tests.data.folders import WORLD, make_coco, make_own, save_label, save_picture, write_json
 
 
 def test_table_of_a_root(tmp_path, capsys):
