@@ -43,6 +43,7 @@ header does not tell.
 
 import io
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +71,9 @@ OTHER_LIMIT = 60_000_000
 DEEP_LIMIT = 100_000_000
 """Most pixels of a picture whose colours use 14 bits or fewer of 16."""
 Image.MAX_IMAGE_PIXELS = None  # its limit would print a warning before `check_pixels` refuses
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+"""Pillow warns of broken EXIF data and palettes with alpha, which matter to nobody here, and names
+no file."""
 
 _ICONS = ("ICO", "ICNS")
 

@@ -46,8 +46,15 @@ def instances_file(root: Path) -> Path | None:
 
 
 def object_faults(truth: "TrueMasks", records: Sequence[ImageRecord], stage: str) -> list[Reject]:
-    """Return what is wrong in an instances file: entries, and sizes that differ from `records`."""
+    """Return what is wrong in an instances file: entries, sizes that differ from `records`, and
+    objects of other pictures only."""
     rejects = list(truth.rejects)
+    if len(truth) and records and not any(truth.has(record.image_id) for record in records):
+        detail = (
+            f"{len(truth):,} objects, none of them in a picture that is there; expected "
+            f"ids of pictures, such as {records[0].image_id}"
+        )
+        rejects.append(Reject(stage, truth.file, "no object in any picture", detail))
     for record in records:
         if fault := truth.size_fault(record.image_id, (record.height, record.width)):
             rejects.append(Reject(stage, record.path, "unusable instances", fault))
@@ -64,6 +71,7 @@ class TrueMasks:
 
     def __init__(self, path: Path, stage: str = "segmenter") -> None:
         document = read_document(path, "instances", ("images", "categories", "annotations"))
+        self.file = path.name
         self.names: dict[int, str] = {}
         self.rejects: list[Reject] = []
         self._sizes: dict[int, tuple[int, int]] = {}
@@ -83,6 +91,10 @@ class TrueMasks:
     def __len__(self) -> int:
         """Number of usable objects."""
         return sum(map(len, self._entries.values()))
+
+    def has(self, image_id: int) -> bool:
+        """Whether the picture has a usable object."""
+        return image_id in self._entries
 
     def counts(self) -> dict[str, int]:
         """Count the usable objects by category name, in order of category id."""

@@ -92,6 +92,14 @@ def read_own(root: str | Path) -> OwnData:
         expected = "with masks/ it names the classes, one a line"
         raise UserError(f"{class_list}: missing; {expected}{_listed(rejects)}")
     classes = read_classes(class_list) if class_list.is_file() else []
+    if masks and not classes:
+        raise UserError(f"{class_list}: empty; expected the names of the classes in masks/")
+    folders = [name for name in unread if name.endswith("/")]
+    if classes and not masks and folders:
+        detail = f"names classes, but masks/ has no map; are they in {' or '.join(folders)}?"
+        rejects.append(
+            Reject(STAGE, class_list.name, "no label maps", f"{detail} rename it masks/")
+        )
     held_out = read_names(root / "val.txt", names, rejects)
     if held_out == set(files):
         raise UserError(f"{root / 'val.txt'}: lists every picture, so none is left to learn from")
@@ -137,7 +145,7 @@ def read_own(root: str | Path) -> OwnData:
             (data.val if name in held_out else data.train).append(record)
             if record.label_path is not None:
                 data.occurrences.add(values[record.label_path], ids)
-    if masks and not held_out:
+    if masks and not held_out and (root / "val.txt").is_file():  # without it nothing is asked for
         detail = (
             "expected some pictures that have a mask, as the evaluation set own is made of them"
         )

@@ -30,7 +30,7 @@ def singular(noun: str) -> str:
     first, space, last = noun.rpartition(" ")
     if space:
         return f"{first} {'glass' if last == 'glasses' else singular(last)}"
-    if len(noun) < 3 or noun.endswith(_NEVER_PLURAL) or not noun.isascii():
+    if len(noun) < 3 or noun.endswith(_NEVER_PLURAL) or "." in noun or not noun.isascii():
         return noun
     if noun.endswith("men") and noun not in _SINGULAR_IN_MEN:
         return f"{noun[:-2]}an"

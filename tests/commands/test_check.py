@@ -211,10 +211,20 @@ def test_a_picture_cut_short_is_a_fault_of_an_own_folder(tmp_path, capsys):
     assert f"{tmp_path}/images/a.jpg: unreadable picture; " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("names", ["a.jpg\n", "", None])
+def test_masks_without_val_txt_are_to_learn_from_only_and_no_fault(tmp_path, capsys):
+    root = make_own(tmp_path / "own")
+    (root / "val.txt").unlink()
+    check(own=root)
+    printed = capsys.readouterr().out
+    assert "no held-out picture has a label map: for the evaluation set own, list some" in printed
+    assert printed.splitlines()[-1] == f"own: 0 faults in {root}"
+    assert prepare("own", str(root), [], WORLD, tmp_path / "out")["rejects"] == {}
+
+
+@pytest.mark.parametrize("names", ["a.jpg\n", ""])
 def test_masks_of_no_held_out_picture_are_what_the_preset_cannot_use(tmp_path, capsys, names):
     root = make_own(tmp_path / "own")
-    (root / "val.txt").unlink() if names is None else (root / "val.txt").write_text(names)
+    (root / "val.txt").write_text(names)
     printed = checked(capsys, own=root).splitlines()
     place = "images/a.jpg: held out without a label map" if names else "val.txt: nothing held out"
     assert [line for line in printed if line.startswith(f"{root}/{place}; ")]

@@ -223,7 +223,8 @@ def test_objects_of_another_size_than_the_picture_are_told(tmp_path):
 def test_a_file_that_is_none_is_named(tmp_path, content):
     path = tmp_path / "instances_val2017.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="instances_val2017.json(:1)?: not (JSON|COCO instances)"):
+    fault = "(not (JSON|COCO instances)|UTF-16 and not UTF-8)"
+    with pytest.raises(ValueError, match=f"instances_val2017.json(:1)?: {fault}"):
         TrueMasks(path)
 
 
@@ -292,3 +293,9 @@ def test_a_key_that_is_there_twice_is_named(tmp_path):
     path.write_text('{"images": [], "categories": [], "annotations": [1], "annotations": []}')
     with pytest.raises(UserError, match="the key 'annotations' is there twice"):
         TrueMasks(path)
+
+
+def test_objects_of_other_pictures_only_are_told(tmp_path):
+    records = [ImageRecord(7, "7.jpg", 64, 64, [Caption(1, "A dog.")], None)]
+    [fault] = object_faults(read(tmp_path, dog()), records, "dataset")
+    assert (fault.item, fault.reason) == ("instances_val2017.json", "no object in any picture")

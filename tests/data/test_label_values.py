@@ -79,3 +79,7 @@ def test_values_are_counted_and_what_cannot_be_read_is_named(tmp_path):
     occurrences.add({1: 5, 9: 1}, {1: 0})
     assert occurrences.maps == {0: 2, 2: 1}
     assert occurrences.pixels == {0: 7, 2: 3}
+
+
+def test_several_maps_without_any_label_are_refused():
+    assert faults({255}, {255}) == dict.fromkeys("01", "label maps without a label")

@@ -303,3 +303,16 @@ def test_a_folder_of_ones_own_may_be_below_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path.parent))
     there = f"~/{tmp_path.name}"
     assert read_own(there).dataset.root == tmp_path.resolve()
+
+
+def test_label_maps_in_a_folder_of_another_name_are_told(tmp_path):
+    root = make_own(tmp_path)
+    (root / "masks").rename(root / "labels")
+    assert faults(read_own(root))["classes.txt"].endswith("in labels/? rename it masks/")
+
+
+def test_an_empty_class_list_beside_masks_is_told(tmp_path):
+    root = make_own(tmp_path)
+    (root / "classes.txt").write_text("\n")
+    with pytest.raises(UserError, match="classes.txt: empty; expected the names"):
+        read_own(root)

@@ -59,3 +59,7 @@ def test_a_second_time_changes_nothing_for_regular_words(word):
 
 def test_capitals_and_spaces_survive_any_text():
     assert singular("no plural here") == "no plural here"
+
+
+def test_abbreviations_with_full_stops_keep_their_s():
+    assert singular("u.s") == "u.s"

@@ -34,7 +34,10 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}"
-        raise UserError(f"{where}: not JSON ({error.msg}), expected {what}") from error
+        found = ascii(text[error.pos : error.pos + 30]) if text[error.pos :].strip() else "the end"
+        raise UserError(
+            f"{where}: not JSON ({error.msg}, found {found}), expected {what}"
+        ) from error
     except (ValueError, RecursionError) as error:  # a number of 5000 digits, [[[[ ...
         raise UserError(f"{path}: not JSON ({error}), expected {what}") from error
 

@@ -15,13 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.errors import UserError
 from pipeline.core.records import Reject
 from pipeline.data.benchmarks.benchmark import Benchmark, Conversion, Listing, Part, files_by_stem
-from pipeline.data.images import read_image
+from pipeline.data.images import open_picture, read_image
 from pipeline.data.names import MAPS, PHOTOS, stem_of
 
 CHALLENGE_SOURCE = "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip"
 FULL_SOURCE = "https://groups.csail.mit.edu/vision/datasets/ADE20K/ (free registration)"
+NAMES = 3688  # in the full list; their indices count from 1
 FULL_FOLDER = "ADE20K_2021_17_01/images/ADE/validation"
 
 
@@ -50,9 +52,24 @@ def list_full(root: Path) -> Listing:
 
 
 def decode_full(path: Path, extra: Any = None) -> np.ndarray:
-    """A `_seg.png` -> index into the full list of names, uint16 (H, W), 0 = unlabelled."""
+    """A `_seg.png` -> index into the full list of names, uint16 (H, W), 0 = unlabelled.
+
+    Raises UserError for a file whose colours are not such indices: gray, JPEG, resampled.
+    """
+    with open_picture(path, "label map") as image:
+        found = f"{image.mode} {image.format}"
+    if found not in ("RGB PNG", "RGBA PNG"):
+        raise UserError(
+            f"{path}: a {found} file; expected an RGB PNG of ADE20K indices"
+        )
     red, green = np.moveaxis(read_image(path, upright=False)[..., :2].astype(np.uint16), -1, 0)
-    return red // 10 * 256 + green
+    index = red // 10 * 256 + green
+    if (red % 10).any() or index.max(initial=0) > NAMES:
+        raise UserError(
+            f"{path}: its colours are not ADE20K's indices: found red {red.max()} and index "
+            f"{index.max()}; expected red in tens and indices up to {NAMES}, as downloaded"
+        )
+    return index
 
 
 _CHALLENGE_PARTS = (

@@ -2,7 +2,10 @@ import json
 import shutil
 
 import numpy as np
+import pytest
+from PIL import Image
 
+from pipeline.core.errors import UserError
 from pipeline.data.benchmarks.ade20k import decode_full
 from pipeline.data.benchmarks.build import build_benchmark
 from pipeline.data.classes import load_class_list
@@ -108,3 +111,14 @@ def test_the_download_as_it_unpacks(tmp_path):
     assert [image.image_id for image in eval_set.images] == [
         "ADE_val_00000001", "ADE_val_00000002"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["gray", "JPEG", "other colours"])
+def test_a_seg_png_that_holds_no_indices_is_refused(tmp_path, kind):
+    pixels = seg_png(np.full((8, 8), 2978))
+    if kind == "other colours":
+        pixels[..., 0] = 255
+    picture = Image.fromarray(pixels[..., 0] if kind == "gray" else pixels)
+    picture.save(tmp_path / "seg.png", format="JPEG" if kind == "JPEG" else "PNG")
+    with pytest.raises(UserError, match="seg.png: .*indices"):
+        decode_full(tmp_path / "seg.png")
