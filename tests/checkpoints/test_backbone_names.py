@@ -13,7 +13,6 @@ from pipeline.checkpoints.backbone_names import to_detectron2
 from pipeline.maskformer.backbones import build_backbone
 from pipeline.maskformer.config import FEATURES, ResNetConfig, SwinConfig
 from pipeline.segmenter.warm_start import warm_start
-from pipeline.weights.model_zoo import find_weights
 from pipeline.weights.read import read_tensors
 from tests.segmenter.tiny import resnet, swin
 
@@ -141,10 +140,3 @@ def test_other_architectures_in_familiar_names_are_refused():
         to_detectron2(model.state_dict(), "resnet26d.pth")
     with pytest.raises(ValueError, match="R-50.pkl: a Caffe2 ResNet .* reads BGR pictures"):
         to_detectron2({"res2_0_branch2a_w": torch.zeros(64, 64, 1, 1)}, "R-50.pkl")
-
-
-def test_a_missing_file_says_where_it_is_published(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match="no such weights file; it is at https://dl.fb.*pkl"
-    ):
-        find_weights(tmp_path / "R-103.pkl")

@@ -11,7 +11,7 @@ from pipeline.core.errors import MissingFileError
 from pipeline.params.presets import params_of, preset_names
 from stages.dataset import main as dataset_stage
 from stages.provenance import main as provenance_stage
-from tests.data.test_own import make_own
+from tests.data.folders import make_own
 
 ROOT = Path(__file__).parents[2]
 PAPER = [name for name in preset_names() if name.startswith("coco")]

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.shipped import section
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+WORLD = section(
+    "dataset", train_scenes=6, val_scenes=4, side=64, min_objects=2, max_objects=3,
+    closed_share=0.5, seed=3,
+)  # fmt: skip
 
 
 def samples() -> Path:
@@ -58,3 +64,24 @@ def make_coco(root: Path, split: str = "val2017") -> Path:
         },
     )
     return root
+
+
+def make_own(root):
+    """Three pictures: a.jpg with two captions, sub/b.png with one and a mask, c.jpg held out."""
+    for name in ("a.jpg", "sub/b.png", "c.jpg"):
+        save_picture(root / "images" / name)
+    lines = [("a.jpg", "A dog."), ("sub/b.png", "A cat on a sofa."), ("a.jpg", "It sleeps.")]
+    lines.append(("c.jpg", "A sofa."))
+    text = "\n".join(json.dumps({"image": i, "caption": c}) for i, c in lines)
+    (root / "captions.jsonl").write_text(text + "\n")
+    (root / "classes.txt").write_text("cat\nsofa\n")
+    mask = np.full((6, 8), 255, np.uint8)
+    mask[:3], mask[3:, :4] = 0, 1
+    for name in ("sub/b.png", "c.png"):
+        save_label(root / "masks" / name, mask)
+    (root / "val.txt").write_text("c.jpg\n")
+    return root
+
+
+def faults(data):
+    return {reject.item: f"{reject.reason}; {reject.detail}" for reject in data.rejects}

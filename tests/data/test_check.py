@@ -88,16 +88,6 @@ def test_suffixes_in_capitals_and_of_four_letters_count_in_every_set(tmp_path):
     assert found == expected and sum(ready for *_, ready in found) >= 9
 
 
-def test_two_files_of_one_picture_are_told(tmp_path):
-    make_ade150(tmp_path)
-    folder = tmp_path / "ADEChallengeData2016/images/validation"
-    (folder / "ADE_val_00000001.JPEG").write_bytes(b"")
-    listing = BENCHMARKS["ade150"].list_pictures(tmp_path)
-    assert [(r.item, r.reason) for r in listing.rejects] == [
-        (f"{folder.relative_to(tmp_path)}/ADE_val_00000001.jpg", "two files of one picture")
-    ]
-
-
 @contextmanager
 def without_rights():
     """As a user who may not enter the folders that pytest makes, also where root runs the tests."""

@@ -1,4 +1,3 @@
-import json
 import os
 
 import numpy as np
@@ -7,28 +6,7 @@ import pytest
 from pipeline.core.errors import UserError
 from pipeline.core.records import Caption, Reject, write_parquet
 from pipeline.data.own import read_own
-from tests.data.folders import save_label, save_picture, write_json
-
-
-def make_own(root):
-    """Three pictures: a.jpg with two captions, sub/b.png with one and a mask, c.jpg held out."""
-    for name in ("a.jpg", "sub/b.png", "c.jpg"):
-        save_picture(root / "images" / name)
-    lines = [("a.jpg", "A dog."), ("sub/b.png", "A cat on a sofa."), ("a.jpg", "It sleeps.")]
-    lines.append(("c.jpg", "A sofa."))
-    text = "\n".join(json.dumps({"image": i, "caption": c}) for i, c in lines)
-    (root / "captions.jsonl").write_text(text + "\n")
-    (root / "classes.txt").write_text("cat\nsofa\n")
-    mask = np.full((6, 8), 255, np.uint8)
-    mask[:3], mask[3:, :4] = 0, 1
-    for name in ("sub/b.png", "c.png"):
-        save_label(root / "masks" / name, mask)
-    (root / "val.txt").write_text("c.jpg\n")
-    return root
-
-
-def faults(data):
-    return {reject.item: f"{reject.reason}; {reject.detail}" for reject in data.rejects}
+from tests.data.folders import faults, make_own, save_label, save_picture
 
 
 def test_whole_folder(tmp_path):
@@ -69,118 +47,6 @@ def test_captions_alone_are_enough(tmp_path):
     assert (len(data.train), data.val, data.rejects, data.dataset.classes) == (1, [], [], [])
 
 
-def test_coco_captions(tmp_path):
-    save_picture(tmp_path / "images" / "a.jpg")
-    write_json(
-        tmp_path / "captions.json",
-        {
-            "images": [
-                {"id": 7, "file_name": "a.jpg", "height": 6, "width": 8},
-                {"id": 8, "file_name": "z.jpg", "height": 6, "width": 8},
-            ],
-            "annotations": [
-                {"id": 70, "image_id": 7, "caption": "A dog."},
-                {"id": 80, "image_id": 8, "caption": "Gone."},
-            ],
-        },
-    )
-    data = read_own(tmp_path)
-    assert data.train[0].captions == [Caption(70, "A dog.")]
-    assert faults(data) == {"captions.json, image 8": "no such picture; 'z.jpg' is not in images/"}
-
-
-def test_every_wrong_line_is_named(tmp_path):
-    root = make_own(tmp_path)
-    with open(root / "captions.jsonl", "a") as file:
-        file.write('{"image": "a.jpg"\n["a.jpg", "A dog."]\n\n')
-        file.write('{"image": "a.jpg", "caption": 3}\n{"image": "x.jpg", "caption": "?"}\n')
-        file.write('{"image": "a.jpg", "caption": " "}\n')
-    (root / "val.txt").write_text("c.jpg\nd.jpg\n")
-    (root / "images" / "broken.jpg").write_bytes(b"")
-    save_label(root / "masks" / "z.png", np.zeros((6, 8), np.uint8))
-    save_label(root / "masks" / "a.png", np.full((6, 8), 3, np.uint8))
-    data = read_own(root)
-    found = faults(data)
-    assert found.pop("captions.jsonl:5").startswith("wrong line; not JSON (Expecting ',' delimiter")
-    for line, content in (
-        (6, """'["a.jpg", "A dog."]'"""),
-        (8, '{"image": "a.jpg", "caption": 3}'),
-    ):
-        fault = found.pop(f"captions.jsonl:{line}")
-        assert fault.startswith("wrong line; found ") and content in fault
-        assert 'expected {"image": "x.jpg", "caption": "A dog on a sofa."}' in fault
-    assert found.pop("images/broken.jpg").startswith("unreadable picture; ")
-    assert found == {
-        "captions.jsonl:9": "no such picture; 'x.jpg' is not in images/",
-        "captions.jsonl:10": "empty caption; expected a sentence",
-        "val.txt:2": "no such picture; 'd.jpg' is not in images/",
-        "masks/z.png": "mask without picture; expected images/z.jpg or another picture so named",
-        "masks/a.png": "unknown class in label map; found 3; expected 0..1 (classes.txt) or 255",
-    }
-    assert len(data.train) == 2  # what is right is still used
-
-
-@pytest.mark.parametrize(
-    "text, fault",
-    [
-        ("cat\n\nsofa\n", "classes.txt:2: empty; expected the name of class 1"),
-        ("cat\nsofa\ncat\n", "classes.txt:3: 'cat' is already in line 1"),
-        ("cat\n\nsofa\ncat\n", "txt:2: empty; .*\n.*txt:4: 'cat' is already in line 1"),
-        ("café\nsofa\ncafe\u0301\n", "txt:3: 'cafe.u0301' reads like 'caf.xe9', name 1: .*; keep"),
-        ("\n".join(f"c{i}" for i in range(256)), "256 classes; label maps have room for 255"),
-        (None, "classes.txt: missing; with masks/"),
-    ],
-)
-def test_wrong_class_lists(tmp_path, text, fault):
-    root = make_own(tmp_path)
-    (root / "classes.txt").unlink()
-    if text is not None:
-        (root / "classes.txt").write_text(text)
-    with pytest.raises(ValueError, match=fault):
-        read_own(root)
-
-
-def test_text_as_editors_save_it(tmp_path):
-    """A byte order mark, Windows line ends, empty lines at the end, a line separator in a text."""
-    root = make_own(tmp_path)
-    line = json.dumps({"image": "a.jpg", "caption": "A dog\u2028asleep."}, ensure_ascii=False)
-    (root / "captions.jsonl").write_bytes(b"\xef\xbb\xbf" + line.encode() + b"\r\n\r\n")
-    (root / "classes.txt").write_bytes(b"\xef\xbb\xbfcat\r\nsofa\r\n\r\n")
-    (root / "val.txt").write_bytes(b"\xef\xbb\xbfc.jpg\r\n")
-    data = read_own(root)
-    assert data.dataset.classes == ["cat", "sofa"]
-    assert data.train[0].captions == [Caption(1, "A dog\u2028asleep.")]
-    assert [r.path for r in data.val] == ["images/c.jpg"]
-    assert data.rejects == []  # sub/b.png has a mask, a.jpg a caption
-
-
-def test_every_wrong_entry_of_coco_captions_is_named(tmp_path):
-    save_picture(tmp_path / "images" / "a.jpg")
-    size = {"height": 6, "width": 8}
-    write_json(
-        tmp_path / "captions.json",
-        {
-            "images": [{"id": 7, "file_name": "a.jpg"} | size, {"id": "b"} | size, "c.jpg"],
-            "annotations": [
-                {"id": 70, "image_id": 7, "caption": "A dog."},
-                {"id": 71, "image_id": 7},
-                {"id": 72, "image_id": 7, "caption": None},
-            ],
-        },
-    )
-    data = read_own(tmp_path)
-    assert data.train[0].captions == [Caption(70, "A dog.")]
-    found = faults(data)
-    assert list(found) == [
-        f'captions.json "{key}"[{index}]'
-        for key, index in (("images", 1), ("images", 2), ("annotations", 1), ("annotations", 2))
-    ]
-    assert found['captions.json "images"[2]'] == (
-        'wrong entry; found "c.jpg"; expected file_name, id (ids and sizes are whole numbers from '
-        "0 to 2^63 - 1)"
-    )
-
-
 def test_missing_parts_say_what_is_expected(tmp_path):
     with pytest.raises(FileNotFoundError, match="images: no pictures; expected a folder"):
         read_own(tmp_path)
@@ -190,34 +56,6 @@ def test_missing_parts_say_what_is_expected(tmp_path):
     (tmp_path / "captions.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="captions.jsonl: UTF-16 and not UTF-8"):
         read_own(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "encoding, said",
-    [
-        ("utf-16", "UTF-16"), ("utf-32", "UTF-32"),
-        ("utf-16-be", "UTF-16"), ("utf-32-be", "UTF-32"),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("name", ["classes.txt", "val.txt", "captions.jsonl"])
-def test_an_encoding_is_called_by_its_name(tmp_path, name, encoding, said):
-    path = make_own(tmp_path) / name
-    mark = "\ufeff" if encoding.endswith("-be") else ""
-    path.write_bytes((mark + path.read_text(encoding="utf-8")).encode(encoding))
-    with pytest.raises(UserError, match=f"{name}: {said} and not UTF-8 text; save it as UTF-8"):
-        read_own(tmp_path)
-
-
-@pytest.mark.parametrize("end", ["\r", "\r\n"])
-def test_lines_of_old_macs_and_of_windows_are_lines(tmp_path, end):
-    """A file without any other line end was read as one line."""
-    expected = read_own(make_own(tmp_path))
-    for name in ("classes.txt", "val.txt", "captions.jsonl"):
-        path = tmp_path / name
-        path.write_bytes(path.read_bytes().replace(b"\n", end.encode()))
-    found = read_own(tmp_path)
-    assert (found.train, found.val, found.rejects) == (expected.train, expected.val, [])
-    assert found.dataset.classes == ["cat", "sofa"]
 
 
 @pytest.mark.parametrize(
@@ -253,41 +91,6 @@ def test_a_folder_elsewhere_may_be_linked(tmp_path):
     assert data.rejects == []
 
 
-def test_when_no_caption_is_right_every_line_is_still_named(tmp_path):
-    save_picture(tmp_path / "images" / "sub" / "a.jpg")
-    lines = ['{"image": "images/sub/A.JPG", "caption": "A dog."}', "[" * 100_000, '{"image": 3}']
-    (tmp_path / "captions.jsonl").write_text("\n".join(lines))
-    with pytest.raises(ValueError) as error:
-        read_own(tmp_path)
-    first, meant, deep, wrong = str(error.value).split("\n")
-    assert first.endswith("captions.jsonl: no caption in it can be used, and no mask")
-    assert "captions.jsonl:1: no such picture; 'images/sub/A.JPG' is not in images/" in meant
-    assert "did you mean 'sub/a.jpg'? Names are paths below images/" in meant
-    assert "captions.jsonl:2: wrong line; not JSON" in deep and len(deep) < 300
-    assert "captions.jsonl:3: wrong line; found '{\"image\": 3}'" in wrong
-
-
-def test_lines_that_are_no_text_are_named_and_the_rest_is_used(tmp_path):
-    save_picture(tmp_path / "images" / "a.jpg")
-    line = b'{"image": "a.jpg", "caption": "A %s."}\n'
-    texts = line % b"dog", line % b"caf\xe9", line % b"\\ud800", line % b"cat"
-    (tmp_path / "captions.jsonl").write_bytes(b"".join(texts))
-    data = read_own(tmp_path)
-    assert [c.text for c in data.train[0].captions] == ["A dog.", "A cat."]
-    found = faults(data)
-    assert found["captions.jsonl:2"].startswith("not UTF-8; byte ")
-    assert found["captions.jsonl:3"].startswith("caption is no text; half a character ('\\ud800')")
-    assert len(found) == 2
-
-
-def test_accents_may_be_composed_or_not(tmp_path):
-    save_picture(tmp_path / "images" / "cafe\u0301.jpg")
-    line = json.dumps({"image": "caf\u00e9.jpg", "caption": "A dog."})
-    (tmp_path / "captions.jsonl").write_text(line)
-    data = read_own(tmp_path)
-    assert (len(data.train), data.rejects) == (1, [])
-
-
 def test_masks_that_fit_no_single_picture(tmp_path):
     root = make_own(tmp_path)
     save_picture(root / "images" / "sub" / "b.jpg")  # beside sub/b.png
@@ -316,31 +119,6 @@ def test_a_refused_mask_is_one_fault(tmp_path):
     }
 
 
-def test_a_picture_listed_twice_keeps_all_its_captions(tmp_path):
-    for name in ("a.jpg", "b.jpg"):
-        save_picture(tmp_path / "images" / name)
-    entry = {"file_name": "a.jpg", "height": 6, "width": 8}
-    other = {"id": 9, "file_name": "b.jpg", "height": 8, "width": 6}
-    write_json(
-        tmp_path / "captions.json",
-        {
-            "images": [{"id": 7} | entry, {"id": 8} | entry, other],
-            "annotations": [
-                {"id": i, "image_id": 7 + i, "caption": f"Caption {i}."} for i in range(3)
-            ],
-        },
-    )
-    data = read_own(tmp_path)
-    assert data.train[0].captions == [Caption(0, "Caption 0."), Caption(1, "Caption 1.")]
-    assert faults(data) == {
-        "images/b.jpg": "size differs from annotation; is 8 x 6, annotated 6 x 8"
-    }
-    (tmp_path / "captions.jsonl").write_text('{"image": "b.jpg", "caption": "A cat."}')
-    data = read_own(tmp_path)
-    assert [r.path for r in data.train] == ["images/b.jpg"]
-    assert faults(data)["captions.json"].startswith("captions not read; captions.jsonl is there")
-
-
 def test_linked_folders_are_read(tmp_path):
     save_picture(tmp_path / "elsewhere" / "a.jpg")
     (tmp_path / "own" / "images").mkdir(parents=True)
@@ -355,92 +133,6 @@ def test_something_must_be_left_to_learn_from(tmp_path):
     (root / "val.txt").write_text("a.jpg\nc.jpg\nsub/b.png\n")
     with pytest.raises(ValueError, match="val.txt: lists every picture, so none is left to learn"):
         read_own(root)
-
-
-def test_lines_that_json_allows_and_captions_do_not(tmp_path):
-    save_picture(tmp_path / "images" / "a.jpg")
-    save_picture(tmp_path / "images" / "b.gif")
-    lines = [
-        '{"image": "a.jpg", "caption": "A dog."}',
-        '{"image": "a.jpg", "caption": "A cat.", "caption": "A cow."}',
-        '{"image": "a.jpg", "caption": ' + "1" * 5000 + "}",
-        '{"image": "a.jpg", "caption": "\\u200b"}',
-        '{"image": "a.jpg", "caption": "..."}',
-        '{"image": "b.gif", "caption": "A bee."}',
-    ]
-    (tmp_path / "captions.jsonl").write_text("\n".join(lines))
-    (tmp_path / "images" / ".DS_Store").write_text("")
-    (tmp_path / "masks").mkdir()
-    (tmp_path / "masks" / "notes.txt").write_text("")
-    data = read_own(tmp_path)
-    found = faults(data)
-    assert found.pop("captions.jsonl:3").startswith("wrong line; not JSON (Exceeds the limit")
-    assert "key 'caption' twice" in found.pop("captions.jsonl:2")
-    assert found.pop("images/b.gif").startswith("format not read; expected one of .bmp, .jpeg")
-    assert found == {
-        "captions.jsonl:4": "caption without words; found '\\u200b'; expected letters",
-        "captions.jsonl:5": "caption without words; found '...'; expected letters",
-        "captions.jsonl:6": "format not read; 'b.gif' is in images/, see there",
-        "masks/notes.txt": "mask is no PNG; expected masks/notes.png, other formats may change "
-        "class ids",
-    }
-    assert [c.text for c in data.train[0].captions] == ["A dog."]
-
-
-def test_coco_captions_need_no_sizes_and_no_id_twice(tmp_path):
-    for name in "ab":
-        save_picture(tmp_path / "images" / f"{name}.jpg")
-    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}]
-    annotations = [
-        {"id": 10, "image_id": 1, "caption": "A dog."},
-        {"id": 11, "image_id": 2, "caption": "A cat."},
-        {"id": 12, "image_id": 1, "caption": "!"},
-    ]
-    write_json(tmp_path / "captions.json", {"images": images, "annotations": annotations})
-    data = read_own(tmp_path)
-    assert [r.captions for r in data.train] == [[Caption(10, "A dog.")]]
-    assert faults(data) == {
-        'captions.json "images"[1]': "two images of one id; id 1 is already that of 'a.jpg'",
-        'captions.json "annotations"[1]': "caption without image; image 2 is not in the file's "
-        "images",
-        'captions.json "annotations"[2]': "caption without words; found '!'; expected letters",
-        "images/b.jpg": "nothing to learn from; has no caption and no label map",
-    }
-
-
-def test_ids_and_sizes_of_coco_captions_are_whole_numbers(tmp_path):
-    save_picture(tmp_path / "images" / "a.jpg")
-    images = [
-        {"id": "1", "file_name": "a.jpg", "height": None, "width": None},
-        {"id": 2, "file_name": "a.jpg", "height": 6, "width": 8},
-        {"id": 3, "file_name": "a.jpg", "height": 9, "width": 8},
-        {"id": 4.5, "file_name": "a.jpg"},
-        {"id": 5, "file_name": 7, "note": "\ud83d"},
-    ]
-    annotations = [
-        {"id": 10, "image_id": 1.0, "caption": "A dog."},
-        {"id": 11, "image_id": 1.9, "caption": "A cat."},
-        {"id": True, "image_id": 1, "caption": "A cow."},
-    ]
-    write_json(tmp_path / "captions.json", {"images": images, "annotations": annotations})
-    data = read_own(tmp_path)
-    assert [c.text for c in data.train[0].captions] == ["A dog."]
-    found = faults(data)
-    assert found.pop("captions.json, image 3") == "two sizes of one picture; 8 x 9, before it 8 x 6"
-    assert list(found) == [
-        f'captions.json "{key}"[{index}]'
-        for key, index in (("images", 3), ("images", 4), ("annotations", 1), ("annotations", 2))
-    ]
-    for fault in found.values():
-        fault.encode()  # can be written to a file
-        assert "ids and sizes are whole numbers" in fault
-
-
-def test_endless_nesting_is_no_json(tmp_path):
-    save_picture(tmp_path / "images" / "a.jpg")
-    (tmp_path / "captions.json").write_text("[" * 100_000)
-    with pytest.raises(ValueError, match=r"captions.json: not JSON \(maximum recursion depth"):
-        read_own(tmp_path)
 
 
 def test_pictures_cut_short_are_found_by_decoding(tmp_path):
@@ -539,23 +231,6 @@ def test_masks_that_count_from_one_are_refused(tmp_path):
     assert [r.reason for r in read_own(root).rejects] == ["label maps numbered otherwise"] * 2
 
 
-def test_a_hint_by_the_only_file_of_that_name(tmp_path):
-    root = make_own(tmp_path)
-    save_picture(root / "images" / "my dog.jpg")
-    names = ["b.png", "C:\\data\\b.png", "my%20dog.jpg", "/home/me/images/c.jpg", "z.jpg"]
-    with open(root / "captions.jsonl", "a") as file:
-        for name in names:
-            file.write(json.dumps({"image": name, "caption": "A dog."}) + "\n")
-    (root / "masks" / "masks").mkdir()
-    (root / "masks" / "c.png").rename(root / "masks" / "masks" / "c.png")
-    found = faults(read_own(root))
-    meant = ["sub/b.png", "sub/b.png", "my dog.jpg", "c.jpg"]
-    for line, name in enumerate(meant, start=5):
-        assert f"did you mean {name!r}?" in found[f"captions.jsonl:{line}"]
-    assert "did you mean" not in found["captions.jsonl:9"]
-    assert found["masks/masks/c.png"].endswith("if it is of images/c.jpg, name it masks/c.png")
-
-
 @pytest.mark.parametrize(
     ("name", "other", "meant"),
     [
@@ -620,41 +295,6 @@ def test_when_no_picture_can_be_used_all_are_named(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         read_own(tmp_path)
     assert str(error.value).count("names look the same") == 2
-
-
-def test_captions_of_one_id_and_ids_that_no_table_holds(tmp_path):
-    for name in "ab":
-        save_picture(tmp_path / "images" / f"{name}.jpg")
-    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
-    texts = [(5, 1, "A dog."), ("5", 2, "A cat."), (6, 2, "A cow."), (2**63, 2, "A bee.")]
-    annotations = [{"id": i, "image_id": image, "caption": text} for i, image, text in texts]
-    write_json(tmp_path / "captions.json", {"images": images, "annotations": annotations})
-    data = read_own(tmp_path)
-    assert [[c.id for c in record.captions] for record in data.train] == [[5], [6]]
-    found = faults(data)
-    assert found.pop('captions.json "annotations"[1]') == (
-        "two captions of one id; id 5 is already that of another caption"
-    )
-    assert found.pop('captions.json "annotations"[3]').startswith("wrong entry; found ")
-    assert found == {}
-
-
-@pytest.mark.parametrize("name", ["classes.txt", "val.txt", "captions.jsonl"])
-def test_a_merge_conflict_is_no_line_of_ones_own(tmp_path, name):
-    """Its markers would be classes, and shift the ids of those that follow."""
-    root = make_own(tmp_path)
-    text = (root / name).read_text() if (root / name).exists() else "a.png\n"
-    (root / name).write_text(f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> theirs\n")
-    with pytest.raises(UserError, match=f"{name}:1: a merge conflict that is not resolved"):
-        read_own(root)
-
-
-def test_a_held_out_name_without_its_suffix_gets_a_hint(tmp_path):
-    root = make_own(tmp_path)
-    picture = sorted(path.name for path in (root / "images").iterdir())[0]
-    (root / "val.txt").write_text(picture.rpartition(".")[0] + "\n")
-    hint = f"did you mean {picture!r}"
-    assert any(hint in reject.detail for reject in read_own(root).rejects)
 
 
 def test_a_folder_of_ones_own_may_be_below_home(tmp_path, monkeypatch):

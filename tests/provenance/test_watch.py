@@ -11,8 +11,7 @@ from pipeline.params.presets import params_of
 from pipeline.provenance.digests import Digests
 from pipeline.provenance.watch import NAMES, Survey, survey
 from tests.data.benchmarks.roots import make_ade150, make_voc
-from tests.data.folders import REPOSITORY, make_coco, save_picture
-from tests.data.test_own import make_own
+from tests.data.folders import REPOSITORY, make_coco, make_own, save_picture
 from tests.through_dvc import dvc
 
 

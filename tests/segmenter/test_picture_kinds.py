@@ -18,9 +18,8 @@ from pipeline.data.dataset import read_split
 from pipeline.data.instances import TrueMasks, instances_file
 from pipeline.data.prepare import prepare
 from stages.segmenter import main
-from tests.data.folders import write_json
+from tests.data.folders import WORLD, write_json
 from tests.data.test_labels import gray_png
-from tests.data.test_prepare import WORLD
 from tests.ovseg.tiny import tiny_clip
 from tests.shipped import PARAMS
 

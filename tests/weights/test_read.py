@@ -1,13 +1,12 @@
-import pickle
+import json
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from pipeline.core.errors import MissingFileError, UserError
 from pipeline.weights.read import read_tensors
-
-ONE = torch.ones(2, 3)
+from tests.weights.content import ONE, STATE, same
 
 
 @pytest.mark.parametrize(
@@ -32,47 +31,6 @@ def test_safetensors(tmp_path):
     assert torch.equal(file.tensors["x"], ONE) and file.about == {"clip": {}}
 
 
-def test_model_zoo_pickles_are_read_without_running_them(tmp_path):
-    arrays = {"x": np.ones((2, 3), np.float32), "step": np.float64(3), "names": np.array(["a"])}
-    for protocol in (2, 4):
-        content = pickle.dumps({"model": arrays, "__author__": "zoo"}, protocol)
-        (tmp_path / "zoo.pkl").write_bytes(content)
-        file = read_tensors(tmp_path / "zoo.pkl")
-        assert list(file.tensors) == ["x"] and torch.equal(file.tensors["x"], ONE)
-        assert file.others == ["__author__", "step", "names"]
-    (tmp_path / "evil.pkl").write_bytes(pickle.dumps({"model": print}))
-    with pytest.raises(ValueError, match="wants to call builtins.print"):
-        read_tensors(tmp_path / "evil.pkl")
-
-
-def test_code_in_a_torch_file_is_not_run(tmp_path):
-    class Harm:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "harm"), "w"))
-
-    torch.save({"model": {"x": ONE}, "hook": Harm()}, tmp_path / "harm.pth")
-    with pytest.raises(ValueError, match=r"harm.pth: not weights .*\(it wants to call \w+\.open\)"):
-        read_tensors(tmp_path / "harm.pth")
-    assert not (tmp_path / "harm").exists()
-
-
-@pytest.mark.parametrize(
-    "name, content, why",
-    [
-        ("text.pth", b"hello", "no torch file"),
-        ("empty.pth", b"", "it ends too early"),
-        ("text.pkl", b"hello", "not weights that can be read safely"),
-        ("text.safetensors", b"hello", "not weights that can be read safely"),
-    ],
-)
-def test_other_files_are_named_without_advice_to_read_them_unsafely(tmp_path, name, content, why):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError) as error:
-        read_tensors(tmp_path / name)
-    assert str(error.value).startswith(f"{tmp_path / name}: not weights that can be read safely (")
-    assert why in str(error.value) and "weights_only" not in str(error.value)
-
-
 def test_what_is_no_state_dict(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "none.pth")
     with pytest.raises(ValueError, match="holds no tensors"):
@@ -85,3 +43,45 @@ def test_what_is_no_state_dict(tmp_path):
         read_tensors(tmp_path / "x.safetensors")
     with pytest.raises(FileNotFoundError, match="absent.pth: no such file, expected weights"):
         read_tensors(tmp_path / "absent.pth")
+
+
+def in_parts(folder, suffix=".safetensors"):
+    names = [f"model-0000{i}-of-00002{suffix}" for i in (1, 2)]
+    keys = list(STATE)
+    for name, part in zip(names, (keys[:2], keys[2:]), strict=True):
+        tensors = {key: STATE[key] for key in part}
+        save_file(tensors, folder / name) if suffix == ".safetensors" else torch.save(
+            tensors, folder / name
+        )
+    places = {key: names[key not in keys[:2]] for key in keys}
+    index = folder / f"model{suffix}.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    return index, names
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
+def test_a_model_in_parts_is_read_by_its_index(tmp_path, suffix):
+    index, names = in_parts(tmp_path, suffix)
+    assert same(read_tensors(index).tensors)
+    with pytest.raises(UserError, match=f"one of 2 parts of a model; give their index, {index}$"):
+        read_tensors(tmp_path / names[0])
+    with pytest.raises(UserError, match=f"a folder, expected .* such as {index.name} in it"):
+        read_tensors(tmp_path)
+    (tmp_path / names[1]).rename(tmp_path / "other")
+    with pytest.raises(MissingFileError, match=f"{names[1]}: not there, though .*index.json names"):
+        read_tensors(index)
+    save_file({"x": torch.ones(1)}, tmp_path / names[1])
+    with pytest.raises(UserError, match="holds no steps, though the index says so"):
+        read_tensors(index)
+    index.unlink()
+    with pytest.raises(UserError, match="which is not beside it: get it and all parts"):
+        read_tensors(tmp_path / names[0])
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"weight_map": []}', '{"weight_map": {"a": 3}}', "{"]
+)
+def test_json_that_is_no_index(tmp_path, text):
+    (tmp_path / "x.index.json").write_text(text)
+    with pytest.raises(UserError, match="x.index.json|: not there, though"):
+        read_tensors(tmp_path / "x.index.json")

@@ -174,34 +174,6 @@ def test_a_wrong_panoptic_entry_is_left_out_by_name_and_the_rest_is_used(tmp_pat
     assert [image.image_id for image in eval_set.images] == ["000000000002"]
 
 
-def test_stuff_maps_that_count_from_one_are_no_evaluation_set(tmp_path):
-    make_coco(tmp_path / "coco")
-    for path in (tmp_path / "coco/stuffthingmaps/val2017").iterdir():
-        save_label(path, read_label(path).astype(np.uint8) + np.uint8(1))
-    with pytest.raises(ValueError, match="no usable picture.*label maps numbered otherwise"):
-        build_benchmark("cocostuff171", str(tmp_path), tmp_path / "out")
-
-
-def test_a_value_that_stuff_maps_do_not_have_is_a_reject(tmp_path):
-    make_coco(tmp_path / "coco")
-    path = tmp_path / "coco/stuffthingmaps/val2017/000000000003.png"
-    save_label(path, np.full((6, 8), 182, np.uint8))
-    rejects = build_benchmark("cocostuff171", str(tmp_path), tmp_path / "out")
-    assert ("coco/stuffthingmaps/val2017/000000000003.png", "unknown class in label map") in [
-        (r.item, r.reason) for r in rejects
-    ]
-
-
-def test_a_picture_cut_short_is_no_picture_of_the_set(tmp_path):
-    make_coco(tmp_path / "coco")
-    path = tmp_path / "coco/val2017/000000000003.jpg"
-    path.write_bytes(path.read_bytes()[:-40])
-    rejects = build_benchmark("cocostuff171", str(tmp_path), tmp_path / "out")
-    assert (f"coco/val2017/{path.name}", "unreadable picture or label map") in [
-        (r.item, r.reason) for r in rejects
-    ]
-
-
 def test_panoptic_categories_that_are_not_cocos_are_an_error(tmp_path):
     """Ids of another list would be read as COCO's classes."""
     make_panoptic(tmp_path)

@@ -4,11 +4,11 @@ from scipy.io import savemat
 from scipy.sparse import coo_array, csc_array, csc_matrix
 
 from pipeline.data.benchmarks.build import build_benchmark
-from pipeline.data.benchmarks.pascal import decode_context, list_context, list_voc
+from pipeline.data.benchmarks.pascal import decode_context, list_context
 from pipeline.data.labels import read_label
 from pipeline.data.sets import load_eval_set
 from tests.data.benchmarks.roots import CHECKER, make_context, make_voc
-from tests.data.folders import samples, save_picture
+from tests.data.folders import samples
 
 
 def mapped(eval_set, index):
@@ -93,33 +93,3 @@ def test_a_sparse_map_too_large_is_refused_before_it_is_made(tmp_path):
     savemat(tmp_path / "x.mat", {"LabelMap": csc_array(([1.0], ([0], [0])), shape=(10**6, 10**5))})
     with pytest.raises(ValueError, match="x.mat: LabelMap is .* larger than any picture"):
         decode_context(tmp_path / "x.mat")
-
-
-def test_a_damaged_label_file_is_a_reject_and_the_rest_goes_on(tmp_path):
-    make_context(tmp_path)
-    (tmp_path / "VOCdevkit/VOC2010/trainval/2008_000002.mat").write_bytes(b"cut")
-    save_picture(tmp_path / "VOCdevkit/VOC2010/JPEGImages/2008_000007.jpg")  # no .mat
-    rejects = build_benchmark("pc59", str(tmp_path), tmp_path / "out")
-    assert [r.reason for r in rejects] == ["no label map", "label map not converted"]
-    assert "2008_000002.mat: not a readable .mat file" in rejects[1].detail
-    assert len(load_eval_set(tmp_path / "out/sets/pc59.json").images) == 1
-
-
-@pytest.mark.parametrize("start, end", [(b"\xef\xbb\xbf", b"\n"), (b"", b"\r\n"), (b"", b" ")])
-def test_lists_as_editors_save_them(tmp_path, start, end):
-    make_voc(tmp_path)
-    make_context(tmp_path)
-    names = b"2007_000032" + end + b"2007_000033"
-    (tmp_path / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt").write_bytes(start + names)
-    names = b"2008_000002" + end + b"2008_000003"
-    (tmp_path / "VOCdevkit/VOC2010/pascalcontext_val.txt").write_bytes(start + names)
-    assert sorted(list_voc(tmp_path).complete) == ["2007_000032", "2007_000033"]
-    assert sorted(list_context(tmp_path).complete) == ["2008_000002", "2008_000003"]
-
-
-def test_a_list_that_is_not_utf8_is_named(tmp_path):
-    make_voc(tmp_path)
-    path = tmp_path / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt"
-    path.write_bytes("2007_000032\n".encode("utf-16"))
-    with pytest.raises(ValueError, match="val.txt: not UTF-8"):
-        list_voc(tmp_path)
