@@ -45,7 +45,7 @@ class Params(Section):
     evaluate: EvaluateParams
 
     @model_validator(mode="after")
-    def _pairs_find_what_theyneed(self) -> "Params":
+    def _pairs_find_what_they_need(self) -> "Params":
         pairs = self.pairs
         for stage, split, needed in (
             ("proposals", self.proposals.split, pairs.mask_source == "proposals"),
