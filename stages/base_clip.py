@@ -26,12 +26,12 @@ PICTURES, PICTURE_PX, SCENE_PX, SEED = 600, 64, 128, 7_000_000
 
 def main(out: OutFolder, metrics: OutFile, params: Path = Path("params.yaml")) -> None:
     """Fetch the base CLIP."""
-    wanted = load_params(params, "base_clip")
-    clip = base_clip(wanted.source, wanted.name, wanted.pretrained, wanted.checkpoint).to(
+    settings = load_params(params, "base_clip")
+    clip = base_clip(settings.source, settings.name, settings.pretrained, settings.checkpoint).to(
         runtime.device()
     )
     counts: dict = {"parameters": sum(p.numel() for p in clip.clip.parameters())}
-    if wanted.source == "shipped":
+    if settings.source == "shipped":
         natural = natural_probe(PICTURES, PICTURE_PX, SEED)
         crops = crop_probe(PICTURES, SCENE_PX, SEED)
         counts["zero_shot_top1"] = {

@@ -28,9 +28,9 @@ def main(
     params: Path = Path("params.yaml"),
     watched: Path = Path("data/provenance/dataset.json"),
 ) -> None:
-    wanted = load_params(params, "dataset")
-    found = read_watched(watched) if wanted.watch else {}
-    counts = prepare(wanted.source, wanted.root, wanted.sets, wanted, out)
+    settings = load_params(params, "dataset")
+    found = read_watched(watched) if settings.watch else {}
+    counts = prepare(settings.source, settings.root, settings.sets, settings, out)
     write_text(out / "watched.json", json.dumps(found, indent=1) + "\n")  # later stages see it
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     for split in ("train", "val"):
@@ -43,7 +43,8 @@ def main(
 
 
 def _size(name: str, pictures: int) -> str:
-    """How many pictures a set has, and of how many where it is a benchmark and lacks some."""
+    """Return how many pictures a set has, and of how many where it is a benchmark and lacks
+    some."""
     official = BENCHMARKS[name].official if name in BENCHMARKS else pictures
     return f"{name} ({pictures:,}" + (f" of {official:,})" if pictures < official else ")")
 

@@ -31,8 +31,8 @@ def main(
     counts = collect_pairs(dataset, proposals, nouns, clip, out, settings)
     write_text(metrics, json.dumps(counts, indent=1) + "\n")
     precision = counts["precision"]
-    known = "" if precision is None else f", {precision:.0%} of them cover their noun"
-    report(f"{counts['pairs']} pairs, {counts['unique_nouns']} nouns{known}")
+    covered = "" if precision is None else f", {precision:.0%} of them cover their noun"
+    report(f"{counts['pairs']} pairs, {counts['unique_nouns']} nouns{covered}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Stage `segmenter`: train MaskFormer on the closed set, or take a trained one.
 
-    python -m stages.segmenter --dataset data/dataset --clip data/base_clip --out data/segmenter
+    python -m stages.segmenter --dataset data/dataset --clip data/base_clip \\
+        --out data/segmenter --metrics data/metrics/segmenter.json
 
 Trains on all visible GPUs (pipeline/core/processes/distributed.py). Writes a segmenter (see
-pipeline/maskformer/store.py), rejects.parquet, metrics.json (last losses, mask recall) and curves/;
+pipeline/maskformer/store.py), rejects.parquet, curves/ and the metrics (last losses, mask recall);
 beside the outputs, under `checkpoints`, what a killed run goes on from (pipeline/core/resume.py).
 """
 
@@ -47,28 +48,28 @@ def main(
     checkpoints: Path = Path("data/checkpoints"),
 ) -> None:
     """Train MaskFormer on the closed set, or take a trained one."""
-    wanted = load_params(params, "segmenter")
+    settings = load_params(params, "segmenter")
     if pretrain:
-        wanted = from_scratch(wanted, load_params(params, "pretrain_segmenter"))
-    training, measure = wanted.training, wanted.measure
+        settings = from_scratch(settings, load_params(params, "pretrain_segmenter"))
+    training, measure = settings.training, settings.measure
     templates = TEMPLATES[training.templates]
     world = read_dataset(dataset)
     ids, names = trained_classes(world, training.classes)
     saved = checkpoints / ("pretrain_segmenter" if pretrain else "segmenter")
     with process_group(device()) as on, alone(saved):
         text = class_features(load_clip(clip, on), names, templates)
-        if wanted.source == "checkpoint":
+        if settings.source == "checkpoint":
             segmenter = load_or_import_segmenter(
-                wanted.checkpoint, on, text.shape[1], wanted.architecture
+                settings.checkpoint, on, text.shape[1], settings.architecture
             )
             result = TrainingResult({}, [])
             shutil.rmtree(out / "curves", ignore_errors=True)  # of a training before
         else:
             segmenter, result = fit(
-                wanted.architecture,
+                settings.architecture,
                 ClosedSet(world, read_split(dataset, "train"), ids, names, text),
                 training,
-                wanted.warm_start and Path(wanted.warm_start),
+                settings.warm_start and Path(settings.warm_start),
                 saved,
                 out / "curves",
                 on,
@@ -87,8 +88,8 @@ def main(
         counts = {"losses": result.losses, "rejected": len(rejects)} | recall
         write_text(metrics, json.dumps(counts, indent=1) + "\n")
         shutil.rmtree(out / "checkpoints", ignore_errors=True)  # where they lay in earlier versions
-        said = {k: f"{v:.3f}" if isinstance(v, float) else v for k, v in counts.items()}
-        report("segmenter: " + ", ".join(f"{k} {v}" for k, v in said.items() if k != "losses"))
+        shown = {k: f"{v:.3f}" if isinstance(v, float) else v for k, v in counts.items()}
+        report("segmenter: " + ", ".join(f"{k} {v}" for k, v in shown.items() if k != "losses"))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ CHOICES = f"{', '.join(PUBLISHED)}, the original's config.yaml or a segmenter.js
 def recognise(
     state: Mapping[str, Tensor], otherwise: SegmenterConfig | None = None
 ) -> SegmenterConfig:
-    """The published architecture that has all its weights in a MaskFormer's state dict.
+    """Return the published architecture that has all its weights in a MaskFormer's state dict.
 
     The class head does not count: its width is the CLIP's, and a plain MaskFormer has none.
     otherwise: returned if there is none; without it, UserError says how many weights fit each.

@@ -60,8 +60,8 @@ def export_model(
     which detectron2 ignores and `ovseg import` reads.
     """
     if classes is None:
-        known = segmenter.trained
-        classes = PUBLISHED_CLASSES if known is None else len(known.names)
+        trained = segmenter.trained
+        classes = PUBLISHED_CLASSES if trained is None else len(trained.names)
     state = original_layout(segmenter, clip, classes)
     about = {"segmenter": description(segmenter), "clip": _about(clip)}
     if segmenter.trained is not None:

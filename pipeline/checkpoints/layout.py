@@ -111,7 +111,7 @@ def split(state: dict[str, Tensor], source: str) -> Parts:
 
 
 def has_fixed_classes(state: dict[str, Tensor]) -> bool:
-    """Whether this is a plain MaskFormer, with a fixed class layer instead of text."""
+    """Return whether this is a plain MaskFormer, with a fixed class layer instead of text."""
     return any(key in state for key in FIXED_CLASSES)
 
 

@@ -74,8 +74,8 @@ def _backbone(model: Mapping[str, Any]) -> ResNetConfig | SwinConfig:
     if name in RESNETS:
         resnet = model["RESNETS"]
         return _resnet(resnet, model["BACKBONE"]["FREEZE_AT"], deeplab=RESNETS[name])
-    known = sorted(SWINS | set(RESNETS))
-    raise UserError(f"MODEL.BACKBONE.NAME = {name!r}: this project has {', '.join(known)}")
+    names = sorted(SWINS | set(RESNETS))
+    raise UserError(f"MODEL.BACKBONE.NAME = {name!r}: this project has {', '.join(names)}")
 
 
 def _resnet(resnet: Mapping[str, Any], freeze_at: int, deeplab: bool) -> ResNetConfig:

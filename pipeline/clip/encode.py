@@ -39,7 +39,7 @@ class RegionFeatures:
 
 
 def encode_cut(clip: nn.Module, images: Tensor, masks: Tensor, view: RegionView) -> Tensor:
-    """Features `(B, D)` float32, unit norm, of regions that are cut out already.
+    """Encode `(B, D)` float32 features, unit norm, of regions that are cut out already.
 
     clip: a `MaskClip`, or one that is spread over processes. images: `(B, 3, S, S)` normalised;
     masks: `(B, S, S)` bool. Gradients flow.
@@ -94,7 +94,7 @@ def _encode(
     view: RegionView,
     batch: int,
 ) -> Iterator[dict[str, RegionFeatures]]:
-    """The features of all regions that wait, in parts of equal size: no small rest."""
+    """Yield the features of all regions that wait, in parts of equal size: no small rest."""
     if not waiting:
         return
     found: list[dict[str, RegionFeatures]] = [{} for _ in waiting]

@@ -34,7 +34,7 @@ class Regions:
 
 
 def masks_to_boxes(masks: Tensor) -> Tensor:
-    """Tight boxes `(V, 4)` int64 xyxy (x2, y2 exclusive) of bool masks `(V, H, W)`.
+    """Compute tight boxes `(V, 4)` int64 xyxy (x2, y2 exclusive) of bool masks `(V, H, W)`.
 
     A mask without a pixel gets (0, 0, 0, 0).
     """
@@ -48,7 +48,8 @@ def masks_to_boxes(masks: Tensor) -> Tensor:
 
 
 def expand_boxes(boxes_xyxy: Tensor, ratio: float, height: int, width: int) -> Tensor:
-    """Boxes `(V, 4)` scaled about their centres, cut to whole pixels toward 0, kept inside.
+    """Scale boxes `(V, 4)` about their centres, cut them to whole pixels toward 0, keep them
+    inside.
 
     ratio: at least 1, else a small box could lose its last pixel.
     """
@@ -101,7 +102,7 @@ def _boxes(masks: Tensor, view: RegionView, height: int, width: int) -> Tensor:
 def region_of_crop(
     crop: Tensor, mask: Tensor, size: int, mean: Tensor, std: Tensor, fill: Fill = "mean"
 ) -> tuple[Tensor, Tensor]:
-    """One crop `(3, h, w)` RGB 0..255 and its mask `(h, w)` bool, as CLIP takes it.
+    """Turn one crop `(3, h, w)` RGB 0..255 and its mask `(h, w)` bool into CLIP's input.
 
     Returns the picture `(3, S, S)` float32, filled, normalised and resized (bicubic without
     antialiasing), and the mask `(S, S)` bool, resized by nearest.

@@ -142,7 +142,7 @@ def model_config(name: str) -> dict[str, Any]:
     return config
 
 
-MOST_BLOCKS = 256
+MAX_BLOCKS = 256
 SIGN = "visual.conv1.weight"
 """A file without it holds no CLIP with a vision transformer."""
 EXPECTED = ", expected the weights of a ViT CLIP in OpenAI's or open_clip's layout"
@@ -206,9 +206,9 @@ def _last_of(weights: dict[str, Tensor], key: str, usual: int) -> int:
 
 def _blocks(weights: dict[str, Tensor], prefix: str, path: Path | str) -> int:
     """Return one more than the highest block number, so that gaps show as missing weights; 12, the
-    usual number, without any block. UserError for more than MOST_BLOCKS."""
+    usual number, without any block. UserError for more than MAX_BLOCKS."""
     names = [k[len(prefix) :].split(".")[0] for k in weights if k.startswith(prefix)]
     blocks = max((int(name) for name in names if re.fullmatch("[0-9]{1,9}", name)), default=11) + 1
-    if blocks > MOST_BLOCKS:
+    if blocks > MAX_BLOCKS:
         raise UserError(f"{path}: {prefix}{blocks - 1} is no block of a CLIP{EXPECTED}")
     return blocks

@@ -46,7 +46,7 @@ class TextBank:
 
 
 def same_text_tower(a: MaskClip, b: MaskClip) -> bool:
-    """Whether both CLIPs encode text with equal weights, so that one bank serves both."""
+    """Return whether both CLIPs encode text with equal weights, so that one bank serves both."""
     left, right = _text_weights(a), _text_weights(b)
     return left.keys() == right.keys() and all(
         left[key].shape == right[key].shape and torch.equal(left[key], right[key]) for key in left

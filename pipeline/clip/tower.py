@@ -152,7 +152,8 @@ class MaskClip(nn.Module):
         return pooled if visual.proj is None else pooled @ visual.proj
 
     def tokenize(self, texts: list[str]) -> Tensor:
-        """`(B, context)` long. Longer texts are cut, keeping the end-of-text token."""
+        """Return tokens `(B, context)`, int64. Longer texts are cut, keeping the end-of-text
+        token."""
         return self.tokenizer(texts)
 
     def encode_text(self, tokens: Tensor) -> Tensor:

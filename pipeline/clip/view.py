@@ -27,10 +27,13 @@ Region = Literal["crop", "mask", "crop_and_mask"]
 Template = Annotated[str, Field(pattern=r"\{\}")]
 Templates = Annotated[tuple[Template, ...], Field(min_length=1, strict=False)]  # JSON has lists
 Pixels = Annotated[int, Field(ge=1)]
-LOOK_PIXELS = 2**21
-"""Pixels of a picture that the networks look at, unless told otherwise: 1,440 x 1,440, and every
-size that the published models are tested at (at most 640 x 2,560). Larger pictures are made
-smaller for them, since memory grows with the look: some 500 bytes a pixel with 49 masks."""
+TEMPERATURE = 100.0
+"""Factor on the cosine of a feature and a text feature, in both branches and in fine-tuning
+(convention 5). CLIP's own logit_scale is unused."""
+MAX_INPUT_PIXELS = 2**21
+"""Most pixels of a picture that reach the networks by default: 1,440 x 1,440, and every size that
+the published models are tested at (at most 640 x 2,560). Larger pictures are reduced, since memory
+grows with them: some 500 bytes a pixel with 49 masks."""
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -69,7 +72,7 @@ class ClipView(RegionView):
 
 
 def region_view(view: ClipView) -> RegionView:
-    """The part of a CLIP's view that is about regions."""
+    """Return the part of a CLIP's view that is about regions."""
     return RegionView(**{field.name: getattr(view, field.name) for field in fields(RegionView)})
 
 
@@ -89,12 +92,12 @@ View = TypeVar("View", ClipView, SegmenterView)
 
 
 def to_json(view: ClipView | SegmenterView) -> dict[str, Any]:
-    """The view as JSON-able values, which `from_json` reads back."""
+    """Return the view as JSON-able values, which `from_json` reads back."""
     return asdict(view) | {"templates": list(view.templates)}
 
 
 def from_json(kind: type[View], record: Mapping[str, Any], where: str) -> View:
-    """The view under the key "view" of a model's description; the default where there is none.
+    """Read the view under the key "view" of a model's description; the default where there is none.
 
     where: the file, for messages. UserError names the field that is wrong or unknown.
     """

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from pipeline.clip.view import LOOK_PIXELS
+from pipeline.clip.view import MAX_INPUT_PIXELS
 from pipeline.core.errors import UserError
 
 
@@ -14,7 +14,7 @@ def demo(
     port: int = 7860,
     short_side: int | None = None,
     long_side: int | None = None,
-    max_pixels: int = LOOK_PIXELS,
+    max_pixels: int = MAX_INPUT_PIXELS,
 ) -> None:
     """Open a web page that segments pictures by names you type.
 
@@ -40,7 +40,8 @@ def demo(
 
 
 def _check_address(host: str, port: int) -> None:
-    """UserError where nothing can listen, which gradio tells only after the model is loaded."""
+    """Raise UserError where nothing can listen, which gradio tells only after the model is
+    loaded."""
     if not 1 <= port <= 65535:
         raise UserError(f"--port {port}: expected 1 to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -7,7 +7,7 @@ from pipeline.core.errors import UserError
 from pipeline.core.files.places import OutFolder
 
 DRAWN = ".drawn-by-ovseg"
-"""The file in the folder that lists what was drawn there, to be removed when it is drawn anew."""
+"""The file in the folder that lists what was drawn there, to be removed when it is drawn again."""
 
 
 def draw(
@@ -68,15 +68,15 @@ def _remove_drawn(out: Path) -> None:
     listed.write_text("", encoding="utf-8")
 
 
-def _draw_set(eval_set, folder: Path, most: int) -> int:
-    """Draw some pictures of an EvalSet; returns how many. Those that cannot be read are told."""
+def _draw_set(eval_set, folder: Path, max_pictures: int) -> int:
+    """Draw some pictures of an EvalSet and report those that cannot be read; returns how many."""
     from pipeline.core.progress import report
     from pipeline.core.records import Reject
     from pipeline.evaluate.run import readable_pictures
     from pipeline.evaluate.sheets import classes_to_show, spread
     from pipeline.viz.panel import Column, save_sheet, sheet
 
-    chosen = [eval_set.images[i] for i in spread(len(eval_set.images), most)]
+    chosen = [eval_set.images[i] for i in spread(len(eval_set.images), max_pictures)]
     named = [replace(entry, image_id=_plain(entry.path)) for entry in chosen]
     rejects: list[Reject] = []
     count = 0
@@ -97,5 +97,6 @@ def _draw_set(eval_set, folder: Path, most: int) -> int:
 
 
 def _plain(path: str) -> str:
-    """A picture's path as one name, by which people find it again: "val2017_000000000139.jpg"."""
+    """Return a picture's path as one name, by which people find it again:
+    "val2017_000000000139.jpg"."""
     return path.replace("/", "_")

@@ -66,7 +66,8 @@ def export(
 
 
 def _creation(name: str, file: Path, clip) -> str:
-    """The line that makes the model. open_clip takes OpenAI's colours unless told otherwise."""
+    """Return the line that builds the model. `open_clip` uses OpenAI's mean and std unless others
+    are passed in."""
     import open_clip
     import torch
 

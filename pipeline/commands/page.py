@@ -67,14 +67,14 @@ def answer(
 
 
 def drawn(image: np.ndarray, found: Segmentation) -> np.ndarray:
-    """The picture with every class that was found in its colour, and named."""
+    """Draw the picture with every class that was found in its colour, and named."""
     palette = dict(zip(found.order, distinct_colours(len(found.order)), strict=True))
     texts = {i: found.names[i] for i in found.order}
     return paint(image, found.labels, texts, palette)
 
 
 def build_page(model: OVSeg) -> Any:
-    """The page around `answer`, a gradio Blocks; UserError where gradio is not installed."""
+    """Build the page around `answer`, a gradio Blocks; UserError where gradio is not installed."""
     try:
         import gradio as gr
     except ModuleNotFoundError as error:
@@ -83,7 +83,7 @@ def build_page(model: OVSeg) -> Any:
         ) from error
 
     def on_page(sentence: str) -> gr.Error:
-        """An error that gradio shows, taking it for HTML, and does not log."""
+        """Return an error that gradio shows, taking it for HTML, and does not log."""
         return gr.Error(html.escape(sentence), print_exception=False)
 
     def refusal(mistake: str) -> gr.Error:
@@ -92,8 +92,9 @@ def build_page(model: OVSeg) -> Any:
         return on_page(sentence)
 
     def strict(component: gr.components.Component) -> gr.components.Component:
-        """The component, whose own complaints about what it was given are refusals too; None, which
-        is a field that was emptied, passes. (Gradio writes a file beside this one for a subclass.)
+        """Return the component, whose own complaints about what it was given are refusals too;
+        None, which is a field that was emptied, passes. (Gradio writes a file beside this one for a
+        subclass.)
         """
         taken = component.preprocess
 
@@ -160,7 +161,8 @@ def build_page(model: OVSeg) -> Any:
 
 
 def _uploaded(file: Path) -> np.ndarray:
-    """uint8 RGB `(H, W, 3)`. UserError says what is wrong with the file, by the visitor's name."""
+    """Read an upload: uint8 RGB `(H, W, 3)`. UserError says what is wrong with the file, by the
+    visitor's name."""
     try:
         return read_image(file)
     except UserError as error:
@@ -168,7 +170,7 @@ def _uploaded(file: Path) -> np.ndarray:
 
 
 def _sentence(text: str) -> str:
-    """`text` on one line, not too long, without what steers a terminal."""
+    """Return `text` on one line, not too long, without what steers a terminal."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= LONGEST_SENTENCE else line[:LONGEST_SENTENCE] + " ..."
 

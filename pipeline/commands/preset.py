@@ -48,7 +48,7 @@ def preset(name: Positional[str | None] = None, params: Path = Path("params.yaml
 
 
 def needs(params: Any) -> list[str]:
-    """What the parameters ask for that is not there: data sets, ImageNet weights."""
+    """Return what the parameters ask for that is not there: data sets, ImageNet weights."""
     from pipeline.data.benchmarks import BENCHMARKS
     from pipeline.data.check import require
     from pipeline.data.coco import STUFF_SOURCE, coco_paths

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from pipeline.clip.view import LOOK_PIXELS
+from pipeline.clip.view import MAX_INPUT_PIXELS
 from pipeline.core.files.places import OutFolder
 from pipeline.core.modes import Mode, Precision
 
@@ -22,7 +22,7 @@ def segment(
     threshold: float | None = None,
     short_side: int | None = None,
     long_side: int | None = None,
-    max_pixels: int = LOOK_PIXELS,
+    max_pixels: int = MAX_INPUT_PIXELS,
     precision: Precision = "float32",
 ) -> None:
     """Segment a picture by names you choose.
@@ -94,7 +94,7 @@ def segment(
 
 
 def _names(classes: str) -> list[str]:
-    """The names that were typed, or those in the file that was named."""
+    """Return the names that were typed, or those in the file that was named."""
     from pipeline.data.own_text import read_classes
     from pipeline.ovseg.inputs import as_names
 
@@ -104,7 +104,8 @@ def _names(classes: str) -> list[str]:
 
 
 def _text(classes: str) -> str:
-    """What was typed, read as UTF-8 whatever the terminal is set to; UserError where it is not."""
+    """Return what was typed, read as UTF-8 whatever the terminal is set to; UserError where it is
+    not."""
     from pipeline.core.errors import UserError
 
     try:

@@ -100,13 +100,13 @@ def of_value(value: Any) -> str:
 
 
 def of_file(path: Path | str) -> str:
-    """sha256 of a file's bytes, in hex."""
+    """Return the sha256 of a file's bytes, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def of_files(paths: Iterable[Path | str], pattern: str = "*") -> str:
-    """Hash of the names and bytes of files; a folder stands for all files in it that match."""
+    """Hash the names and bytes of files; a folder stands for all files in it that match."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
         if not path.exists():
@@ -153,8 +153,8 @@ def of_code(*files: Path | str) -> str:
 
 
 def code_of(*files: Path | str) -> set[Path]:
-    """The project's Python files that decide what `files` compute: they and what they import,
-    directly or not, NEUTRAL left out."""
+    """Return the project's Python files that decide what `files` compute: they and what they
+    import, directly or not, NEUTRAL left out."""
     waiting, seen = [Path(file).resolve() for file in files], set()
     while waiting:
         found = waiting.pop()
@@ -225,7 +225,7 @@ def _is_neutral(names: list[str]) -> bool:
 
 
 def _run_by_import(top: str, rest: list[str]) -> Iterator[Path]:
-    """The files that run when a module is imported: it and the packages it lies in."""
+    """Yield the files that run when a module is imported: it and the packages it lies in."""
     for depth in range(len(rest) + 1):
         place = ROOT.joinpath(top, *rest[:depth])
         for file in (place.with_suffix(".py"), place / "__init__.py"):
@@ -269,7 +269,7 @@ def _statements(node: Any) -> Any:
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Whether a statement is a bare string, that is, a docstring of whatever is above it."""
+    """Return whether a statement is a bare string, that is, a docstring of whatever is above it."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

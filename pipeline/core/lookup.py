@@ -66,11 +66,11 @@ def _distinct(path: Path, record_type: type) -> Iterator[int]:
 
 
 def _records(path: Path, record_type: type[R], image_ids: list[int]) -> Iterator[R]:
-    """The records of these pictures in one shard, read a row group at a time."""
-    wanted = pa.array(image_ids, pa.int64())
+    """Yield the records of these pictures in one shard, read a row group at a time."""
+    requested = pa.array(image_ids, pa.int64())
     with open_parquet(path, record_type) as file:
         for group in range(file.num_row_groups):
             ids = file.read_row_group(group, columns=["image_id"]).column("image_id")
-            chosen = pc.is_in(ids, wanted)
+            chosen = pc.is_in(ids, requested)
             if pc.any(chosen).as_py():
                 yield from records_of(file.read_row_group(group).filter(chosen), record_type)

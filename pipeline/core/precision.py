@@ -33,8 +33,8 @@ def in_precision(device: torch.device, precision: Precision) -> AbstractContextM
 
 
 def tower_precision(dev: torch.device, bfloat16: bool) -> Precision:
-    """What a `bfloat16` parameter means on a device: bfloat16 where it has that arithmetic, float32
-    elsewhere, which is said once."""
+    """Return what a `bfloat16` parameter means on a device: bfloat16 where it has that arithmetic,
+    float32 elsewhere, which is said once."""
     if not bfloat16:
         return "float32"
     if not has_bfloat16(dev):
@@ -60,7 +60,7 @@ def keep_float32() -> None:
 
 @cache
 def has_bfloat16(dev: torch.device) -> bool:
-    """Whether the device calculates in bfloat16 itself.
+    """Return whether the device calculates in bfloat16 itself.
 
     A processor without AMX or AVX-512 BF16 only emulates it, many times slower than float32.
     """
@@ -76,7 +76,8 @@ def _say_float32(dev: torch.device) -> None:
 
 
 def math_attention() -> AbstractContextManager:
-    """Plain attention on CPUs, whose fused kernel is slow to train at our sizes; no-op on CUDA."""
+    """Use plain attention on CPUs, whose fused kernel is slow to train at our sizes; no-op on
+    CUDA."""
     return sdpa_kernel(SDPBackend.MATH) if runtime.device().type == "cpu" else nullcontext()
 
 

@@ -80,9 +80,9 @@ def _lines(total: int, description: str, stream: TextIO) -> Iterator[Callable[[i
             _print(f"{description}: {done}/{total}, {rate:.3g}/s, {_clock(left)} left", stream)
 
     yield advance
-    took = time.monotonic() - start
-    rate = f", {done / took:.3g}/s" if took > 0 and done else ""
-    _print(f"{description}: {done}/{total} in {_clock(took)}{rate}", stream)
+    seconds = time.monotonic() - start
+    rate = f", {done / seconds:.3g}/s" if seconds > 0 and done else ""
+    _print(f"{description}: {done}/{total} in {_clock(seconds)}{rate}", stream)
 
 
 def _print(line: str, stream: TextIO) -> None:

@@ -206,7 +206,7 @@ def _column(path: Path | str, record_type: type, field: pa.Field, values: list) 
 
 
 def read_parquet(path: Path | str, record_type: type[R]) -> list[R]:
-    """All records of a file written by `write_parquet`.
+    """Read all records of a file written by `write_parquet`.
 
     MissingFileError when there is no such file; UserError when it is damaged or its columns are
     not those of `record_type`.
@@ -233,7 +233,7 @@ def iterate_parquet(path: Path | str, record_type: type[R], batch: int = 4096) -
 
 @contextmanager
 def open_parquet(path: Path | str, record_type: type) -> Iterator[pq.ParquetFile]:
-    """A file written by `write_parquet`, its checksum and columns verified; errors as in
+    """Open a file written by `write_parquet`, its checksum and columns verified; errors as in
     `read_parquet`."""
     path = Path(path)
     if not path.is_file():
@@ -253,7 +253,7 @@ def open_parquet(path: Path | str, record_type: type) -> Iterator[pq.ParquetFile
 
 
 def records_of(table: pa.Table | pa.RecordBatch, record_type: type[R]) -> Iterator[R]:
-    """The rows of an Arrow table with the columns of `record_type`, as records."""
+    """Yield the rows of an Arrow table with the columns of `record_type`, as records."""
     for row in table.to_pylist():
         yield record_type(**_typed(row, record_type))
 

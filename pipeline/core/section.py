@@ -63,13 +63,13 @@ class Section(BaseModel):
 
 
 def need(key: str, value: str | None, why: str) -> None:
-    """UserError where a key that may be null is null."""
+    """Raise UserError where a key that may be null is null."""
     if not value:
         raise UserError(f"{key} = null: must be given when {why}")
 
 
 def first_fault(error: ValidationError, content: Any) -> str:
-    """The first fault of `content`, on one line, in pydantic's words:
+    """Return the first fault of `content`, on one line, in pydantic's words:
     "pairs.top_k = 0: Input should be greater than or equal to 1"."""
     fault = error.errors(include_url=False)[0]
     missing = fault["loc"][-1] if fault["type"] == "missing" else None
@@ -88,6 +88,6 @@ def first_fault(error: ValidationError, content: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value as JSON, so that text stands in quotes; at most 80 characters."""
+    """Return a value as JSON, so that text stands in quotes; at most 80 characters."""
     text = json.dumps(value, default=str)
     return text if len(text) <= 80 else text[:77] + "..."

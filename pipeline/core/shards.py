@@ -134,7 +134,7 @@ def make_shard(
 
 
 def has_manifests(folder: Path | str) -> bool:
-    """Whether the shards of a folder were written, or are being written, by run_shards."""
+    """Return whether the shards of a folder were written, or are being written, by run_shards."""
     return (Path(folder) / "manifest").is_dir()
 
 
@@ -186,7 +186,7 @@ def of_shards(folder: Path | str, stem: str, suffix: str = "parquet") -> str:
 
 
 def read_shards(folder: Path | str, stem: str, record_type: type[T]) -> Iterator[T]:
-    """The records of all `stem-*.parquet` in order; errors as in `shard_files`."""
+    """Yield the records of all `stem-*.parquet` in order; errors as in `shard_files`."""
     for path in shard_files(folder, stem):
         yield from iterate_parquet(path, record_type)
 
@@ -230,7 +230,7 @@ def _write_manifest(out: Path, name: str, about: dict[str, Any]) -> dict[str, An
 
 
 def _read_manifest(out: Path, name: str) -> dict[str, Any]:
-    """A manifest without its checksum. UserError when it is not there or was altered."""
+    """Return a manifest without its checksum. UserError when it is not there or was altered."""
     path = _manifest(out, name)
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
@@ -248,7 +248,7 @@ def _sha256(about: dict[str, Any]) -> str:
 
 
 def _has_content(path: Path, about: dict[str, Any]) -> bool:
-    """Whether a file is there with the size and hash that its manifest says."""
+    """Return whether a file is there with the size and hash that its manifest says."""
     return (
         path.is_file()
         and path.stat().st_size == about["bytes"]
@@ -280,17 +280,17 @@ def _delete_stale(out: Path, kept: dict[int, ShardInfo], names: Sequence[str]) -
 
     Manifests first: a shard without one counts as missing, whatever files lie there.
     """
-    wanted = {path for info in kept.values() for path in info.files}
-    wanted |= {_manifest(out, f"{index:05d}") for index in kept}
+    current = {path for info in kept.values() for path in info.files}
+    current |= {_manifest(out, f"{index:05d}") for index in kept}
     ours = {re.sub(r"^([^.]*)", r"\1-00000", name) for name in names}
     named: set[Path] = set()
     for path in (out / "manifest").glob("*.json"):
-        if path not in wanted:
+        if path not in current:
             named |= _named_by(path, out)
             path.unlink()
     for path in out.iterdir():
         is_ours = re.sub(r"-\d{5}\.", "-00000.", path.name, count=1) in ours
-        if (is_ours or path in named) and path not in wanted:
+        if (is_ours or path in named) and path not in current:
             path.unlink(missing_ok=True)
 
 

@@ -20,7 +20,7 @@ from pipeline.data.instances import TrueMasks, instances_file, object_faults
 from pipeline.data.label_values import Occurrences
 from pipeline.data.names import MAPS, PHOTOS
 from pipeline.data.overview import (
-    MOST_FAULTS,
+    MAX_FAULTS,
     class_lines,
     doubt_lines,
     faults,
@@ -72,7 +72,7 @@ def missing_parts(rows: Iterable[CheckRow], root: Path) -> list[str]:
 
 
 def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
-    """MissingFileError unless all of these can be prepared.
+    """Raise MissingFileError unless all of these can be prepared.
 
     The message names every missing part with its expected path and official source, and what is
     ready under the root.
@@ -83,8 +83,8 @@ def require(names: Sequence[str], root: Path, coco: bool = False) -> None:
         coco: whether COCO's captioned pictures are needed as well.
     """
     rows = check_root(root)
-    wanted = {*names, *((f"coco {split}" for split in COCO_PICTURES) if coco else ())}
-    lacking = [row for row in rows if row.name in wanted and not row.ready]
+    required = {*names, *((f"coco {split}" for split in COCO_PICTURES) if coco else ())}
+    lacking = [row for row in rows if row.name in required and not row.ready]
     if not lacking:
         return
     lines = [f"missing: {line}" for line in missing_parts(lacking, root)]
@@ -135,8 +135,8 @@ def check_own(root: Path) -> Checked:
         *doubt_lines(classes),
     ]
     if data.unread:
-        more = f" and {len(data.unread) - MOST_FAULTS} more" if data.unread[MOST_FAULTS:] else ""
-        checked.summary.append(f"not read: {', '.join(data.unread[:MOST_FAULTS])}{more}")
+        more = f" and {len(data.unread) - MAX_FAULTS} more" if data.unread[MAX_FAULTS:] else ""
+        checked.summary.append(f"not read: {', '.join(data.unread[:MAX_FAULTS])}{more}")
     maps = sum(record.label_path is not None for record in data.train + data.val)
     if classes and not maps:
         checked.summary.append("classes.txt names classes, but there is no label map in masks/")

@@ -90,9 +90,9 @@ def name_doubts(names: Sequence[str]) -> list[str]:
 
 
 def line_faults(lines: Sequence[str]) -> dict[int, str]:
-    """What is wrong with the lines of a file that should hold one class name each, by line number
-    from 1: as `name_faults`, or the file is JSON, begins with a header or has its names on one
-    line."""
+    """Return what is wrong with the lines of a file that should hold one class name each, by line
+    number from 1: as `name_faults`, or the file is JSON, begins with a header or has its names on
+    one line."""
     filled = [line.strip() for line in lines if line.strip()]
     if _is_json("\n".join(filled)):
         return {1: "the file is JSON; write one class name a line"}
@@ -110,14 +110,15 @@ def line_faults(lines: Sequence[str]) -> dict[int, str]:
 
 
 def name_fault(name: str) -> str | None:
-    """What is wrong with one name by itself, as a line of a class list would be; None if nothing:
-    a character that cannot be seen, a list, quotes, a comment, a comma at its end."""
+    """Return what is wrong with one name by itself, as a line of a class list would be; None if
+    nothing: a character that cannot be seen, a list, quotes, a comment, a comma at its end."""
     return name_faults([name]).get(1)
 
 
 def text_fault(text: str) -> str | None:
-    """What is wrong with a text that should hold names with commas between them, None if nothing
-    is seen: it is JSON or another list, has line breaks, names a file, or a name in it is wrong."""
+    """Return what is wrong with a text that should hold names with commas between them, None if
+    nothing is seen: it is JSON or another list, has line breaks, names a file, or a name in it is
+    wrong."""
     text = text.strip()
     instead = "write the names alone, with commas between"
     if _is_json(text):
@@ -138,13 +139,13 @@ def text_fault(text: str) -> str | None:
 
 
 def as_read(name: str) -> str:
-    """The name as a CLIP's tokenizer reads it, near enough: lower case, without ligatures, wide
-    letters and double spaces. Names with the same value are one class."""
+    """Return the name as a CLIP's tokenizer reads it, near enough: lower case, without ligatures,
+    wide letters and double spaces. Names with the same value are one class."""
     return " ".join(visible(unicodedata.normalize("NFKC", name)).lower().split())
 
 
 def _formats(names: Sequence[str]) -> list[Rule]:
-    """The formats other than a plain list that the names are in."""
+    """Return the formats other than a plain list that the names are in."""
     flat = [_flat(name) for name in names if 0 < len(name) <= _LONGEST]
     found = []
     for rule in FORMATS:
@@ -159,16 +160,18 @@ def _formats(names: Sequence[str]) -> list[Rule]:
 
 
 def _on_all(names: Sequence[str], rule: Rule) -> list[re.Match[str]]:
-    """The matches where every name, of two at least, has one and what it leaves of them differs."""
+    """Return the matches where every name, of two at least, has one and what it leaves of them
+    differs."""
     matches = [match for name in names if (match := rule.match(name[:_LONGEST]))]
     rests = {_name(match) for match in matches}
     return matches if 1 < len(names) == len(matches) == len(rests) else []
 
 
 def _counted(names: Sequence[str], rule: Rule) -> bool:
-    """Whether the numbers or letters of all names are those of a table: they count from the first,
-    also with some left out, or stand before three names or more. Numbers behind names count one
-    by one, from 0 or, behind three names or more, from 1: "Formula 1" and "Boeing 737" are names.
+    """Return whether the numbers or letters of all names are those of a table: they count from the
+    first, also with some left out, or stand before three names or more. Numbers behind names count
+    one by one, from 0 or, behind three names or more, from 1: "Formula 1" and "Boeing 737" are
+    names.
     """
     matches = _on_all(names, rule)
     if not matches:
@@ -193,7 +196,8 @@ def _in_format(line: str, formats: Sequence[Rule]) -> str | None:
 
 
 def _damage(line: str) -> str | None:
-    """What is wrong with the characters of a line: unseen ones, another encoding, half pairs."""
+    """Return what is wrong with the characters of a line: unseen ones, another encoding, half
+    pairs."""
     for character in flags_spelled(line):
         unseen = unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp")
         if unseen and character not in "\t\u200c\u200d":  # the joiners inside emoji are allowed
@@ -212,7 +216,7 @@ def _damage(line: str) -> str | None:
 
 
 def _fault(line: str, apart: str) -> str | None:
-    """What is wrong with a line whatever the others are."""
+    """Return what is wrong with a line whatever the others are."""
     if len(line) > _LONGEST:
         return None
     if LIST.match(line):
@@ -246,7 +250,8 @@ def _fault(line: str, apart: str) -> str | None:
 
 
 def _parts(line: str) -> list[str]:
-    """The names in a line that is a whole list, "cat, dog", "cat. dog." or "cat / dog"; else []."""
+    """Return the names in a line that is a whole list, "cat, dog", "cat. dog." or "cat / dog"; else
+    []."""
     for separator in (r",", r"\.(?:\s+|$)" if line.rstrip().endswith(".") else r",", r"\s/\s"):
         parts = [part.strip() for part in re.split(separator, line) if part.strip()]
         if len(parts) > 1:
@@ -267,7 +272,8 @@ def _instead(match: re.Match[str]) -> str:
 
 
 def _name(match: re.Match[str], layers: int = 3) -> str:
-    """The name in what a pattern has found, also under some layers of quotes and the like."""
+    """Return the name in what a pattern has found, also under some layers of quotes and the
+    like."""
     groups = match.groupdict()
     name = groups.get("name") or groups.get("inner") or ""
     cells = [cell for cell in name.split("\t") if any(map(str.isalpha, cell))]
@@ -277,7 +283,8 @@ def _name(match: re.Match[str], layers: int = 3) -> str:
 
 
 def _flat(name: str) -> str:
-    """The name with wide digits and signs, as East Asian keyboards write them, made plain."""
+    """Return the name with wide digits and signs, as East Asian keyboards write them, made
+    plain."""
     return unicodedata.normalize("NFKC", name)
 
 

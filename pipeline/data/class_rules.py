@@ -30,7 +30,7 @@ class Rule:
     least: int = 1
 
     def match(self, line: str) -> re.Match[str] | None:
-        """The match of the whole line, None without one."""
+        """Return the match of the whole line, None without one."""
         return next((found for p in self.patterns if (found := p.fullmatch(line))), None)
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 from pipeline.core.errors import MissingFileError, UserError
 from pipeline.core.files.written_json import read_json
 
-MOST = 2**63 - 1
+MAX_INT = 2**63 - 1
 """The largest id that a Parquet file and pycocotools can hold."""
 _SHOWN = 120
 
@@ -47,14 +47,14 @@ def read_document(
 
 
 def whole(value: Any) -> int | None:
-    """Return a whole number in 0..MOST, also if written as text or as 7.0; None otherwise."""
+    """Return a whole number in 0..MAX_INT, also if written as text or as 7.0; None otherwise."""
     if isinstance(value, str):
-        if not (value.isascii() and value.isdecimal() and len(value) <= len(str(MOST))):
+        if not (value.isascii() and value.isdecimal() and len(value) <= len(str(MAX_INT))):
             return None
         value = int(value)
     elif isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
         return None
-    return int(value) if 0 <= value <= MOST else None
+    return int(value) if 0 <= value <= MAX_INT else None
 
 
 def numbers(entry: Any, *names: str) -> list[int] | None:
@@ -71,8 +71,8 @@ def numbers(entry: Any, *names: str) -> list[int] | None:
 
 
 def crowd(entry: dict[str, Any]) -> bool | None:
-    """Whether an entry is a crowd, by "iscrowd" (missing or null count as 0); None for a value that
-    is neither 0 nor 1."""
+    """Return whether an entry is a crowd, by "iscrowd" (missing or null count as 0); None for a
+    value that is neither 0 nor 1."""
     value = entry.get("iscrowd")
     if value is None:
         return False
@@ -83,7 +83,8 @@ def crowd(entry: dict[str, Any]) -> bool | None:
 
 
 def is_text(value: Any) -> TypeGuard[str]:
-    """Whether the value is text that can be encoded: JSON may escape half a surrogate pair."""
+    """Return whether the value is text that can be encoded: JSON may escape half a surrogate
+    pair."""
     try:
         return isinstance(value, str) and value.encode() is not None
     except UnicodeEncodeError:
@@ -110,6 +111,6 @@ def wrong_entry(entry: Any, expected: str) -> Fault:
 
 
 def shown(entry: Any) -> str:
-    """Return the start of an entry as JSON, for messages; encodable."""
+    """Return the start of an entry as JSON, for messages; can always be encoded."""
     text = json.dumps(entry, ensure_ascii=False)[:_SHOWN]
     return text.encode("utf-8", "backslashreplace").decode()

@@ -145,7 +145,7 @@ def image_size(path: str | Path, upright: bool = True) -> tuple[int, int]:
 
 
 def is_turned(path: str | Path) -> bool:
-    """Whether the orientation of a picture moves its pixels. Raises as `image_size` does."""
+    """Return whether the orientation of a picture moves its pixels. Raises as `image_size` does."""
     with open_picture(path) as image:
         return _orientation(image) != 1
 
@@ -156,8 +156,8 @@ def open_picture(
 ) -> Iterator[Image.Image]:
     """Open a file with Pillow without decoding it; errors raised inside the `with` name the file.
 
-    what: the file should hold, for messages. data: its bytes, if they are read already; `path` is
-    then only a name for messages.
+    what: what the file should hold, for messages. data: its bytes, if they are read already;
+    `path` is then only a name for messages.
     Raises MissingFileError, or UserError for no picture or one above the limit of its format.
     """
     try:
@@ -175,7 +175,7 @@ def open_picture(
 
 
 def _fault(error: Exception, path: str | Path, data: bytes | None) -> str:
-    """Why a file cannot be read, in brackets, and what to do."""
+    """Say why a file cannot be read, in brackets, and what to do."""
     if isinstance(error, UnidentifiedImageError):  # its text holds no reason
         with open(path, "rb") if data is None else io.BytesIO(data) as file:
             if pixels := _tiff_pixels(file):
@@ -187,7 +187,7 @@ def _fault(error: Exception, path: str | Path, data: bytes | None) -> str:
 
 
 def _tiff_pixels(file: IO[bytes]) -> str:
-    """What each pixel of a TIFF is, by its tags; "" for another or a broken file."""
+    """Return what each pixel of a TIFF is, by its tags; "" for another or a broken file."""
     header = file.read(8)
     if header[:4] not in TiffImagePlugin.PREFIXES:
         return ""
@@ -202,7 +202,8 @@ def _tiff_pixels(file: IO[bytes]) -> str:
     except _DECODE_ERRORS:
         return ""
     numbers = _TIFF_NUMBERS.get(kind, "numbers of another kind")
-    return f"{channels} channel{'s' * (channels != 1)} of {bits[0]}-bit {numbers}"
+    noun = "channel" if channels == 1 else "channels"
+    return f"{channels} {noun} of {bits[0]}-bit {numbers}"
 
 
 def check_pixels(width: int, height: int, name: str, format: str | None = None) -> None:
@@ -299,7 +300,7 @@ def _stated_white(image: Image.Image) -> float | None:
 
 
 def _has_significant_bits(file: str | bytes) -> bool:
-    """Whether a PNG has the chunk sBIT, which stands before its pixels."""
+    """Return whether a PNG has the chunk sBIT, which stands before its pixels."""
     with open(file, "rb") if isinstance(file, str) else io.BytesIO(file) as png:
         png.seek(8)
         while len(head := png.read(8)) == 8 and head[4:] != b"IDAT":
@@ -335,7 +336,8 @@ def _white(image: Image.Image, name: str) -> float:
 
 
 def _has_deep_colours(image: Image.Image) -> bool:
-    """Whether Pillow will keep the upper 8 of 16 bits of the colours of a PNG, TIFF or PPM."""
+    """Return whether Pillow will keep the upper 8 of 16 bits of the colours of a PNG, TIFF or
+    PPM."""
     tiles = getattr(image, "tile", None)  # empty once decoded
     if not tiles or image.mode not in ("RGB", "RGBA", "RGBX", "LA"):
         return False
@@ -345,7 +347,8 @@ def _has_deep_colours(image: Image.Image) -> bool:
 
 
 def _file(image: Image.Image) -> str | bytes:
-    """The file that a picture not decoded yet is read from: its path, or else all its bytes."""
+    """Return the file that a picture not decoded yet is read from: its path, or else all its
+    bytes."""
     assert isinstance(image, ImageFile.ImageFile) and image.fp is not None, "opened, not decoded"
     if image.filename:
         return image.filename
@@ -357,7 +360,7 @@ def _file(image: Image.Image) -> str | bytes:
 
 
 def _largest(image: Image.Image) -> int:
-    """The largest 8-bit value of the colours, alpha apart."""
+    """Return the largest 8-bit value of the colours, alpha apart."""
     colours = 1 if image.mode == "LA" else 3
     highest = []
     for _, band in _bands(image):
@@ -367,7 +370,7 @@ def _largest(image: Image.Image) -> int:
 
 
 def _deep_colours(file: str | bytes, image: Image.Image, name: str) -> np.ndarray:
-    """Colours of 16 bits that use 14 of them or fewer, as 8 bits, stored way up."""
+    """Return colours of 16 bits that use 14 of them or fewer, as 8 bits, stored way up."""
     if image.width * image.height > DEEP_LIMIT:
         raise UserError(
             f"{name}: {image.width} x {image.height} pixels that use few of their 16 bits, "

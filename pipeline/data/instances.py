@@ -36,7 +36,7 @@ from pipeline.data.names import visible
 from pipeline.data.rle import run_lengths
 
 ANNOTATIONS = ("annotations/instances_all_val2017.json", "annotations/instances_val2017.json")
-_MOST_SIDE = 2**15
+_MAX_SIDE = 2**15
 """Longest side in pixels: pycocotools counts the pixels of a picture in 32 bits."""
 
 
@@ -116,7 +116,7 @@ class TrueMasks:
         )
 
     def of(self, image_id: int, hw: tuple[int, int]) -> dict[str, np.ndarray]:
-        """{category name: (H,W) bool}, names ascending; {} for a picture without objects.
+        """Return {category name: (H,W) bool}, names ascending; {} for a picture without objects.
 
         hw: of the picture. UserError if its objects have another size.
         """
@@ -152,8 +152,8 @@ class TrueMasks:
         if found is None:
             return wrong_entry(entry, "id, height, width")
         image_id, height, width = found
-        if not (1 <= height <= _MOST_SIDE and 1 <= width <= _MOST_SIDE):
-            detail = f"found {width} x {height}; expected sides of 1..{_MOST_SIDE} pixels"
+        if not (1 <= height <= _MAX_SIDE and 1 <= width <= _MAX_SIDE):
+            detail = f"found {width} x {height}; expected sides of 1..{_MAX_SIDE} pixels"
             return "wrong size", detail
         if fault := other_id(entry, image_id):
             return fault
@@ -198,11 +198,11 @@ def segmentation_fault(segmentation: Any, hw: tuple[int, int]) -> str | None:
     for polygon in polygons:
         if fault := _polygon_fault(polygon, max(hw)):
             return fault
-    least, most = min(map(min, polygons)), max(map(max, polygons))
-    if 0 <= least and most <= 1 < max(hw):
+    smallest, largest = min(map(min, polygons)), max(map(max, polygons))
+    if 0 <= smallest and largest <= 1 < max(hw):
         return (
-            f"found polygons from {least} to {most}, as shares of the picture; expected x and y in "
-            "pixels"
+            f"found polygons from {smallest} to {largest}, as shares of the picture; "
+            "expected x and y in pixels"
         )
     if not coco_mask.area(_rle(polygons, hw)):
         return f"found polygons that cover no pixel: {repr(segmentation)[:80]}"
@@ -256,7 +256,7 @@ def _polygons(segmentation: list) -> list:
 
 
 def _rle(polygons: list, hw: tuple[int, int]) -> dict:
-    """Polygons without fault, taken together -> run lengths of pycocotools."""
+    """Join polygons without fault to one mask, run lengths of pycocotools."""
     return coco_mask.merge(coco_mask.frPyObjects(polygons, *hw))
 
 

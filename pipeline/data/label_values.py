@@ -91,9 +91,7 @@ def value_faults(
         return dict.fromkeys(found, ("label maps painted 0 and 255", detail))
     if len(found) > 1 and together and together <= unlabelled - classes:
         detail = f"found only {_listed(together)} in all maps: not labelled; expected {expected}"
-        return dict.fromkeys(
-            found, ("label maps without a label", detail)
-        )
+        return dict.fromkeys(found, ("label maps without a label", detail))
     unknown = together - classes - unlabelled
     behind = {value + more for value in classes for more in (1, 2)}  # 183 is COCO-Stuff's "other"
     many = 2 * len(together & classes) >= len(classes)  # so that the first class is missed

@@ -72,7 +72,7 @@ def read_label(
 def apply_label_map(
     stored: np.ndarray, label_map: LabelMap | None, ignore_label: int
 ) -> np.ndarray:
-    """Stored values, integer (H, W) >= 0 -> class ids, int32 (H, W)."""
+    """Turn stored values, integer (H, W) >= 0, into class ids, int32 (H, W)."""
     if label_map is None:
         return stored.astype(np.int32, copy=False)
     top = max(int(stored.max(initial=0)), max(label_map, default=0))

@@ -22,7 +22,8 @@ _FLAG = re.compile("\U0001f3f4(?P<region>[\U000e0020-\U000e007e]+)\U000e007f")
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a name from the file system is UTF-8; Python puts surrogates for other bytes."""
+    """Return whether a name from the file system is UTF-8; Python puts surrogates for other
+    bytes."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -31,7 +32,7 @@ def is_utf8(name: str) -> bool:
 
 
 def printable(name: str) -> str:
-    """The name with bytes that are not UTF-8 written as \\xe9, for messages and records."""
+    """Return the name with bytes that are not UTF-8 written as \\xe9, for messages and records."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -92,11 +93,11 @@ class Hints:
 
     def meant(self, name: str) -> str | None:
         """Return the file, None if there is none or more than one."""
-        wanted = PurePosixPath(loose(name))
+        path = PurePosixPath(loose(name))
         for found in (
-            self._whole.get(str(wanted)),
-            self._last.get(wanted.name),
-            self._stem.get(wanted.stem),
+            self._whole.get(str(path)),
+            self._last.get(path.name),
+            self._stem.get(path.stem),
         ):
             if found:
                 return found[0] if len(found) == 1 else None

@@ -9,10 +9,10 @@ from pipeline.data.class_list import name_doubts
 from pipeline.data.label_values import Occurrences
 from pipeline.data.sets import EvalImage
 
-MOST_FAULTS = 10
+MAX_FAULTS = 10
 GAPS = frozenset({"no caption", "no label map", "picture missing"})
 """Reasons that mean a download is incomplete. The rest of it is used, so these are no faults."""
-_MOST_DOUBTS = 3
+_MAX_DOUBTS = 3
 _WIDTH = 100
 
 
@@ -60,8 +60,8 @@ def class_lines(classes: Sequence[str], occurrences: Occurrences) -> list[str]:
 def doubt_lines(names: Sequence[str]) -> list[str]:
     """Name the first classes that are read as they stand but should be looked at, and why."""
     doubts = name_doubts(names)
-    more = f" and {len(doubts) - _MOST_DOUBTS:,} more" if len(doubts) > _MOST_DOUBTS else ""
-    return _wrapped(f"look at: {', '.join(doubts[:_MOST_DOUBTS])}{more}") if doubts else []
+    more = f" and {len(doubts) - _MAX_DOUBTS:,} more" if len(doubts) > _MAX_DOUBTS else ""
+    return _wrapped(f"look at: {', '.join(doubts[:_MAX_DOUBTS])}{more}") if doubts else []
 
 
 def object_lines(counts: Counter | dict[str, int]) -> list[str]:
@@ -73,19 +73,21 @@ def object_lines(counts: Counter | dict[str, int]) -> list[str]:
     )
 
 
-def fault_lines(place: str, rejects: Iterable[Reject], most: int = MOST_FAULTS) -> list[str]:
+def fault_lines(place: str, rejects: Iterable[Reject], max_faults: int = MAX_FAULTS) -> list[str]:
     """Describe each fault in a line: file, entry, what was found, what is expected. Of each reason
-    the first `most`, then the number of the others. place: folder that items are relative to."""
+    the first `max_faults`, then the number of the others. place: folder that items are relative
+    to."""
     by_reason: dict[str, list[Reject]] = defaultdict(list)
     for reject in rejects:
         by_reason[reject.reason].append(reject)
     lines = []
     for reason, found in by_reason.items():
-        for reject in found[:most]:
+        for reject in found[:max_faults]:
             detail = f"; {reject.detail}" if reject.detail else ""
             lines.append(f"{place}/{reject.item}: {reason}{detail}")
-        if len(found) > most:
-            lines.append(f"{place}: {reason}: {len(found) - most:,} more, {len(found):,} in all")
+        if len(found) > max_faults:
+            rest = len(found) - max_faults
+            lines.append(f"{place}: {reason}: {rest:,} more, {len(found):,} in all")
     return lines
 
 
@@ -95,7 +97,7 @@ def faults(rejects: Iterable[Reject]) -> list[Reject]:
 
 
 def reasons_line(rejects: Sequence[Reject]) -> str:
-    """Why nothing is left of a set: of each reason the first reject, and how many there are."""
+    """Say why nothing is left of a set: of each reason the first reject, and how many there are."""
     counts = Counter(reject.reason for reject in rejects)
     first = {reject.reason: reject for reject in reversed(rejects)}
     lines = []
@@ -113,7 +115,7 @@ def gap_line(rejects: Iterable[Reject]) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """ "1 fault", "2 faults", "3 classes"."""
+    """Return a number with its noun: "1 fault", "2 faults", "3 classes"."""
     plural = what + ("es" if what.endswith("s") else "s")
     return f"{number:,} {what if number == 1 else plural}"
 

@@ -217,7 +217,7 @@ def _refuse(root: Path, captions: Path | None, rejects: list[Reject]) -> None:
 
 
 def _listed(rejects: list[Reject]) -> str:
-    """What is wrong so far, each fault on a line of its own, to end a message."""
+    """Return what is wrong so far, each fault on a line of its own, to end a message."""
     return "".join(f"\n  {r.item}: {r.reason}; {r.detail}" for r in rejects)
 
 

@@ -24,7 +24,7 @@ STAGE = "dataset"
 CAPTION_LINE = '{"image": "x.jpg", "caption": "A dog on a sofa."}'
 SHOWN_FAULTS = 10
 SHOWN_KEYS = 3
-MOST_CLASSES = 255  # label maps are 8-bit, 255 is the ignore label
+MAX_CLASSES = 255  # label maps are 8-bit, 255 is the ignore label
 
 
 class Names:
@@ -93,8 +93,8 @@ def read_classes(path: Path) -> list[str]:
         faults[SHOWN_FAULTS:] = [f"{path}: and {len(faults) - SHOWN_FAULTS} more lines are wrong"]
     if faults:
         raise UserError("\n".join(faults))
-    if len(names) > MOST_CLASSES:
-        raise UserError(f"{path}: {len(names)} classes; label maps have room for {MOST_CLASSES}")
+    if len(names) > MAX_CLASSES:
+        raise UserError(f"{path}: {len(names)} classes; label maps have room for {MAX_CLASSES}")
     return names
 
 

@@ -57,7 +57,7 @@ def prepare(
         raise UserError("dataset.root = null: with source own, expected the folder of your data")
     else:
         dataset, rejects = prepare_own(root, sets, out)
-    _drop_unwanted(out, source, sets)
+    _delete_stale(out, source, sets)
     for name in benchmarks:
         rejects += build_benchmark(name, benchmark_root, out)
     write_parquet(out / "rejects.parquet", rejects, Reject)
@@ -74,14 +74,14 @@ def _check_sets(source: str, sets: Sequence[str]) -> None:
             )
 
 
-def _drop_unwanted(out: Path, source: str, sets: Sequence[str]) -> None:
+def _delete_stale(out: Path, source: str, sets: Sequence[str]) -> None:
     """Remove what earlier runs with other parameters left in the folder."""
     if source != "openmoji":
         shutil.rmtree(out / "coco", ignore_errors=True)
     conversions = [BENCHMARKS[name].conversion for name in sets if name in BENCHMARKS]
-    wanted = {conversion.folder for conversion in conversions if conversion is not None}
+    current = {conversion.folder for conversion in conversions if conversion is not None}
     for folder in (out / "labels").glob("*"):
-        if folder.name not in wanted:
+        if folder.name not in current:
             shutil.rmtree(folder)
 
 

@@ -107,7 +107,8 @@ class Comparison:
         truth: np.ndarray | None,
         named: dict[str, dict[int, int]],
     ) -> Outcomes | None:
-        """By class list number `at`. named: by CLIP, the name that each true class gets."""
+        """Compute the outcomes by class list number `at`. named: by CLIP, the name that each true
+        class gets."""
         if truth is None:
             return None
         settings, eval_set = self.settings, self.sets[at]
@@ -144,7 +145,7 @@ class Comparison:
     def _names_of_true_masks(
         self, pictures: Sequence[LabelledPicture]
     ) -> list[list[dict[str, dict[int, int]]]]:
-        """Per picture and class list, by CLIP: true class id to the class that CLIP calls it.
+        """Map, per picture and class list, by CLIP, each true class id to the class CLIP calls it.
 
         Each true class region of a picture is one mask for CLIP, at the picture's own size. Those
         that several class lists have in common are looked at once.
@@ -197,7 +198,7 @@ def _true_regions(picture: LabelledPicture, sets: Sequence[EvalSet]) -> _TrueReg
 
 
 def _nearest(rows: dict[int, int], features: Tensor, text: Tensor) -> dict[int, int]:
-    """True class id to the class whose text is nearest to its region's feature."""
+    """Map each true class id to the class whose text is nearest to its region's feature."""
     if not rows:
         return {}
     best = cosine_logits(features[list(rows.values())], text).argmax(dim=1).tolist()

@@ -12,7 +12,7 @@ NOTHING = -1
 
 
 def empty_confusion(classes: int) -> np.ndarray:
-    """A matrix of zeros, int64 `(classes, classes + 1)`."""
+    """Return a matrix of zeros, int64 `(classes, classes + 1)`."""
     assert classes >= 1, classes
     return np.zeros((classes, classes + 1), dtype=np.int64)
 

@@ -86,18 +86,18 @@ class CountPictures:
 
 
 def shard_names(name: str) -> tuple[str, str]:
-    """Files of a set in a shard: its counts and its rejects."""
+    """Return the files of a set in a shard: its counts and its rejects."""
     return f"{name}.npz", f"{name}-rejects.parquet"
 
 
 def counted_by(settings: EvaluateCommon) -> dict[str, Any]:
-    """The parameters that decide counts: all but the drawings."""
+    """Return the parameters that decide counts: all but the drawings."""
     return settings.model_dump(exclude={"overlays"})
 
 
 def same_pictures(dataset: Path, name: str, others: Iterable[str]) -> list[str]:
-    """Those of some evaluation sets, `name` among them, that are of the same pictures as `name`.
-    One that is not prepared is left to its own stage to report."""
+    """Return those of some evaluation sets, `name` among them, that are of the same pictures as
+    `name`. One that is not prepared is left to its own stage to report."""
     files = {each: dataset / "sets" / f"{each}.json" for each in others}
     asked = _pictures(load_eval_set(files[name]))
     return [
@@ -153,7 +153,7 @@ def count_sets(
 
 
 def need_pictures(evaluation: Evaluation, set_file: Path) -> None:
-    """UserError, with the first reason, where no picture of a set could be used."""
+    """Raise UserError, with the first reason, where no picture of a set could be used."""
     if not evaluation.images:
         rejects = evaluation.rejects
         why = rejects[0].detail if rejects else "the set lists no pictures"
@@ -163,7 +163,7 @@ def need_pictures(evaluation: Evaluation, set_file: Path) -> None:
 def sum_shards(
     folder: Path, name: str, variants: list[Variant], classes: int
 ) -> dict[Variant, np.ndarray]:
-    """The confusion matrices of a set in all shards in `folder`, added up."""
+    """Add up the confusion matrices of a set in all shards in `folder`."""
     sums = {variant: empty_confusion(classes) for variant in variants}
     for path in shard_files(folder, name, "npz"):
         try:
@@ -203,7 +203,7 @@ def _check(
 
 @lru_cache(maxsize=1)
 def load(work: CountPictures) -> Comparison:
-    """Once a process, not once a shard."""
+    """Load the models, once a process and not once a shard."""
     device = runtime.device()
     clips = {name: load_clip(folder, device) for name, folder in work.clips}
     sets = [load_eval_set(file) for file in work.set_files]

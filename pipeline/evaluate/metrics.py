@@ -17,21 +17,22 @@ from pipeline.evaluate.confusion import empty_confusion
 
 
 def class_iou(confusion: np.ndarray) -> np.ndarray:
-    """Intersection over union of each class, float64 `(K,)` in percent, NaN where the class is
-    absent from the ground truth (predicted or not)."""
+    """Compute the intersection over union of each class, float64 `(K,)` in percent, NaN where the
+    class is absent from the ground truth (predicted or not)."""
     return np.where(class_pixels(confusion) > 0, intersection_over_union(confusion), np.nan)
 
 
 def intersection_over_union(confusion: np.ndarray) -> np.ndarray:
-    """IoU of each class, `(K,)` percent: 0 for one that is only predicted, NaN where it is in
-    neither the ground truth nor the prediction."""
+    """Compute the IoU of each class, `(K,)` percent: 0 for one that is only predicted, NaN where it
+    is in neither the ground truth nor the prediction."""
     hits, truth, predicted = _marginals(confusion)
     union = truth + predicted - hits
     return _percent(hits, union, where=union > 0)
 
 
 def class_accuracy(confusion: np.ndarray) -> np.ndarray:
-    """Share of each class's pixels that carry its name, `(K,)` percent, NaN where absent."""
+    """Compute the share of each class's pixels that carry its name, `(K,)` percent, NaN where
+    absent."""
     hits, truth, _ = _marginals(confusion)
     return _percent(hits, truth, where=truth > 0)
 
@@ -39,7 +40,7 @@ def class_accuracy(confusion: np.ndarray) -> np.ndarray:
 def segmentation_metrics(
     confusion: np.ndarray, seen: list[int] | None = None
 ) -> dict[str, float | None]:
-    """All metrics of one prediction over one set.
+    """Compute all metrics of one prediction over one set.
 
     confusion: int64 `(K, K + 1)`, see `pipeline.evaluate.confusion`.
     seen: ids of the seen classes of the split, None without one. They are those the segmenter
@@ -77,19 +78,20 @@ def segmentation_metrics(
 
 
 def harmonic_mean(a: float | None, b: float | None) -> float | None:
-    """Harmonic mean of two percentages: 0 where either is 0, None where either is None."""
+    """Compute the harmonic mean of two percentages: 0 where either is 0, None where either is
+    None."""
     if a is None or b is None:
         return None
     return 2 * a * b / (a + b) if a + b > 0 else 0.0
 
 
 def class_pixels(confusion: np.ndarray) -> np.ndarray:
-    """Ground-truth pixels of each class, int64 `(K,)`."""
+    """Count the ground-truth pixels of each class, int64 `(K,)`."""
     return confusion.sum(axis=1)
 
 
 def _marginals(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per class `(K,)`: pixels named rightly, pixels of the class, pixels given its name."""
+    """Count per class `(K,)`: pixels named rightly, pixels of the class, pixels given its name."""
     assert confusion.shape == empty_confusion(len(confusion)).shape, confusion.shape
     classes = len(confusion)
     predicted = confusion[:, :classes]  # the last column is "nothing predicted"
@@ -97,7 +99,7 @@ def _marginals(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _mean_ious(confusion: np.ndarray, chosen: np.ndarray) -> tuple[float | None, float | None]:
-    """(legacy, current) mean IoU over the classes that `chosen` (K,) bool picks."""
+    """Compute (legacy, current) mean IoU over the classes that `chosen` (K,) bool picks."""
     _, truth, predicted = _marginals(confusion)
     in_truth = chosen & (truth > 0)
     in_either = chosen & ((truth > 0) | (predicted > 0))

@@ -9,12 +9,12 @@ from pipeline.evaluate.confusion import NOTHING
 
 
 def present_classes(truth: np.ndarray, ignore_label: int) -> list[int]:
-    """The class ids in a label map, ascending, without the ignore label."""
+    """Return the class ids in a label map, ascending, without the ignore label."""
     return [int(value) for value in np.unique(truth) if value != ignore_label]
 
 
 def paint_classes(truth: np.ndarray, renamed: dict[int, int]) -> np.ndarray:
-    """Every class region of `truth` under its new name: int32, -1 elsewhere."""
+    """Paint every class region of `truth` under its new name: int32, -1 elsewhere."""
     painted = np.full(truth.shape, NOTHING, dtype=np.int32)
     for true_class, name in renamed.items():
         painted[truth == true_class] = name
@@ -27,7 +27,7 @@ def majority_names(
     """Name every mask by the true class that most of its pixels have.
 
     masks: `(Q, h, w)` in 0..1, cut at `threshold`. truth: `(H, W)`, brought to the size of the
-    masks by nearest neighbour; ignored pixels have no say.
+    masks by nearest neighbour; ignored pixels do not count.
     Returns `(Q, K)` one-hot class probabilities; a row of 0 where a mask has no labelled pixel.
     """
     names = masks.new_zeros((len(masks), classes))

@@ -60,7 +60,7 @@ def write_report(
 def nested_metrics(
     evaluation: Evaluation, eval_set: EvalSet, clips: list[str], settings: EvaluateCommon
 ) -> dict:
-    """All metrics of the set, in percent, as the stage's metrics file holds them.
+    """Return all metrics of the set, in percent, as the stage's metrics file holds them.
 
     Keys: set (counts), segmenter, oracle_names, and per CLIP: clip, ensemble, oracle_masks, each
     with the metrics of `pipeline.evaluate.metrics`, and best_of_sweep.
@@ -90,7 +90,7 @@ def class_rows(
     variants: list[Variant],
     outlined: dict[Variant, Variant],
 ) -> list[dict]:
-    """One row per class; an IoU is empty where the class is absent from the ground truth, a
+    """Return one row per class; an IoU is empty where the class is absent from the ground truth, a
     boundary IoU where no boundary of that id is in truth or prediction.
 
     outlined: to a variant that of its boundaries, where they were counted.
@@ -116,7 +116,7 @@ def class_rows(
 
 
 def branch_rows(evaluation: Evaluation, eval_set: EvalSet, variants: list[Variant]) -> list[dict]:
-    """One row per variant: its title and both mean IoUs."""
+    """Return one row per variant: its title and both mean IoUs."""
     rows = []
     for variant in variants:
         score = _score(evaluation, eval_set, variant)
@@ -128,7 +128,7 @@ def branch_rows(evaluation: Evaluation, eval_set: EvalSet, variants: list[Varian
 def sweep_rows(
     scores: dict[Variant, dict], clips: list[str], settings: EvaluateCommon
 ) -> list[dict]:
-    """One row per weight: legacy mIoU of every CLIP at the main threshold."""
+    """Return one row per weight: legacy mIoU of every CLIP at the main threshold."""
     return [
         {"weight": weight}
         | {
@@ -142,7 +142,7 @@ def sweep_rows(
 
 
 def grid_rows(scores: dict[Variant, dict]) -> list[dict]:
-    """One row per CLIP, threshold and weight."""
+    """Return one row per CLIP, threshold and weight."""
     return [
         {
             "clip": variant.clip,
@@ -156,7 +156,7 @@ def grid_rows(scores: dict[Variant, dict]) -> list[dict]:
 
 
 def title(variant: Variant, joint: str) -> str:
-    """A variant in words, such as "base ensemble" or "segmenter", joined by `joint`."""
+    """Return a variant in words, such as "base ensemble" or "segmenter", joined by `joint`."""
     return joint.join(part.replace("_", joint) for part in (variant.clip, variant.branch) if part)
 
 
@@ -169,7 +169,7 @@ def write_csv(path: Path, rows: list[dict]) -> None:
 
 
 def _best(evaluation: Evaluation, eval_set: EvalSet, grid: list[Variant]) -> dict:
-    """The grid point with the best legacy mIoU; the first of equals."""
+    """Return the grid point with the best legacy mIoU; the first of equals."""
     scores = [(_score(evaluation, eval_set, variant)["miou_legacy"], variant) for variant in grid]
     score, variant = max(scores, key=lambda pair: -1.0 if pair[0] is None else pair[0])
     return {"weight": variant.weight, "threshold": variant.threshold, "miou_legacy": score}
@@ -181,7 +181,7 @@ def _score(evaluation: Evaluation, eval_set: EvalSet, variant: Variant) -> dict:
 
 
 def _confusion(evaluation: Evaluation, eval_set: EvalSet, variant: Variant) -> np.ndarray:
-    """A variant's matrix; all zeros where no picture could be counted."""
+    """Return a variant's matrix; all zeros where no picture could be counted."""
     empty = np.zeros((len(eval_set.classes), len(eval_set.classes) + 1), dtype=np.int64)
     return evaluation.confusions.get(variant, empty)
 

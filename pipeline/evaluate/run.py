@@ -66,8 +66,8 @@ def readable_pictures(
     entries: Iterable[Sequence[EvalImage]],
     rejects: Sequence[list[Reject]],
 ) -> Iterator[LabelledPicture]:
-    """The pictures that can be read and have truth in at least one of the sets. What cannot be used
-    is appended to `rejects` of its set."""
+    """Yield the pictures that can be read and have truth in at least one of the sets. What cannot
+    be used is appended to `rejects` of its set."""
     for entry in entries:
         first = entry[0]
         try:
@@ -142,7 +142,8 @@ def count(
 def _misfit(
     image: np.ndarray, truth: np.ndarray, classes: int, ignore_label: int
 ) -> tuple[str, str] | None:
-    """(reason, detail) where a label map cannot belong to the picture or to the class list."""
+    """Return (reason, detail) where a label map cannot belong to the picture or to the class
+    list."""
     if image.shape[:2] != truth.shape:
         return "size mismatch", f"picture {image.shape[:2]}, label map {truth.shape}"
     wrong = np.unique(truth[(truth != ignore_label) & ((truth < 0) | (truth >= classes))])

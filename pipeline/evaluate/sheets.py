@@ -19,7 +19,7 @@ LEGEND_CLASSES = 24
 
 
 def ensemble_columns(clips: list[str], settings: EvaluateCommon) -> dict[str, Variant]:
-    """Columns that compare the ensembles of these CLIPs."""
+    """Return the columns that compare the ensembles of these CLIPs."""
     return {
         f"ensemble, {clip} CLIP": Variant(
             ENSEMBLE, clip, settings.mask_threshold, settings.ensemble_weight
@@ -57,7 +57,7 @@ def draw(
     columns: dict[str, Variant],
     classes: list[str],
 ) -> Image.Image:
-    """One sheet: the picture, its ground truth and the labels of some variants."""
+    """Draw one sheet: the picture, its ground truth and the labels of some variants."""
     predictions = {
         title: label_map(outcomes.probabilities[variant], outcomes.masks, truth.shape).numpy()
         for title, variant in columns.items()
@@ -69,14 +69,15 @@ def draw(
 
 
 def spread(total: int, count: int) -> list[int]:
-    """`count` positions in `0..total-1`, evenly spread; all of them where count >= total."""
+    """Return `count` positions in `0..total-1`, evenly spread; all of them where count >= total."""
     if count >= total:
         return list(range(total))
     return [int(at) for at in np.linspace(0, total - 1, count)]
 
 
 def classes_to_show(truth: np.ndarray, predictions: list[np.ndarray], classes: int) -> list[int]:
-    """Class ids for the legend: those of the ground truth by area, then those only predicted."""
+    """Return class ids for the legend: those of the ground truth by area, then those only
+    predicted."""
     areas = [_areas(labels, classes) for labels in (truth, *predictions)]
     in_truth = sorted(np.flatnonzero(areas[0]), key=lambda i: -areas[0][i])
     predicted = sum(areas[1:], np.zeros(classes, dtype=np.int64))

@@ -23,7 +23,7 @@ HEADINGS = ("mIoU\nlegacy", "mIoU\ncurrent", "hIoU\nlegacy", "\nfwIoU", "pixel\n
 
 
 def results_table(name: str, metrics: dict) -> Table:
-    """One evaluation set: every branch of every CLIP, in percent.
+    """Return the table of one evaluation set: every branch of every CLIP, in percent.
 
     metrics: the content of `data/metrics/evaluate-<set>.json`.
     """
@@ -45,7 +45,10 @@ def results_table(name: str, metrics: dict) -> Table:
 
 
 def stage_table(files: dict[str, dict]) -> Table:
-    """What every stage counted. files: stage name to the content of its metrics file."""
+    """Return the table of what every stage counted.
+
+    files: stage name to the content of its metrics file.
+    """
     table = Table("stage", "metric", title="stages", title_justify="left")
     table.add_column("value", justify="right")
     for stage, metrics in files.items():
@@ -56,7 +59,7 @@ def stage_table(files: dict[str, dict]) -> Table:
 
 
 def flat(metrics: dict, prefix: str = "") -> dict:
-    """Nested metrics as one level, keys joined by dots."""
+    """Return nested metrics as one level, keys joined by dots."""
     joined: dict = {}
     for key, value in metrics.items():
         if isinstance(value, dict):
@@ -67,7 +70,7 @@ def flat(metrics: dict, prefix: str = "") -> dict:
 
 
 def collect(folder: Path) -> tuple[dict[str, dict], dict[str, dict]]:
-    """(stage metrics, evaluation metrics) in `folder`, by stage and by evaluation set."""
+    """Read (stage metrics, evaluation metrics) in `folder`, by stage and by evaluation set."""
     stages, sets = {}, {}
     for path in sorted(folder.glob("*.json")):
         metrics = _read(path)

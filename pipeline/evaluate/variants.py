@@ -33,17 +33,17 @@ class Variant:
 
 
 def thresholds_of(settings: EvaluateCommon) -> list[float]:
-    """All thresholds that regions are cut at, sorted, each once."""
+    """Return all thresholds that regions are cut at, sorted, each once."""
     return sorted({settings.mask_threshold, *settings.sweep_thresholds})
 
 
 def weights_of(settings: EvaluateCommon) -> list[float]:
-    """All ensemble weights, sorted, each once; the main one among them."""
+    """Return all ensemble weights, sorted, each once; the main one among them."""
     return sorted({settings.ensemble_weight, *settings.sweep_weights})
 
 
 def main_variants(clips: list[str], threshold: float, weight: float) -> list[Variant]:
-    """The predictions that make up the results table."""
+    """Return the predictions that make up the results table."""
     variants = [Variant(SEGMENTER), Variant(ORACLE_NAMES, threshold=threshold)]
     for clip in clips:
         variants += [
@@ -57,7 +57,7 @@ def main_variants(clips: list[str], threshold: float, weight: float) -> list[Var
 def sweep_variants(
     clips: list[str], thresholds: list[float], weights: list[float]
 ) -> list[Variant]:
-    """The ensemble of every CLIP at every threshold and weight of the grid."""
+    """Return the ensemble of every CLIP at every threshold and weight of the grid."""
     return [
         Variant(ENSEMBLE, clip, threshold, weight)
         for clip in clips
@@ -67,12 +67,13 @@ def sweep_variants(
 
 
 def boundaries_of(variants: list[Variant], settings: EvaluateCommon) -> dict[Variant, Variant]:
-    """To each of these predictions that of its boundaries; none where they are not asked for."""
+    """Map each of these predictions to that of its boundaries; none where they are not asked
+    for."""
     return {v: replace(v, boundary=True) for v in variants if settings.boundary_iou}
 
 
 def all_variants(clips: list[str], settings: EvaluateCommon) -> list[Variant]:
-    """Everything that one pass counts, each once."""
+    """Return everything that one pass counts, each once."""
     main = main_variants(clips, settings.mask_threshold, settings.ensemble_weight)
     sweep = sweep_variants(clips, thresholds_of(settings), weights_of(settings))
     boundaries = boundaries_of(main, settings).values()

@@ -52,20 +52,21 @@ class RegionSet(Dataset):
         return *self.region(part), int(self.pairs.noun_ids[index])
 
     def only(self, indices: np.ndarray) -> "RegionSet":
-        """The same set with only these pairs, in this order."""
+        """Return the same set with only these pairs, in this order."""
         part = copy(self)
         part.indices = indices
         return part
 
     def region(self, pair: Pair) -> tuple[Tensor, Tensor]:
-        """A pair as it is: picture (3, S, S) float32, mask (S, S) bool."""
+        """Return a pair as it is: picture (3, S, S) float32, mask (S, S) bool."""
         crop = torch.from_numpy(np.ascontiguousarray(pair.crop)).permute(2, 0, 1)
         mask = torch.from_numpy(np.ascontiguousarray(pair.mask))
         return region_of_crop(crop, mask, self.size, self.mean, self.std, self.fill)
 
 
 def random_part(pair: Pair, min_crop: float, rng: np.random.Generator) -> Pair:
-    """A random box of the crop, of at least `min_crop` of its area, with a foreground pixel.
+    """Cut out a random box of the crop, of at least `min_crop` of its area, with a foreground
+    pixel.
 
     The box's shape varies about the crop's own shape. (torchvision's RandomResizedCrop bounds
     the shape itself to 3:4 .. 4:3, which would cut a lamp post in half; regions are squashed to
@@ -84,6 +85,6 @@ def random_part(pair: Pair, min_crop: float, rng: np.random.Generator) -> Pair:
 
 
 def stack(samples: list[tuple[Tensor, Tensor, int]]) -> Batch:
-    """Samples of a RegionSet as one batch."""
+    """Stack samples of a RegionSet to one batch."""
     images, masks, noun_ids = zip(*samples, strict=True)
     return Batch(torch.stack(images), torch.stack(masks), torch.tensor(noun_ids))

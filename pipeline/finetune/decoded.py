@@ -47,7 +47,8 @@ class DecodedPairs:
         return True
 
     def get(self, number: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Crop and mask as they were put, or None. They are shared memory: not to be changed."""
+        """Return crop and mask as they were put, or None. They are shared memory: not to be
+        changed."""
         start, height, width = self._places[number].tolist()
         if start == NOT_HERE:
             return None
@@ -72,8 +73,8 @@ class DecodedPairs:
 
 
 def _nameless_file(size: int) -> IO[bytes]:
-    """A file of `size` zeros in memory, which takes room where it is written to only; on the disk
-    where the system has no such files (macOS)."""
+    """Return a file of `size` zeros in memory, which takes room where it is written to only; on the
+    disk where the system has no such files (macOS)."""
     if hasattr(os, "memfd_create"):
         file = os.fdopen(os.memfd_create("ovseg-pairs"), "w+b")
     else:

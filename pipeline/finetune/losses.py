@@ -14,7 +14,7 @@ from torch.nn import functional as F
 def contrastive_loss(
     image_features: Tensor, text_features: Tensor, scale: float, noun_ids: Tensor | None = None
 ) -> Tensor:
-    """Symmetric contrastive loss, a scalar.
+    """Compute the symmetric contrastive loss, a scalar.
 
     image_features, text_features: (B, D) of unit norm, row i of both is pair i. scale: of the
     cosines, 100 in the paper. noun_ids: (B,) int, equal where the noun is equal.
@@ -50,7 +50,8 @@ def contrastive_loss(
 
 
 def gather_batch(image_features: Tensor, noun_ids: Tensor) -> tuple[Tensor, Tensor]:
-    """The features and noun ids of all processes, in order of rank; its own where it is alone.
+    """Gather the features and noun ids of all processes, in order of rank; its own where it is
+    alone.
 
     Gradients flow into a process's own features only. Every process holds the loss of the whole
     batch, so the sum of their gradients is that of a single process.
@@ -66,5 +67,5 @@ def gather_batch(image_features: Tensor, noun_ids: Tensor) -> tuple[Tensor, Tens
 
 
 def processes() -> int:
-    """How many processes train together."""
+    """Return how many processes train together."""
     return dist.get_world_size() if dist.is_initialized() else 1

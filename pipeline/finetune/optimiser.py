@@ -17,9 +17,9 @@ def trained_parameters(clip: MaskClip, train: str) -> dict[str, nn.Parameter]:
     chosen = {}
     for name, parameter in clip.named_parameters():
         of_tower = name.startswith("clip.visual.") and name != fixed
-        wanted = (of_tower and train != "prompts") or (name == "prompts" and train != "weights")
-        parameter.requires_grad = wanted
-        if wanted:
+        is_trained = (of_tower and train != "prompts") or (name == "prompts" and train != "weights")
+        parameter.requires_grad = is_trained
+        if is_trained:
             chosen[name] = parameter
     return chosen
 
@@ -30,7 +30,7 @@ def parameter_groups(
     prompt_learning_rate: float,
     weight_decay: float,
 ) -> list[Group]:
-    """The trained parameters by learning rate and weight decay.
+    """Return the trained parameters by learning rate and weight decay.
 
     Matrices of the tower decay; biases, norms, single embeddings and the mask prompts do not.
     """

@@ -137,7 +137,7 @@ class PairSet:
         """Decode pairs ahead, from the first, as long as the budget allows; processes that are
         spawned later have them too.
 
-        advance: told how many more are done. Returns how many are kept.
+        advance: called with the number of newly decoded pairs. Returns how many are kept.
         """
         with ThreadPoolExecutor(runtime.workers()) as pool:
             for start in range(0, len(self), DECODED_TOGETHER):
@@ -156,7 +156,7 @@ class PairSet:
             raise UserError(f"{error} (members {names})") from error
 
     def _member_names(self, index: int) -> list[str]:
-        """Names of the crop and the mask of a pair, for messages."""
+        """Return the names of the crop and the mask of a pair, for messages."""
         crop_at, _, mask_at, _ = self._places[index]
         with tarfile.open(self._shards[self._shard_of[index]], "r:") as tar:
             names = {member.offset_data: member.name for member in tar}
@@ -184,7 +184,8 @@ class PairSet:
 
 
 def _foreground(picture: Image.Image, file: bytes, name: str) -> np.ndarray:
-    """The object of a mask, bool (h, w), as the head of this module says; UserError for others."""
+    """Return the object of a mask, bool (h, w), as the head of this module says; UserError for
+    others."""
     instead = "expected a PNG in gray or with a palette, above 0 (index 0) on the object alone"
     if picture.format != "PNG":
         raise UserError(f"{name}: is a {picture.format} file; {instead}")
@@ -206,8 +207,8 @@ def _foreground(picture: Image.Image, file: bytes, name: str) -> np.ndarray:
 
 
 def _own_tars(folder: Path) -> list[Path]:
-    """The tars of a folder, in the order of their names. UserError for a file in its place, and for
-    tars that are compressed."""
+    """Return the tars of a folder, in the order of their names. UserError for a file in its place,
+    and for tars that are compressed."""
     if folder.is_file():
         raise UserError(
             f"{folder}: a file, expected the folder with the tars; give {folder.parent}"
@@ -223,7 +224,7 @@ def _own_tars(folder: Path) -> list[Path]:
 
 
 def _index(path: Path, is_own: bool) -> list[tuple[tuple[int, int, int, int], str, int]]:
-    """Per pair of one shard: the places of crop and mask, the noun, the image id."""
+    """Return, per pair of one shard, the places of crop and mask, the noun, the image id."""
     entries = []
     try:
         with tarfile.open(path, "r:") as tar:  # not compressed: members are read by their place
@@ -242,7 +243,7 @@ def _index(path: Path, is_own: bool) -> list[tuple[tuple[int, int, int, int], st
         reason = "it is compressed, whatever its name says: unpack it" if is_packed else error
         raise UserError(
             f"{path}: not a readable shard of pairs: {reason}; expected the members "
-            f".{', .'.join(MEMBERS)} of every pair; rerun the stage `pairs`, or pack the tar anew "
+            f".{', .'.join(MEMBERS)} of every pair; rerun the stage `pairs`, or pack the tar again "
             "where it is your own"
         ) from error
     return entries
@@ -259,7 +260,7 @@ class _Odd(Exception):
 
 
 def _members(tar: tarfile.TarFile) -> dict[str, dict[str, tarfile.TarInfo]]:
-    """The members of each pair, by key and extension in small letters."""
+    """Return the members of each pair, by key and extension in small letters."""
     pairs: dict[str, dict[str, tarfile.TarInfo]] = {}
     for member in tar:
         folder, name = posixpath.split(posixpath.normpath(member.name))
@@ -282,8 +283,8 @@ def _members(tar: tarfile.TarFile) -> dict[str, dict[str, tarfile.TarInfo]]:
 
 
 def _check_end(path: Path, end: int) -> None:
-    """_Odd unless from the byte `end`, where the members stop, a tar has nothing but zeros: at
-    least a block of them, which tells that it was not cut short."""
+    """Raise _Odd unless from the byte `end`, where the members stop, a tar has nothing but zeros:
+    at least a block of them, which tells that it was not cut short."""
     with open(path, "rb") as file:
         file.seek(end)
         rest = 0
@@ -299,7 +300,8 @@ def _check_end(path: Path, end: int) -> None:
 
 
 def _noun(key: str, text: bytes, is_own: bool) -> str:
-    """The noun of a pair; that of an own tar is held to the rules of a line of classes.txt."""
+    """Return the noun of a pair; that of an own tar is held to the rules of a line of
+    classes.txt."""
     try:
         noun = text.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
@@ -312,7 +314,7 @@ def _noun(key: str, text: bytes, is_own: bool) -> str:
 
 
 def _crop(key: str, members: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo:
-    """The member that holds the crop of a whole pair."""
+    """Return the member that holds the crop of a whole pair."""
     crops = [name for name in CROPS if name in members]
     missing = [name for name in MEMBERS[1:] if name not in members]
     if not crops or missing:
@@ -339,7 +341,7 @@ def _image_id(key: str, text: bytes) -> int:
 
 
 def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; ValueError on a repeated key."""
+    """Parse a JSON object; ValueError on a repeated key."""
     found = dict(entries)
     if len(found) < len(entries):
         repeated = next(name for name, n in Counter(k for k, _ in entries).items() if n > 1)
@@ -348,7 +350,7 @@ def _object(entries: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def open_pairs(folder: Path | str, decoded_budget: int = DECODED_BUDGET) -> PairSet:
-    """The pairs of a folder, as many of them decoded as the budget (bytes) allows; says where
+    """Open the pairs of a folder, as many of them decoded as the budget (bytes) allows; says where
     there are no manifests to check them by."""
     pairs = PairSet(folder, decoded_budget)
     if not pairs.has_manifests and not (dist.is_initialized() and dist.get_rank() != 0):

@@ -23,7 +23,7 @@ from pipeline.clip.encode import encode_cut
 from pipeline.clip.templates import TEMPLATES
 from pipeline.clip.text import class_features
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.view import RegionView
+from pipeline.clip.view import TEMPERATURE, RegionView
 from pipeline.core.errors import UserError
 from pipeline.core.fingerprint import of_code, of_value
 from pipeline.core.precision import math_attention, tower_precision
@@ -43,11 +43,9 @@ from pipeline.training.optimiser import adamw
 from pipeline.training.schedule import Schedule
 from pipeline.weights.digest import of_weights
 
-TEMPERATURE = 100.0
-"""Factor on the cosines, fixed; CLIP's own is not used."""
 BETAS, EPS = (0.9, 0.98), 1e-6
 """Of AdamW, as open_clip trains ViTs."""
-HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 1000
+HELD_OUT_SHARE, MAX_HELD_OUT = 0.05, 1000
 """Share and greatest number of pairs kept for validation."""
 CHECKPOINT_STEPS = 500
 """Most steps from one checkpoint to the next; short runs write five."""
@@ -72,7 +70,7 @@ def finetune(
     loss that is no number.
     """
     identity = run_identity(clip, pairs, recipe)
-    training, held = hold_out(pairs.image_ids, HELD_OUT_SHARE, MOST_HELD_OUT)
+    training, held = hold_out(pairs.image_ids, HELD_OUT_SHARE, MAX_HELD_OUT)
     regions = RegionSet(
         pairs, clip.image_size, clip.mean, clip.std, recipe.fill, recipe.min_crop, recipe.seed
     )
@@ -190,7 +188,7 @@ def _batches(
 
 
 def _due(step: int, steps: int, points: int) -> bool:
-    """True at about `points` evenly spread steps of 1 .. steps, the last one among them."""
+    """Return True at about `points` evenly spread steps of 1 .. steps, the last one among them."""
     return step * points // steps > (step - 1) * points // steps
 
 

@@ -13,17 +13,17 @@ from pipeline.clip.zero_shot import PICTURES_A_PASS, top1_accuracy
 from pipeline.finetune.augment import RegionSet
 
 
-def hold_out(image_ids: np.ndarray, share: float, most: int) -> tuple[np.ndarray, np.ndarray]:
+def hold_out(image_ids: np.ndarray, share: float, max_pairs: int) -> tuple[np.ndarray, np.ndarray]:
     """Split pairs by their picture: (indices to train on, indices held out), both ascending.
 
     A picture is held out by a hash of its id, so the split does not change with the seed, the
-    order or the number of pairs, and no picture stands on both sides. At most `most` pairs are
+    order or the number of pairs, and no picture stands on both sides. At most `max_pairs` pairs are
     held out. Where every picture would be, none is.
     """
     ids = np.unique(image_ids)
     hashes = np.array([zlib.crc32(str(i).encode()) for i in ids.tolist()], np.float64)
     picked = ids[hashes < share * 2**32]
-    held = np.flatnonzero(np.isin(image_ids, picked))[:most]
+    held = np.flatnonzero(np.isin(image_ids, picked))[:max_pairs]
     held_images = np.unique(image_ids[held])
     train = np.flatnonzero(~np.isin(image_ids, held_images))
     if len(train) == 0:
@@ -39,7 +39,8 @@ def accuracy(
     text_features: Tensor,
     view: RegionView,
 ) -> float:
-    """Share of these pairs whose noun is the nearest of all nouns, 0..1; nan without pairs."""
+    """Compute the share of these pairs whose noun is the nearest of all nouns, 0..1; nan without
+    pairs."""
     features = []
     device = clip.mean.device
     for start in range(0, len(indices), PICTURES_A_PASS):

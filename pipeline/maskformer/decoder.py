@@ -1,7 +1,7 @@
 """DETR's transformer decoder: queries attend to each other and to one feature map.
 
 Parameter names are those of the released checkpoints (`transformer.decoder.layers.N.self_attn`,
-`multihead_attn`, `linear1`, ...). No padding mask reaches it, by convention 1 of the original.
+`multihead_attn`, `linear1`, ...). No padding mask reaches it (convention 1).
 """
 
 from torch import Tensor, nn

@@ -12,14 +12,12 @@ from detectron2.structures import ImageList
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.clip.view import SegmenterView
+from pipeline.clip.view import TEMPERATURE, SegmenterView
 from pipeline.core.errors import UserError
 from pipeline.maskformer.backbones import build_backbone
 from pipeline.maskformer.config import SegmenterConfig
 from pipeline.maskformer.trained_classes import TrainedClasses
 from pipeline.maskformer.transformer_predictor import MaskFormerHead, QueryOutput
-
-TEMPERATURE = 100.0  # fixed; CLIP's own logit_scale is unused
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,8 @@ class MaskFormer(nn.Module):
         self.register_buffer("std", torch.tensor(config.pixel_std).view(shape), persistent=False)
 
     def prepare(self, images: list[Tensor]) -> Tensor:
-        """Pictures (3,H,W) RGB 0..255 -> normalised (B,3,H',W'), zero-padded bottom and right.
+        """Prepare pictures (3,H,W) RGB 0..255 -> normalised (B,3,H',W'), zero-padded bottom and
+        right.
 
         H' and W' are the largest height and width, rounded up to `size_divisibility`. The zeros
         come after normalising, so padding has the mean colour.
@@ -92,8 +91,8 @@ class MaskFormer(nn.Module):
         return ImageList.from_tensors(images, self.config.size_divisibility).tensor
 
     def embed(self, images: list[Tensor]) -> tuple[list[QueryOutput], tuple[int, int]]:
-        """Masks and class embeddings of every decoder layer, first one first, and the padded size
-        in pixels: all of the segmenter that needs no class names.
+        """Compute masks and class embeddings of every decoder layer, first one first, and the
+        padded size in pixels: all of the segmenter that needs no class names.
 
         images: (3,H,W) float or uint8, RGB 0..255, sizes may differ; at least one.
         """
@@ -101,7 +100,7 @@ class MaskFormer(nn.Module):
         return self.sem_seg_head(self.backbone(batch)), (batch.shape[-2], batch.shape[-1])
 
     def class_logits(self, class_embed: Tensor, text_features: Tensor) -> Tensor:
-        """How well queries fit classes: (...,Q,K+1) float32, last column = no object.
+        """Compute how well queries fit classes: (...,Q,K+1) float32, last column = no object.
 
         class_embed: (...,Q,D) any norm. text_features: (K,D) unit norm, D = `config.clip_dim`; K
         may change from call to call. UserError for text features of another width.
@@ -114,13 +113,13 @@ class MaskFormer(nn.Module):
         return self.clip_adapter(class_embed, text_features)
 
     def class_probabilities(self, class_embed: Tensor, text_features: Tensor) -> Tensor:
-        """(...,Q,K) in 0..1; a row sums to 1 - p(no object) (docs/conventions.md, 6: the softmax
-        knows the last column, the answer does not). Arguments as in `class_logits`."""
+        """Compute (...,Q,K) in 0..1; a row sums to 1 - p(no object) (docs/conventions.md, 6: the
+        softmax knows the last column, the answer does not). Arguments as in `class_logits`."""
         return self.class_logits(class_embed, text_features).softmax(-1)[..., :-1]
 
     def objectness(self, class_embed: Tensor) -> Tensor:
-        """How surely each query is one of the trained classes, whichever: (...,Q) in 0..1, which is
-        1 - p(no object). Needs no CLIP and no names. class_embed: as in `class_logits`.
+        """Compute how surely each query is one of the trained classes, whichever: (...,Q) in 0..1,
+        which is 1 - p(no object). Needs no CLIP and no names. class_embed: as in `class_logits`.
 
         UserError where the segmenter does not know its classes.
         """

@@ -1,10 +1,10 @@
 """Choose masks from the network's output and bring them to a picture's size (convention 2).
 
-The published model takes the masks of the last decoder layer. The layers before it, and the anchors
-themselves, often find what the last one gave up: an object that no class name fits. For collecting
-pairs, where a noun looks for its mask, all layers together find more, and more still when each mask
-is also offered as it is cut at a lower probability; for a semantic map, where every mask has a
-vote, the last layer alone is better.
+The published model takes the masks of the last decoder layer. Earlier layers, and the anchors,
+often have a mask of an object that fits no class name and that the last layer has lost. For
+collecting pairs, where each noun chooses a mask, all layers together cover more objects, and more
+still when each mask is also offered at a lower threshold. For a semantic map, where all masks are
+summed, the last layer alone is better.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Masks:
     def probabilities(
         self, image_hw: tuple[int, int], out_hw: tuple[int, int] | None = None
     ) -> Tensor:
-        """Foreground probabilities (M,H,W) float32 in [0,1].
+        """Return foreground probabilities (M,H,W) float32 in [0,1].
 
         The logits are enlarged bilinearly to the padded size, cropped to `image_hw` (the size that
         went into the segmenter) and squashed; then, where `out_hw` is given, resized bilinearly.
@@ -63,7 +63,7 @@ class MaskChoice:
 def choose_masks(
     layers: list[QueryOutput], padded_hw: tuple[int, int], i: int, choice: MaskChoice
 ) -> Masks:
-    """The masks of picture i of the batch out of all decoder layers, first one first."""
+    """Choose the masks of picture i of the batch out of all decoder layers, first one first."""
     if choice.mask_layers == "last":
         last, first = layers[-1], slice(choice.max_masks)
         embed, logits = last.class_embed[i, first], last.pred_masks[i, first]
@@ -77,7 +77,8 @@ def choose_masks(
 
 
 def mask_nms(logits: Tensor, max_masks: int | None = None) -> Tensor:
-    """Indices of at most `max_masks` masks after non-maximum suppression, highest score first.
+    """Return the indices of at most `max_masks` masks after non-maximum suppression, highest score
+    first.
 
     logits: (M,h,w). The score of a mask is the mean probability of its pixels. Empty masks are
     dropped; of equal scores the first mask wins.

@@ -9,7 +9,7 @@ TEMPERATURE = 10_000
 
 
 def sine_position(height: int, width: int, dim: int, device: torch.device) -> Tensor:
-    """(dim,height,width) float32: the first half of the channels encodes y, the second x.
+    """Compute (dim,height,width) float32: the first half of the channels encodes y, the second x.
 
     Cell i of n has the phase 2 pi (i+1) / n; channels alternate sine and cosine at wavelengths
     that grow geometrically to `TEMPERATURE`. dim must be even, each half may be odd.

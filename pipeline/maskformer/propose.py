@@ -11,7 +11,7 @@ from detectron2.data.transforms import ResizeShortestEdge
 from PIL import Image
 from torch import Tensor
 
-from pipeline.clip.view import LOOK_PIXELS
+from pipeline.clip.view import MAX_INPUT_PIXELS
 from pipeline.core.modes import Precision
 from pipeline.core.precision import in_precision
 from pipeline.maskformer.maskformer import MaskFormer
@@ -24,7 +24,7 @@ UNLIMITED = 2**31
 _PADDED_TO = 32
 """The segmenter pads both sides to multiples of this, which counts in hair-thin pictures."""
 
-LEAST_PIXELS = _PADDED_TO**2
+MIN_PIXELS = _PADDED_TO**2
 """The smallest limit that can be set."""
 
 
@@ -43,9 +43,9 @@ def input_size(
     width: int,
     short_side: int | None,
     long_side: int | None = None,
-    max_pixels: int | None = LOOK_PIXELS,
+    max_pixels: int | None = MAX_INPUT_PIXELS,
 ) -> tuple[int, int]:
-    """Height and width of the networks' input for a picture of `height` x `width` pixels.
+    """Return height and width of the networks' input for a picture of `height` x `width` pixels.
 
     The short side becomes `short_side`, or stays without one; less where the long side would pass
     `long_side`, as detectron2 does at test time; less still where the picture, padded for the
@@ -59,7 +59,7 @@ def input_size(
     longest = max(height, width)
 
     def scaled(side: int) -> tuple[int, int]:
-        """The picture with `side` as its long side."""
+        """Return the picture with `side` as its long side."""
         return max(1, round(height * side / longest)), max(1, round(width * side / longest))
 
     def padded_pixels(side: int) -> int:
@@ -74,7 +74,7 @@ def resize_input(
     image: np.ndarray,
     short_side: int | None,
     long_side: int | None = None,
-    max_pixels: int | None = LOOK_PIXELS,
+    max_pixels: int | None = MAX_INPUT_PIXELS,
 ) -> Tensor:
     """Resize a picture to the input of both branches: uint8 RGB `(H, W, 3)` to uint8 `(3, h, w)`, h
     and w as by `input_size`. The filter is detectron2's."""

@@ -113,7 +113,7 @@ def read_description(
     content: Mapping[str, Any], where: str
 ) -> tuple[SegmenterConfig, SegmenterView]:
     """Read architecture and view from a `description`; `where` names it in a UserError."""
-    architecture = {key: value for key, value in content.items() if key not in (VIEW, KEY)}
+    architecture = {key: value for key, value in content.items() if key not in (VIEW, CLASSES, KEY)}
     try:
         config = SegmenterConfig.model_validate(architecture)
     except ValidationError as error:

@@ -23,7 +23,7 @@ class TrainedClasses:
     text_features: Tensor
 
     def to_record(self) -> dict[str, Any]:
-        """Names and features as exported checkpoints store them."""
+        """Return names and features as exported checkpoints store them."""
         return {"names": list(self.names), "text_features": self.text_features}
 
 

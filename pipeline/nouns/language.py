@@ -11,20 +11,21 @@ from pipeline.nouns.lexicon import Lexicon
 
 _LATIN = re.compile(r"[\x00-\u024f\u2019]*")
 """Without Vietnamese, which has letters of its own (U+1E00 on)."""
-_LEAST_WORDS = 2
+_MIN_WORDS = 2
 _OUTWEIGHS = 2
 
 
 def is_latin(word: str) -> bool:
-    """Whether a word is in the letters of English and of what it has borrowed ("jalapeño")."""
+    """Return whether a word is in the letters of English and of what it has borrowed
+    ("jalapeño")."""
     return _LATIN.fullmatch(word) is not None
 
 
 def is_foreign(tokens: Sequence[str], lexicon: Lexicon) -> bool:
-    """Whether a caption is in another language: at least two words of other grammars or in other
-    letters, and more than twice as many as of English ("a sign that reads Rue de la Paix"). Latin
-    letters with accents count as one word more, words in capitals ("Las Vegas") as none, but for
-    the first.
+    """Return whether a caption is in another language: at least two words of other grammars or in
+    other letters, and more than twice as many as of English ("a sign that reads Rue de la Paix").
+    Latin letters with accents count as one word more, words in capitals ("Las Vegas") as none, but
+    for the first.
 
     tokens: of the caption, with their capitals.
     """
@@ -32,7 +33,7 @@ def is_foreign(tokens: Sequence[str], lexicon: Lexicon) -> bool:
         return False
     words = [tokens[0].lower(), *tokens[1:]]
     foreign = sum(word in lexicon.foreign or not is_latin(word) for word in words)
-    if foreign < _LEAST_WORDS:
+    if foreign < _MIN_WORDS:
         return False
     accents = any(not word.isascii() and is_latin(word) for word in words)
     english = sum(word.lower() in lexicon.english for word in words)

@@ -76,7 +76,7 @@ def caption_nouns(
 
 
 def _candidates(words: list[str], tags: list[str], rules: NounRules) -> list[_Candidate]:
-    """Multi-word nouns of the list and single nouns, left to right, without overlap."""
+    """Return multi-word nouns of the list and single nouns, left to right, without overlap."""
     lists = lexicon()
     found = []
     index = 0

@@ -31,8 +31,8 @@ _TOWARDS_CAMERA = frozenset(
 
 
 def is_noun(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> bool:
-    """Whether the word at `index` counts as a noun: by its tag, by the list of sure nouns, or since
-    only a noun fits there ("a turtle beside", where "turtle" was tagged as a verb)."""
+    """Return whether the word at `index` counts as a noun: by its tag, by the list of sure nouns,
+    or since only a noun fits there ("a turtle beside", where "turtle" was tagged as a verb)."""
     tag = tags[index]
     next_word = words[index + 1] if index + 1 < len(words) else ""
     if tag.startswith("NN") or singular(words[index]) in lexicon.sure_nouns:
@@ -75,11 +75,11 @@ def misread(words: list[str], tags: list[str], index: int, lexicon: Lexicon) -> 
 
 
 def is_proper_name(tokens: list[str], index: int, lexicon: Lexicon) -> bool:
-    """Whether a capital inside a sentence marks a name ("a street in Queens").
+    """Return whether a capital inside a sentence marks a name ("a street in Queens").
 
-    tokens: with their capitals. No evidence are Captions Written Like Titles, common nouns that
-    people like to capitalise ("a Zebra"), all capitals ("TV", "RVs") and a letter that names a
-    shape ("a V-neck").
+    tokens: with their capitals. Captions Written Like Titles, common nouns that people like to
+    capitalise ("a Zebra"), all capitals ("TV", "RVs") and a letter that names a shape ("a V-neck")
+    mark none.
     """
     token = tokens[index]
     if not token[:1].isupper() or starts_sentence(tokens, index):
@@ -150,7 +150,7 @@ def _has_determiner(tags: list[str], index: int) -> bool:
 
 
 def _describes(tags: list[str], index: int) -> bool:
-    """Whether another noun follows, adjectives between: "a male tennis player"."""
+    """Return whether another noun follows, adjectives between: "a male tennis player"."""
     rest = iter(tags[index + 1 : index + _NEARBY])
     following = next((tag for tag in rest if not tag.startswith("JJ")), "")
     return following.startswith("NN")

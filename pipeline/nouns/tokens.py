@@ -65,7 +65,7 @@ def tokenize(caption: str) -> list[str]:
 
 
 def starts_sentence(tokens: list[str], index: int) -> bool:
-    """Whether the token at `index` is the first of a sentence or quotation."""
+    """Return whether the token at `index` is the first of a sentence or quotation."""
     return index == 0 or tokens[index - 1] in _SENTENCE_END
 
 
@@ -86,7 +86,7 @@ def _marked(dotted: re.Match[str]) -> str:
 
 
 def _ends(word: str) -> bool:
-    """Whether a full stop behind the word ends a sentence, or an item's number ("1.dog")."""
+    """Return whether a full stop behind the word ends a sentence, or an item's number ("1.dog")."""
     if word.isdecimal():
         return len(word) < 3
     return word.isalpha() and len(word) > 1 and word.lower() not in _ABBREVIATED

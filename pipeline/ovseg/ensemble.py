@@ -8,24 +8,22 @@ the segmenter keeps it in the softmax (`pipeline.maskformer.masks`), CLIP never 
 import torch
 from torch import Tensor
 
+from pipeline.clip.view import TEMPERATURE
 from pipeline.core.errors import UserError
-
-TEMPERATURE = 100.0
-"""Factor on the cosine similarity; CLIP's own logit_scale is unused."""
 
 
 def cosine_logits(embeddings: Tensor, text_features: Tensor) -> Tensor:
-    """`(N, D)` embeddings of any norm against `(K, D)` unit text features: `(N, K)` logits."""
+    """Compare `(N, D)` embeddings of any norm with `(K, D)` unit text features: `(N, K)` logits."""
     unit = torch.nn.functional.normalize(embeddings.float(), dim=-1)
     return TEMPERATURE * unit @ text_features.T
 
 
 def clip_probabilities(logits: Tensor, valid: Tensor) -> Tensor:
-    """CLIP's class probabilities spread over all queries.
+    """Spread CLIP's class probabilities over all queries.
 
     logits: `(V, K)` of the valid masks, in query order. valid: `(Q,)` bool with V True.
-    Returns `(Q, K)`: softmax rows where valid, 1 everywhere else (a mask that CLIP could not
-    look at leaves the segmenter's opinion as it is).
+    Returns `(Q, K)`: softmax rows where valid, 1 everywhere else (an invalid mask leaves the
+    segmenter's opinion as it is).
     """
     assert logits.shape[0] == int(valid.sum()), (logits.shape, int(valid.sum()))
     spread = logits.new_ones((len(valid), logits.shape[1]))
@@ -34,13 +32,14 @@ def clip_probabilities(logits: Tensor, valid: Tensor) -> Tensor:
 
 
 def clip_alone(probabilities: Tensor, valid: Tensor) -> Tensor:
-    """The CLIP-only branch: `(Q, K)` probabilities with 0 for the invalid masks, which this
+    """Compute the CLIP-only branch: `(Q, K)` probabilities with 0 for the invalid masks, which this
     branch leaves out. (The original spells this branch "ensemble weight 0".)"""
     return probabilities * valid[:, None]
 
 
 def ensemble(segmenter: Tensor, clip: Tensor, weight: float) -> Tensor:
-    """`segmenter^(1 - weight) * clip^weight`, both `(Q, K)` in 0..1, not renormalised.
+    """Combine the branches: `segmenter^(1 - weight) * clip^weight`, both `(Q, K)` in 0..1, not
+    renormalised.
 
     weight 0 is the segmenter alone; weight 1 is CLIP alone with invalid masks counted as 1.
     """

@@ -19,7 +19,7 @@ takes no query of its own."""
 
 
 def checked_names(names: Sequence[str]) -> list[str]:
-    """The names to score: stripped, a single one with "others" behind it to be compared with.
+    """Return the names to score: stripped; behind a single one stands "others", to compare it with.
 
     Raises UserError for no name, an empty name, or a name given twice.
     """
@@ -35,7 +35,7 @@ def checked_names(names: Sequence[str]) -> list[str]:
 
 
 def chosen_queries(clip: Tensor, valid: Tensor, named: int) -> Tensor:
-    """The queries that the first `named` classes take: `(Q,)` bool.
+    """Return the queries that the first `named` classes take: `(Q,)` bool.
 
     clip: `(Q, K)` CLIP probabilities, valid: `(Q,)` bool. A query may win several classes; with
     no valid query nothing is chosen.
@@ -47,10 +47,10 @@ def chosen_queries(clip: Tensor, valid: Tensor, named: int) -> Tensor:
     return chosen
 
 
-def free_text_evidence(
+def free_text_scores(
     clip: Tensor, valid: Tensor, masks: Tensor, threshold: float, named: int
 ) -> tuple[Tensor, Tensor]:
-    """What the semantic map is made of: class probabilities `(Q, K)`, 0 for queries not chosen
-    (a chosen one keeps its scores for all classes), and masks `(Q, h, w)` cut to 0 or 1."""
+    """Return class probabilities `(Q, K)` and masks `(Q, h, w)` for the semantic map: probabilities
+    are 0 for queries not chosen (a chosen one keeps those of all classes), masks are 0 or 1."""
     chosen = chosen_queries(clip, valid, named)
     return clip * chosen[:, None], (masks > threshold).float()

@@ -18,7 +18,7 @@ Names = str | Iterable[str]
 
 
 def as_pixels(picture: Picture) -> np.ndarray:
-    """A picture as uint8 RGB `(H, W, 3)`.
+    """Return a picture as uint8 RGB `(H, W, 3)`.
 
     picture: a file, or a Pillow image of any mode, either of which becomes what the pipeline's
     reader makes of it (upright, without alpha, 16-bit gray scaled to 8 bits); or a uint8 array:
@@ -45,7 +45,7 @@ def as_pixels(picture: Picture) -> np.ndarray:
 
 
 def as_names(names: Names) -> list[str]:
-    """Class names as a list.
+    """Return class names as a list.
 
     A single string is split at commas, as on the command line: "cat, dog" are two names, and
     "soccer ball" is one. Of anything else each element is one name, commas and all. UserError for

@@ -15,15 +15,15 @@ from torch import Tensor
 
 from pipeline.clip.store import load_clip
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.view import LOOK_PIXELS, RegionView, region_view
+from pipeline.clip.view import MAX_INPUT_PIXELS, RegionView, region_view
 from pipeline.core.errors import UserError
 from pipeline.core.modes import Mode, Precision
 from pipeline.core.processes.runtime import device as runtime_device
 from pipeline.maskformer.maskformer import MaskFormer
-from pipeline.maskformer.propose import LEAST_PIXELS
+from pipeline.maskformer.propose import MIN_PIXELS
 from pipeline.maskformer.store import load_segmenter
 from pipeline.ovseg.ensemble import clip_alone, ensemble
-from pipeline.ovseg.free_text import checked_names, free_text_evidence
+from pipeline.ovseg.free_text import checked_names, free_text_scores
 from pipeline.ovseg.inputs import Names, Picture, as_names, as_pixels
 from pipeline.ovseg.predictor import Prediction, Predictor, Scores, TextStyle
 from pipeline.ovseg.result import Segmentation
@@ -31,7 +31,7 @@ from pipeline.ovseg.semantic import label_map, semantic_scores
 
 CLIP = "clip"
 """What a predictor calls its CLIP where it has only one."""
-MOST_SCORES = 2**29
+MAX_SCORES = 2**29
 """Numbers that `OVSeg.scores` gives at most: 2 GiB."""
 
 
@@ -64,7 +64,7 @@ class OVSeg:
         prompts: bool | None = None,
         short_side: int | None = None,
         long_side: int | None = None,
-        max_pixels: int = LOOK_PIXELS,
+        max_pixels: int = MAX_INPUT_PIXELS,
         templates: tuple[str, ...] | None = None,
         crop_batch: int = 32,
         precision: Precision | None = None,
@@ -90,8 +90,8 @@ class OVSeg:
         _check(
             "max_pixels",
             max_pixels,
-            not 0 < max_pixels < LEAST_PIXELS and max_pixels >= 0,
-            f"{LEAST_PIXELS} or more, or 0",
+            not 0 < max_pixels < MIN_PIXELS and max_pixels >= 0,
+            f"{MIN_PIXELS} or more, or 0",
         )
         self.segmenter = segmenter
         self.clip = clip
@@ -117,7 +117,7 @@ class OVSeg:
         device: torch.device | None = None,
         **options,
     ) -> "OVSeg":
-        """The model that the pipeline left under `root`.
+        """Load the model that the pipeline left under `root`.
 
         clip: which CLIP, as a folder under `root`: "base_clip", "finetune/first",
         "finetune/second". It is used as the folders record (pipeline/clip/view.py), but for the
@@ -130,8 +130,8 @@ class OVSeg:
         return cls(segmenter, load_clip(root / clip, place), **options)
 
     def with_choices(self, weight: float, threshold: float) -> "OVSeg":
-        """This model with another ensemble weight and mask threshold; weights and the text features
-        of known names are shared. UserError as for `OVSeg`."""
+        """Return this model with another ensemble weight and mask threshold; weights and the text
+        features of known names are shared. UserError as for `OVSeg`."""
         _check("weight", weight, 0 <= weight <= 1, "0 to 1")
         _check("threshold", threshold, 0 < threshold < 1, "between 0 and 1")
         other = copy(self)
@@ -146,8 +146,8 @@ class OVSeg:
         return found
 
     def score(self, prediction: Prediction, names: Names) -> Scores:
-        """Class probabilities of the masks; any number of names from one, used as they stand.
-        UserError for no name."""
+        """Compute class probabilities of the masks; any number of names from one, used as they
+        stand. UserError for no name."""
         given = as_names(names)
         if not given:
             raise UserError("no class names; expected at least one")
@@ -156,7 +156,7 @@ class OVSeg:
     def combine(
         self, prediction: Prediction, scores: Scores, mode: Mode, named: int
     ) -> tuple[Tensor, Tensor]:
-        """Class probabilities `(Q, K)` and masks `(Q, h, w)` whose products make up the map.
+        """Return class probabilities `(Q, K)` and masks `(Q, h, w)` whose products make up the map.
 
         named: the number of leading names that may take a query in mode "free-text". UserError for
         another mode.
@@ -169,7 +169,7 @@ class OVSeg:
         if mode == "ensemble":
             return ensemble(scores.segmenter, clip, self.weight), masks
         if mode == "free-text":
-            return free_text_evidence(clip, scores.valid, masks, self.view.threshold, named)
+            return free_text_scores(clip, scores.valid, masks, self.view.threshold, named)
         raise UserError(f"mode is {mode!r}; expected one of {', '.join(get_args(Mode))}")
 
     @torch.inference_mode()
@@ -180,15 +180,15 @@ class OVSeg:
         mode: Mode = "ensemble",
         output_hw: tuple[int, int] | None = None,
     ) -> Tensor:
-        """The semantic map: float32 `(K, H, W)`, at the picture's size unless told otherwise.
-        Arguments as for `segment`. UserError for more than `MOST_SCORES` numbers."""
+        """Compute the semantic map: float32 `(K, H, W)`, at `output_hw`, by default the
+        picture's size. Arguments as for `segment`. UserError for more than `MAX_SCORES` numbers."""
         pixels, given = as_pixels(image), as_names(names)
         scored = checked_names(given)
         height, width = output_hw or pixels.shape[:2]
-        if len(scored) * height * width > MOST_SCORES:
+        if len(scored) * height * width > MAX_SCORES:
             raise UserError(
                 f"the scores of {len(scored)} names at {height} x {width} pixels are more than the "
-                f"{MOST_SCORES:,} numbers that are made at once; ask for a smaller output_hw, or "
+                f"{MAX_SCORES:,} numbers that are made at once; ask for a smaller output_hw, or "
                 "use segment, which keeps only the best name of each pixel"
             )
         prediction = self.predict(pixels)

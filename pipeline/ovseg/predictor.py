@@ -18,7 +18,7 @@ from pipeline.clip.encode import Masked, RegionFeatures, encode_regions_by
 from pipeline.clip.synonyms import Synonyms
 from pipeline.clip.text_bank import TextBank, same_text_tower
 from pipeline.clip.tower import MaskClip
-from pipeline.clip.view import LOOK_PIXELS, RegionView
+from pipeline.clip.view import MAX_INPUT_PIXELS, RegionView
 from pipeline.core.modes import Precision
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.propose import propose, resize_input
@@ -86,7 +86,7 @@ class Predictor:
     text: TextStyle
     short_side: int | None = None
     long_side: int | None = None
-    max_pixels: int | None = LOOK_PIXELS
+    max_pixels: int | None = MAX_INPUT_PIXELS
     precision: Precision = "float32"
     crop_batch: int = 32
     _banks: dict[str, TextBank] = field(init=False)
@@ -124,19 +124,20 @@ class Predictor:
         return list(encode_regions_by(self.clips, masked, view, self.crop_batch))
 
     def vocabulary(self, names: Sequence[str]) -> Vocabulary:
-        """The text features of class names, each name encoded once in the predictor's life."""
-        given = list(names)
+        """Return the text features of class names, each name encoded once in the predictor's
+        life."""
+        listed = list(names)
         return Vocabulary(
-            tuple(given),
-            self._segmenter_bank(given),
-            {clip: bank(given) for clip, bank in self._banks.items()},
+            tuple(listed),
+            self._segmenter_bank(listed),
+            {clip: bank(listed) for clip, bank in self._banks.items()},
         )
 
     @torch.inference_mode()
     def score(
         self, prediction: Prediction, vocabulary: Vocabulary, view: RegionView | None = None
     ) -> Scores:
-        """Class probabilities of the masks; view: one of `views`, the first by default."""
+        """Compute class probabilities of the masks; view: one of `views`, the first by default."""
         regions = prediction.regions[view or self.views[0]]
         valid = next(iter(regions.values())).valid
         return Scores(
@@ -154,10 +155,10 @@ class Predictor:
 
 
 def _text_banks(clips: Mapping[str, MaskClip], text: TextStyle) -> dict[str, TextBank]:
-    """A bank for every CLIP; those with the same text tower share one."""
+    """Return a bank for every CLIP; those with the same text tower share one."""
     banks: dict[str, TextBank] = {}
     for name, clip in clips.items():
-        twin = next((other for other in banks if same_text_tower(clips[other], clip)), None)
-        bank = TextBank(clip, text.templates, text.synonyms) if twin is None else banks[twin]
+        same = next((other for other in banks if same_text_tower(clips[other], clip)), None)
+        bank = TextBank(clip, text.templates, text.synonyms) if same is None else banks[same]
         banks[name] = bank
     return banks

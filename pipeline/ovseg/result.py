@@ -49,7 +49,8 @@ class Segmentation:
         )
 
     def mask(self, name: str) -> np.ndarray:
-        """Where `name` is: bool `(H, W)`. Raises UserError for a name that was not scored."""
+        """Return where `name` is: bool `(H, W)`. Raises UserError for a name that was not
+        scored."""
         if name not in self.names:
             raise UserError(f"{name!r} was not among the names: {', '.join(self.names)}")
         return self.labels == self.names.index(name)
@@ -74,8 +75,8 @@ class Segmentation:
         return sorted(found, key=lambda i: -regions[i].pixels)
 
     def summary(self) -> dict:
-        """JSON-able: sizes of the picture and of the look, unnamed pixels, and the regions, largest
-        first."""
+        """Return, JSON-able, sizes of the picture and of the networks' input, unnamed pixels, and
+        the regions, largest first."""
         height, width = self.labels.shape
         named = sum(region.pixels for region in self.regions)
         ordered = sorted(self.regions, key=lambda region: (-region.pixels, region.name))

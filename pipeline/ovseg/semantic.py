@@ -25,7 +25,7 @@ Part = tuple[slice, slice]
 def semantic_scores(
     class_probabilities: Tensor, masks: Tensor, output_hw: tuple[int, int]
 ) -> Tensor:
-    """All class scores at once: `(Q, K)` and `(Q, h, w)` in 0..1 to float32 `(K, H, W)`."""
+    """Compute all class scores at once: `(Q, K)` and `(Q, h, w)` in 0..1 to float32 `(K, H, W)`."""
     classes = class_probabilities.shape[1]
     scores = masks.new_empty((classes, *output_hw))
     for (rows, columns), resized in mask_parts(masks, output_hw, classes):
@@ -35,7 +35,7 @@ def semantic_scores(
 
 
 def label_map(class_probabilities: Tensor, masks: Tensor, output_hw: tuple[int, int]) -> Tensor:
-    """The best class of each pixel: int32 `(H, W)` on the CPU, -1 where no class has a score
+    """Find the best class of each pixel: int32 `(H, W)` on the CPU, -1 where no class has a score
     above 0."""
     counts = class_probabilities.amax(dim=1) > 0  # in mode free-text, few of the queries
     if not counts.all():
@@ -50,7 +50,8 @@ def label_map(class_probabilities: Tensor, masks: Tensor, output_hw: tuple[int, 
 def mask_parts(
     masks: Tensor, output_hw: tuple[int, int], classes: int
 ) -> Iterator[tuple[Part, Tensor]]:
-    """The masks at the output size, part by part: where it is, and its `(Q, rows, columns)`."""
+    """Yield the masks at the output size, part by part: where it is, and its `(Q, rows,
+    columns)`."""
     height, width = output_hw
     pixels = max(1, BAND_BYTES // (4 * max(classes, masks.shape[0], 1)))
     rows, columns = max(1, pixels // max(width, 1)), min(width, pixels)
@@ -76,14 +77,15 @@ class Contest:
 
     @classmethod
     def between(cls, class_probabilities: Tensor) -> "Contest":
-        """The contest of `(Q, K)` class probabilities."""
+        """Return the contest of `(Q, K)` class probabilities."""
         best = class_probabilities.amax(dim=1, keepdim=True)
         shares = (class_probabilities / best.clamp(min=torch.finfo(best.dtype).tiny)).sum(dim=0)
         ids = (shares > 1 - ROUNDING).nonzero()[:, 0]
         return cls(ids, class_probabilities[:, ids].contiguous())
 
     def labels(self, masks: Tensor) -> Tensor:
-        """The best class of each pixel of `masks` (Q, h, w): int64 `(h, w)`, -1 where all is 0.
+        """Find the best class of each pixel of `masks` (Q, h, w): int64 `(h, w)`, -1 where all is
+        0.
 
         A tie goes to the lower class id, so the result depends on no kernel.
         """
@@ -99,8 +101,8 @@ class Contest:
 
 
 def resize_part(masks: Tensor, output_hw: tuple[int, int], part: Part) -> Tensor:
-    """`masks` (Q, h, w) resized bilinearly (align_corners false) to `output_hw`, and of that only
-    `part`: `(Q, rows, columns)`. The same numbers as resizing the whole."""
+    """Resize `masks` (Q, h, w) bilinearly (align_corners false) to `output_hw`, but only `part` of
+    it: `(Q, rows, columns)`. The numbers are those of resizing the whole."""
     _, height, width = masks.shape
     rows, columns = part
     if (height, width) == tuple(output_hw):
@@ -115,8 +117,8 @@ def resize_part(masks: Tensor, output_hw: tuple[int, int], part: Part) -> Tensor
 def _neighbours(
     size: int, output: int, part: slice, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """For each output index of `part`: the two input indices it lies between, and the share of the
-    second."""
+    """Return for each output index of `part` the two input indices it lies between, and the share
+    of the second."""
     index = torch.arange(part.start, part.stop, device=device, dtype=torch.float64)
     at = (index + 0.5) * (size / output) - 0.5
     at = at.clamp(min=0)

@@ -69,7 +69,7 @@ def collect_pairs(
 
 
 def _index(shards: Sequence[ShardInfo], statistics: PairStatistics) -> Iterator[PairRecord]:
-    """Every pair of every shard, counted as it passes."""
+    """Yield every pair of every shard, counted as it passes."""
     for shard in shards:
         files = {path.name.partition("-")[0]: path for path in shard.files}
         for pair in iterate_parquet(files["index"], PairRecord):

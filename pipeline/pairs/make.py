@@ -91,7 +91,7 @@ class MakePairs:
     def _to_match(
         self, inputs: "Inputs", records: list[ImageRecord], rejects: list[Reject]
     ) -> Iterator["PictureToMatch"]:
-        """The pictures that have names and masks; the others are rejected."""
+        """Yield the pictures that have names and masks; the others are rejected."""
         ids = [record.image_id for record in records]
         proposals = inputs.proposals.of(ids) if self.settings.mask_source == "proposals" else {}
         nouns = inputs.nouns.of(ids) if self.settings.name_source == "captions" else {}
@@ -124,7 +124,7 @@ class MakePairs:
         regions: RegionFeatures,
         rejects: list[Reject],
     ) -> Iterator[tuple[PairRecord, np.ndarray]]:
-        """The pairs of a picture with their masks; nouns that got none are rejected."""
+        """Yield the pairs of a picture with their masks; nouns that got none are rejected."""
         record, names, masks = picture.record, picture.names, picture.candidates.masks
         assert bool(regions.valid.all()), "a candidate mask without a pixel"
         nouns = inputs.text_features([name.noun for name in names])
@@ -188,14 +188,14 @@ class Inputs:
     nouns: Lookup[NounRecord]
 
     def text_features(self, nouns: list[str]) -> np.ndarray:
-        """(N, D) float32, unit norm. Nouns go through the tower one at a time, so that a feature
-        does not depend on what else was asked for: a resumed run has the same bytes."""
+        """Encode nouns: (N, D) float32, unit norm. They go through the tower one at a time, so that
+        a feature does not depend on what else was asked for: a resumed run has the same bytes."""
         return torch.cat([self.text([noun]) for noun in nouns]).cpu().numpy()
 
 
 @lru_cache(maxsize=1)
 def _load(work: MakePairs) -> Inputs:
-    """Once a process, not once a shard."""
+    """Load the inputs, once a process and not once a shard."""
     clip = load_clip(work.clip, runtime.device())
     dataset = read_dataset(work.dataset)
     view = RegionView(

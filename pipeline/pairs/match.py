@@ -11,7 +11,7 @@ DECIMALS = 6
 def best_matches(
     similarity: np.ndarray, direction: Direction, top_k: int, min_similarity: float
 ) -> list[tuple[int, int]]:
-    """Pairs (noun, mask) of one picture.
+    """Match nouns and masks of one picture: pairs (noun, mask).
 
     similarity: (N, M) cosines, -1..1. "noun_to_mask": every noun takes its `top_k` most similar
     masks (the paper: 1), a mask may be taken by several nouns. "mask_to_noun": every mask takes
@@ -30,6 +30,6 @@ def best_matches(
 
 
 def cosines(nouns: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Features of unit norm (N, D) and (M, D) -> similarities, float32 (N, M), rounded."""
+    """Compare features of unit norm (N, D) and (M, D) -> similarities, float32 (N, M), rounded."""
     product = nouns.astype(np.float64) @ regions.astype(np.float64).T
     return np.round(product, DECIMALS).astype(np.float32)

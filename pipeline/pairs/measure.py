@@ -51,7 +51,7 @@ class PairStatistics:
             self.by_group[self.groups[pair.noun]].add(pair)
 
     def metrics(self) -> dict[str, Any]:
-        """Numbers for metrics.json; what cannot be measured is None."""
+        """Return numbers for the metrics file; what cannot be measured is None."""
         pairs = self.total.pairs
         values: dict[str, Any] = {
             "pairs": pairs,
@@ -67,7 +67,7 @@ class PairStatistics:
         return values
 
     def pairs_per_noun(self) -> list[dict[str, Any]]:
-        """Histogram: how many nouns have 1, 2, 3-4, 5-8, 9-16 ... pairs, without gaps."""
+        """Return a histogram: how many nouns have 1, 2, 3-4, 5-8, 9-16 ... pairs, without gaps."""
         bins = Counter((tally.pairs - 1).bit_length() for tally in self.by_noun.values())
         rows = []
         for power in range(max(bins, default=-1) + 1):
@@ -82,7 +82,7 @@ class PairStatistics:
         return rows
 
     def precision_by_similarity(self) -> list[dict[str, Any]]:
-        """Pairs and precision per step of similarity: where a threshold would help."""
+        """Return pairs and precision per step of similarity: where a threshold would help."""
         return [
             {
                 "similarity": round((step + 0.5) * SIMILARITY_STEP, 4),
@@ -93,7 +93,7 @@ class PairStatistics:
         ]
 
     def nouns(self) -> list[dict[str, Any]]:
-        """One row a noun, the commonest first."""
+        """Return one row a noun, the commonest first."""
         return [
             {
                 "noun": noun,

@@ -18,24 +18,24 @@ class Name:
 
 
 def names_in_captions(
-    captions: Sequence[Caption], nouns: Iterable[NounRecord], most_captions: int
+    captions: Sequence[Caption], nouns: Iterable[NounRecord], max_captions: int
 ) -> list[Name]:
-    """The nouns of the first `most_captions` captions, in order of mention.
+    """Return the nouns of the first `max_captions` captions, in order of mention.
 
     A noun that several captions mention is one candidate: the paper counts 11 pairs a picture
     with five captions, which have about 18 nouns.
     """
-    place = {caption.id: i for i, caption in enumerate(captions[:most_captions])}
-    said = sorted(
+    place = {caption.id: i for i, caption in enumerate(captions[:max_captions])}
+    mentioned = sorted(
         (record for record in nouns if record.caption_id in place),
         key=lambda record: (place[record.caption_id], record.position, record.noun),
     )
     first: dict[str, int] = {}
-    for record in said:
+    for record in mentioned:
         first.setdefault(record.noun, record.caption_id)
     return [Name(noun, caption_id) for noun, caption_id in first.items()]
 
 
 def names_in_truth(classes: Iterable[str]) -> list[Name]:
-    """Ground-truth class names as candidates."""
+    """Return ground-truth class names as candidates."""
     return [Name(name, NO_CAPTION) for name in classes]

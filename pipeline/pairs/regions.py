@@ -22,12 +22,12 @@ class Candidates:
 def candidates_from_proposals(
     proposals: Sequence[ProposalRecord], height: int, width: int
 ) -> Candidates:
-    """The proposals of one picture, in query order."""
+    """Return the proposals of one picture, in query order."""
     masks = decode_masks([to_rle(proposal) for proposal in proposals], height, width)
     return Candidates(masks, [proposal.query for proposal in proposals])
 
 
 def candidates_from_truth(regions: dict[str, np.ndarray], height: int, width: int) -> Candidates:
-    """The class regions of a label map: name to mask."""
+    """Return the class regions of a label map: name to mask."""
     masks = np.stack(list(regions.values())) if regions else np.zeros((0, height, width), bool)
     return Candidates(masks, [NO_QUERY] * len(regions))

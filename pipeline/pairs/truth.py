@@ -7,17 +7,18 @@ COVERS = 0.5
 
 
 def covers(
-    mask: np.ndarray, noun: str, true: dict[str, np.ndarray] | None, known: dict[str, str]
+    mask: np.ndarray, noun: str, true: dict[str, np.ndarray] | None, groups: dict[str, str]
 ) -> bool | None:
-    """True when `mask`, bool (H, W), overlaps all of `noun` in the picture by at least one half.
+    """Return whether `mask`, bool (H, W), overlaps all of `noun` in the picture by at least one
+    half.
 
-    true: what the picture shows, noun to mask, None when nobody labelled it; known: the nouns
+    true: what the picture shows, noun to mask, None when nobody labelled it; groups: the nouns
     that ground truth can tell of. None when it cannot tell: the noun is not among them.
     """
-    if true is None or noun not in known:
+    if true is None or noun not in groups:
         return None
-    wanted = true.get(noun)
-    if wanted is None:
+    region = true.get(noun)
+    if region is None:
         return False
-    both = np.logical_and(mask, wanted).sum()
-    return bool(both >= COVERS * np.logical_or(mask, wanted).sum())
+    both = np.logical_and(mask, region).sum()
+    return bool(both >= COVERS * np.logical_or(mask, region).sum())

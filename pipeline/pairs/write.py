@@ -79,14 +79,15 @@ class PairWriter:
 
 
 def pair_key(image_id: int, number: int) -> str:
-    """Key of a picture's pair `number` (0 up): unique however pictures are cut into shards."""
+    """Return the key of a picture's pair `number` (0 up): unique however pictures are cut into
+    shards."""
     return f"{image_id:012d}-{number:03d}"
 
 
-def _encoded(pixels: np.ndarray, how: CropFormat) -> bytes:
+def _encoded(pixels: np.ndarray, crop_format: CropFormat) -> bytes:
     stream = io.BytesIO()
     picture = Image.fromarray(pixels)
-    if how == "jpg":
+    if crop_format == "jpg":
         picture.save(stream, format="JPEG", quality=JPEG_QUALITY, subsampling=0)
     else:  # level 1 writes three times as fast as Pillow's 6, for 5% more bytes
         picture.save(stream, format="PNG", compress_level=1)

@@ -16,8 +16,9 @@ _HALF = re.compile(rb"\\u[dD][89a-fA-F][\da-fA-F]{2}")
 
 
 def read_yaml(path: Path) -> Any:
-    """The parsed file. MissingFileError without it, OSError where it cannot be read, UserError
-    (with the line) where it is no YAML, not UTF-8, has a merge conflict or half a character in it.
+    """Parse a YAML file. MissingFileError without it, OSError where it cannot be read, UserError
+    (with the line) where it is no YAML, not UTF-8, has a merge conflict or half a character in
+    it.
     """
     if not path.is_file():
         raise MissingFileError(f"{path}: not found, expected the parameters of the pipeline")

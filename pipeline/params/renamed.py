@@ -23,7 +23,7 @@ RENAMED = {
 
 
 def renamed_keys(content: Any) -> list[str]:
-    """What to write instead of each key of a parsed params.yaml that has an old name, as
+    """Return what to write instead of each key of a parsed params.yaml that has an old name, as
     "proposals.most_masks is now max_masks"."""
     return [f"{old} is now {new}" for old, new in RENAMED.items() if _has(content, old)]
 

@@ -45,7 +45,7 @@ class Params(Section):
     evaluate: EvaluateParams
 
     @model_validator(mode="after")
-    def _pairs_find_what_theyneed(self) -> "Params":
+    def _pairs_find_what_they_need(self) -> "Params":
         pairs = self.pairs
         for stage, split, needed in (
             ("proposals", self.proposals.split, pairs.mask_source == "proposals"),
@@ -74,8 +74,8 @@ class Params(Section):
 
 
 def tower_blocks(source: str, name: str | None) -> int | None:
-    """How many blocks the image tower of the base CLIP has, by its configuration alone: no model
-    is built, nothing is downloaded. None where that does not say."""
+    """Return how many blocks the image tower of the base CLIP has, by its configuration alone: no
+    model is built, nothing is downloaded. None where that does not say."""
     if source == "shipped":
         file = Path(__file__).parents[1] / "clip/miniature/clip.json"
         config = json.loads(file.read_text(encoding="utf-8"))["model_cfg"]
@@ -89,10 +89,10 @@ def tower_blocks(source: str, name: str | None) -> int | None:
 
 
 def load_params(path: Path | str, section: str) -> Any:
-    """One section of params.yaml as its model, e.g. load_params("params.yaml", "pairs").
+    """Load one section of params.yaml as its model, e.g. load_params("params.yaml", "pairs").
 
-    "finetune.first" gives a part of a section. The whole file is checked, so that a mistake in the
-    section of a later stage is told before a training and not after it; errors as in `load_all`.
+    "finetune.first" gives a part of a section. The whole file is checked, so that a mistake in a
+    later stage's section is reported before a training and not after it; errors as in `load_all`.
     """
     chosen: Any = load_all(path)
     for key in section.split("."):
@@ -101,15 +101,15 @@ def load_params(path: Path | str, section: str) -> Any:
 
 
 def load_all(path: Path | str) -> Params:
-    """Every section of params.yaml. MissingFileError without the file; UserError as in
+    """Load every section of params.yaml. MissingFileError without the file; UserError as in
     `check_all`."""
     return check_all(read_yaml(Path(path)), Path(path))
 
 
 def check_all(content: Any, path: Path) -> Params:
-    """The parsed file as its model. UserError names the file and all keys that were renamed, or the
-    first wrong, missing or unknown key, its value and what it should be, or the sets to evaluate
-    that are not prepared."""
+    """Check the parsed file; returns it as its model. UserError names the file and all keys that
+    were renamed, or the first wrong, missing or unknown key, its value and what it should be, or
+    the sets to evaluate that are not prepared."""
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}")
     if renamed := renamed_keys(content):

@@ -103,7 +103,7 @@ def collect_proposals(
 
 
 def batches(records: Sequence[ImageRecord], size: int) -> Iterator[list[ImageRecord]]:
-    """Pictures of equal height and width together, at most `size` at a time.
+    """Yield pictures of equal height and width together, at most `size` at a time.
 
     Padding one picture to another's size would change its masks, so sizes are never mixed.
     """
@@ -176,7 +176,7 @@ def count_found(
 
 
 def metrics_of(counts: dict[str, int], rejects: dict[str, int]) -> dict[str, Any]:
-    """The stage's metrics from the summed counts of all shards and the rejects by reason.
+    """Compute the stage's metrics from the summed counts of all shards and the rejects by reason.
 
     Recall is the share of true masks (one a class and picture) that some proposal overlaps by
     at least one half; None where nothing was labelled.
@@ -199,7 +199,7 @@ def metrics_of(counts: dict[str, int], rejects: dict[str, int]) -> dict[str, Any
 
 @lru_cache(maxsize=1)
 def _load(work: MakeProposals) -> tuple[MaskFormer, Truth, Path]:
-    """Once a process, not once a shard."""
+    """Load the inputs, once a process and not once a shard."""
     dataset = read_dataset(work.dataset)
     model = load_segmenter(work.segmenter, runtime.device())
     return model, Truth(dataset, work.settings.split), dataset.root

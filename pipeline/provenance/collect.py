@@ -51,14 +51,14 @@ def write_provenance(out: Path, params: Params, digests: Path) -> list[Path]:
 
 
 def of_code(stage: str) -> dict[str, dict[str, str]]:
-    """Hashes of the code and releases of the libraries that a stage's result depends on."""
+    """Return hashes of the code and releases of the libraries that a stage's result depends on."""
     closure = code_of(ROOT / "stages" / f"{FILES.get(stage, stage)}.py")
     return {"code": code_hashes(closure), "libraries": libraries(closure)}
 
 
 def named_files(stage: str, params: Params, digests: Digests) -> dict[str, str | None]:
-    """The files that a stage's parameters name, with the sha256 of what is in them; None for one
-    that is missing, which the stage itself reports."""
+    """Return the files that a stage's parameters name, with the sha256 of what is in them; None for
+    one that is missing, which the stage itself reports."""
     names = {
         "base_clip": [params.base_clip.checkpoint],
         "segmenter": [params.segmenter.checkpoint, params.segmenter.warm_start],
@@ -69,14 +69,14 @@ def named_files(stage: str, params: Params, digests: Digests) -> dict[str, str |
 
 
 def watched(params: Params, digests: Digests) -> dict[str, Any]:
-    """What is in the data sets that `dataset.watch` names, by name."""
+    """Return what is in the data sets that `dataset.watch` names, by name."""
     about = params.dataset
     return {name: asdict(survey(name, about.root, about.source, digests)) for name in about.watch}
 
 
 def read_watched(provenance: Path) -> dict[str, Any]:
-    """What `watched` found, from the file of stage `dataset`. MissingFileError says which stage
-    writes it."""
+    """Return what `watched` found, from the file of stage `dataset`. MissingFileError says which
+    stage writes it."""
     if not provenance.is_file():
         raise MissingFileError(
             f"{provenance}: not there; `dvc repro dataset` makes it first, by hand it is "

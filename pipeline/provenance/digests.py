@@ -49,7 +49,7 @@ class Digests:
                 )
 
     def of(self, path: Path) -> str:
-        """sha256 of the file's bytes, in hex. OSError when it cannot be read."""
+        """Return the sha256 of the file's bytes, in hex. OSError when it cannot be read."""
         name, state = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace"), path.stat()
         signature = (state.st_size, state.st_ino, state.st_mtime_ns, state.st_ctime_ns)
         known = self._new.get(name) or self._known.get(name)

@@ -68,7 +68,7 @@ def _places(name: str) -> list[str]:
 
 
 def _files(root: Path, places: list[str]) -> Iterator[tuple[str, int]]:
-    """Path relative to root and size of every file at or under these places."""
+    """Yield path relative to root and size of every file at or under these places."""
     for place in places:
         path = root / place
         if path.is_file():

@@ -63,7 +63,7 @@ def losses(
 
 
 def weighted(raw: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
-    """The losses times their weights; their sum is what is minimised."""
+    """Return the losses times their weights; their sum is what is minimised."""
     factor = {"ce": weights.class_weight, "mask": weights.mask_weight, "dice": weights.dice_weight}
     return {name: value * factor[name.split("_")[1]] for name, value in raw.items()}
 
@@ -83,7 +83,8 @@ def _average(value: Tensor) -> Tensor:
 def class_loss(
     pred_logits: Tensor, targets: Sequence[Target], matches: Matches, no_object: float
 ) -> Tensor:
-    """Weighted cross entropy over all queries of (B,Q,K+1); unmatched queries are class K.
+    """Compute the weighted cross entropy over all queries of (B,Q,K+1); unmatched queries are class
+    K.
 
     Divided by the weights of the batch of all processes, so that the mean over the processes is the
     loss of a single one.
@@ -101,7 +102,7 @@ def class_loss(
 def mask_losses(
     layer: LayerOutput, targets: Sequence[Target], matches: Matches, padded_hw: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Sums of focal and of dice loss over all matched masks of the batch.
+    """Compute the sums of focal and of dice loss over all matched masks of the batch.
 
     Predictions are enlarged to `padded_hw`. Without any match both are 0 but have (zero) gradients,
     so that distributed training does not wait for missing ones.
@@ -125,7 +126,7 @@ def mask_losses(
 
 
 def focal_loss(pixels: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Sigmoid focal loss, mean over pixels: logits (M,P), truth (M,P) in {0,1} -> (M,).
+    """Compute the sigmoid focal loss, mean over pixels: logits (M,P), truth (M,P) in {0,1} -> (M,).
 
     weight: (M,P) in {0,1}, pixels that count; None counts all.
     """
@@ -140,7 +141,8 @@ def focal_loss(pixels: Tensor, truth: Tensor, weight: Tensor | None = None) -> T
 
 
 def dice_loss(pixels: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
-    """1 - (2 |p t| + 1) / (|p| + |t| + 1): logits (M,P), truth (M,P) in {0,1} -> (M,) in [0,1]."""
+    """Compute 1 - (2 |p t| + 1) / (|p| + |t| + 1): logits (M,P), truth (M,P) in {0,1} -> (M,) in
+    [0,1]."""
     probability = pixels.sigmoid()
     if weight is not None:
         probability, truth = probability * weight, truth * weight

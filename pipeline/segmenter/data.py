@@ -101,7 +101,7 @@ class TrainingSet(torch.utils.data.Dataset):
 def augment(
     image: np.ndarray, label: np.ndarray, augmentation: Augmentation, ignore_label: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(H,W,3) uint8 and (H,W) int labels -> a crop of both, at most (crop, crop).
+    """Augment (H,W,3) uint8 and (H,W) int labels -> a crop of both, at most (crop, crop).
 
     Draws from NumPy's and Python's global generators, as detectron2's augmentations do.
     """
@@ -128,7 +128,8 @@ def augment(
 
 
 def to_target(label: Tensor, class_ids: Sequence[int], ignored_as_background: bool) -> Target:
-    """Label map (H,W) int64 -> one mask per trained class that is present, in class order."""
+    """Turn a label map (H,W) int64 into one mask per trained class that is present, in class
+    order."""
     present = set(label.unique().tolist())
     found = [(place, value) for place, value in enumerate(class_ids) if value in present]
     values = torch.tensor([value for _, value in found], dtype=label.dtype)

@@ -98,7 +98,7 @@ def reduced(target: Target, padded_hw: tuple[int, int], size_hw: tuple[int, int]
 
 
 def pad(masks: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """(N,H,W) -> (N,*size_hw), zeros (False) at the bottom and right."""
+    """Pad (N,H,W) -> (N,*size_hw), zeros (False) at the bottom and right."""
     height, width = masks.shape[-2:]
     assert height <= size_hw[0] and width <= size_hw[1], (masks.shape, size_hw)
     return F.pad(masks, (0, size_hw[1] - width, 0, size_hw[0] - height))
@@ -110,7 +110,8 @@ def _reduced(masks: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def focal_cost(pixels: Tensor, truth: Tensor, counted: Tensor | None = None) -> Tensor:
-    """Mean sigmoid focal loss of every pair: logits (Q,P), truth (N,P) in {0,1} -> (Q,N).
+    """Compute the mean sigmoid focal loss of every pair: logits (Q,P), truth (N,P) in {0,1} ->
+    (Q,N).
 
     counted: (P,) weights in {0,1}; None counts every pixel.
     """
@@ -124,7 +125,7 @@ def focal_cost(pixels: Tensor, truth: Tensor, counted: Tensor | None = None) -> 
 
 
 def dice_cost(pixels: Tensor, truth: Tensor, counted: Tensor | None = None) -> Tensor:
-    """Dice loss of every pair: logits (Q,P), truth (N,P) in {0,1} -> (Q,N) in [0,1]."""
+    """Compute the dice loss of every pair: logits (Q,P), truth (N,P) in {0,1} -> (Q,N) in [0,1]."""
     probability = pixels.sigmoid()
     if counted is not None:
         probability, truth = probability * counted, truth * counted

@@ -11,7 +11,7 @@ UNDECAYED = ("relative_position_bias_table", "absolute_pos_embed")
 def parameter_groups(
     model: nn.Module, learning_rate: float, backbone_multiplier: float, weight_decay: float
 ) -> list[Group]:
-    """The parameters of `model` that are trained, by learning rate and weight decay.
+    """Return the parameters of `model` that are trained, by learning rate and weight decay.
 
     Norms, embeddings and position tables have no weight decay. backbone_multiplier: learning rate
     of everything under `backbone.` relative to the rest.

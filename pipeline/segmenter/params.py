@@ -144,8 +144,10 @@ class SegmenterParams(Section):
         return self
 
 
-def from_scratch(wanted: SegmenterParams, recipe: PretrainSegmenterParams) -> SegmenterParams:
-    """The section `segmenter` with a longer training laid over it and no weights to start from:
-    what the frozen stage `pretrain_segmenter` runs."""
-    training = wanted.training.model_copy(update=recipe.model_dump())
-    return wanted.model_copy(update={"source": "train", "warm_start": None, "training": training})
+def from_scratch(segmenter: SegmenterParams, recipe: PretrainSegmenterParams) -> SegmenterParams:
+    """Return the section `segmenter` with a longer training laid over it and no weights to start
+    from: what the frozen stage `pretrain_segmenter` runs."""
+    training = segmenter.training.model_copy(update=recipe.model_dump())
+    return segmenter.model_copy(
+        update={"source": "train", "warm_start": None, "training": training}
+    )

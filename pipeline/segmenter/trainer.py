@@ -39,7 +39,7 @@ class LossModel(nn.Module):
         self.mixed_precision = bfloat16  # nn.Module has a method bfloat16
 
     def forward(self, samples: Sequence[TrainingSample]) -> dict[str, Tensor]:
-        """Losses of one batch, as `pipeline.segmenter.criterion.losses` names them."""
+        """Compute the losses of one batch, as `pipeline.segmenter.criterion.losses` names them."""
         device = self.text_features.device
         images = [sample.image.to(device, non_blocking=True) for sample in samples]
         targets = [_on(sample.target, device) for sample in samples]

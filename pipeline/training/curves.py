@@ -41,7 +41,7 @@ class Curves:
         self.history.append({"step": step, **known})
 
     def last(self, name: str) -> float | None:
-        """The newest value of that name, None before there is one."""
+        """Return the newest value of that name, None before there is one."""
         return next((point[name] for point in reversed(self.history) if name in point), None)
 
     def write(self) -> None:
@@ -56,7 +56,7 @@ class Curves:
                         live.log_metric(name, value)
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs."""
+        """Return all that `restore` needs."""
         return {"history": self.history, "window": self._window}
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ def adamw(
     eps: float = 1e-8,
     fused: bool | None = None,
 ) -> torch.optim.AdamW:
-    """AdamW over `groups`, empty ones left out.
+    """Build AdamW over `groups`, empty ones left out.
 
     betas, eps, fused: torch's; `fused` rounds otherwise than the loop over parameters does.
     """

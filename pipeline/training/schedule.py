@@ -29,7 +29,7 @@ class Schedule:
     warmup_steps: int
 
     def learning_rate(self, peak: float, step: int) -> float:
-        """The learning rate of step 0 .. steps - 1."""
+        """Return the learning rate of step 0 .. steps - 1."""
         warm = step < self.warmup_steps
         if self.shape == "poly":
             share = step / self.warmup_steps if warm else 1.0

@@ -9,7 +9,8 @@ from pipeline.weights.torch_files import MAGIC
 from pipeline.weights.torchscript import is_torchscript
 
 Kind = Literal["safetensors", "torch", "torch_stream", "torchscript", "pickle", "index"]
-LOOKED_AT = 4096
+START_BYTES = 4096
+"""What is read of a file to recognise its kind."""
 _FOREIGN = (
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes them"),
     (rb"GGUF", "a GGUF file, quantised weights of llama.cpp"),
@@ -41,7 +42,7 @@ def kind_of(file: IO[bytes], name: str) -> Kind:
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    start = file.read(LOOKED_AT)
+    start = file.read(START_BYTES)
     file.seek(0)
     if not start:
         raise ForeignFile("it is empty: it ends too early")
@@ -66,7 +67,7 @@ def kind_of(file: IO[bytes], name: str) -> Kind:
 
 
 def is_safetensors(start: bytes, size: int) -> bool:
-    """Whether a file begins as safetensors: the length of a header, and a JSON object."""
+    """Return whether a file begins as safetensors: the length of a header, and a JSON object."""
     header = int.from_bytes(start[:8], "little")
     return len(start) > 8 and start[8:9] == b"{" and 2 <= header <= size - 8
 

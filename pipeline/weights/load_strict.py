@@ -13,8 +13,8 @@ FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 ONE_NUMBER = ("logit_scale", "logit_bias")
 """Scalar weights of a CLIP, which some files store as a tensor (1,)."""
 SCALE = "logit_scale"
-MOST_LOG, LEAST_FACTOR, MOST_FACTOR = 7.0, 10.0, 1000.0
-"""A scale up to MOST_LOG is the logarithm of a factor of at most 1,097; one from LEAST_FACTOR on
+MAX_LOG, MIN_FACTOR, MAX_FACTOR = 7.0, 10.0, 1000.0
+"""A scale up to MAX_LOG is the logarithm of a factor of at most 1,097; one from MIN_FACTOR on
 would be that of 22,026 and more, which no CLIP has, so it is the factor itself."""
 
 
@@ -38,15 +38,15 @@ def as_one_number(weights: dict[str, Tensor], source: str) -> list[str]:
     if scale is None or scale.ndim or scale.dtype not in FLOATS or not scale.isfinite():
         return notes  # `load_strict` says what is wrong with it
     value = scale.item()
-    if LEAST_FACTOR <= value <= MOST_FACTOR:
+    if MIN_FACTOR <= value <= MAX_FACTOR:
         log = math.log(value)
         notes.append(f"{SCALE} is {value:g}, the factor itself, read as its logarithm {log:.4f}")
         weights[SCALE] = torch.tensor(log)
-    elif not 0 <= value <= MOST_LOG:
+    elif not 0 <= value <= MAX_LOG:
         raise UserError(
             f"{source}: {SCALE} is {value:g}; expected the logarithm of the factor on similarities "
-            f"(0 to {MOST_LOG:g}, CLIP's is log(100) = 4.6052), or the factor itself "
-            f"({LEAST_FACTOR:g} to {MOST_FACTOR:g}): store one of them"
+            f"(0 to {MAX_LOG:g}, CLIP's is log(100) = 4.6052), or the factor itself "
+            f"({MIN_FACTOR:g} to {MAX_FACTOR:g}): store one of them"
         )
     return notes
 

@@ -39,8 +39,8 @@ DEEPEST = 3
 """Depth of nested entries that is searched."""
 HUGGING_FACE = ("vision_model.encoder.layers.", "text_model.encoder.layers.")
 """In keys of a CLIP as Hugging Face's transformers name them."""
-MOST_MODULES = 10_000
-_MOST_PLACES = 10
+MAX_MODULES = 10_000
+_MAX_PLACES = 10
 """Entries one in another, before one must hold itself."""
 _NAMED = (dict, Inert, list, tuple)
 """What in a list may hold tensors by name, or a list that does."""
@@ -66,8 +66,8 @@ class State:
 
 
 def _same_keys(a: Any, b: Any) -> bool:
-    """Whether two entries of a file hold values under the same names, as a model's weights and
-    their running average do."""
+    """Return whether two entries of a file hold values under the same names, as a model's weights
+    and their running average do."""
     names = set(mapping(a))
     return bool(names) and names == set(mapping(b))
 
@@ -85,7 +85,7 @@ def find_state(content: Any, source: str, own: str) -> State:
     if isinstance(content, Inert) and _module_state(content):
         notes.append(f"the file holds a whole {content.kind}; only its weights are taken")
     inner = mapping(content)
-    while len(place) < _MOST_PLACES and (name := _container(inner, source)) is not None:
+    while len(place) < _MAX_PLACES and (name := _container(inner, source)) is not None:
         above = "/".join(place) + "/" if place else ""
         others += [above + _word(key) for key in inner if key not in (name, own)]
         for key in inner:
@@ -137,8 +137,8 @@ def find_state(content: Any, source: str, own: str) -> State:
 
 
 def _is_divided(content: Any, found: Mapping[str, Tensor]) -> bool:
-    """Whether a file is one of those of DeepSpeed's ZeRO that hold no whole weights: a model with
-    empty tensors in place of those that lie with the optimiser, or what lies there."""
+    """Return whether a file is one of those of DeepSpeed's ZeRO that hold no whole weights: a model
+    with empty tensors in place of those that lie with the optimiser, or what lies there."""
     if not mapping(content).keys() & {"ds_version", "ds_config", "param_shapes"}:
         return False
     if found:
@@ -157,8 +157,9 @@ def as_tensor(value: Any) -> Tensor | None:
 
 
 def mapping(value: Any) -> Mapping[Any, Any]:
-    """What an entry holds by name: a dict, a dict-like object of the file, the state dict of a
-    whole module, or a list or tuple with one of these, by "[0]", "[1]" ... Empty for anything else.
+    """Return what an entry holds by name: a dict, a dict-like object of the file, the state dict of
+    a whole module, or a list or tuple with one of these, by "[0]", "[1]" ... Empty for anything
+    else.
     """
     if isinstance(value, Inert):
         return _module_state(value) or value.entries or value.attributes
@@ -219,7 +220,7 @@ def _container(entries: Mapping[Any, Any], source: str) -> str | None:
 
 
 def _holds(value: Any, levels: int) -> bool:
-    """Whether a value, or an entry below it, holds tensors by name."""
+    """Return whether a value, or an entry below it, holds tensors by name."""
     inner = mapping(value)
     named = [inner[key] for key in inner if isinstance(key, str)]
     if any(_is_tensor(each) for each in named):
@@ -247,7 +248,7 @@ def _module_state(module: Inert) -> dict[str, Any]:
     while waiting:
         prefix, part = waiting.pop()
         visited += 1
-        if visited > MOST_MODULES:  # a module that contains itself
+        if visited > MAX_MODULES:  # a module that contains itself
             return {}
         attributes = part.attributes
         for kind in ("_parameters", "_buffers"):

@@ -22,12 +22,12 @@ from torch import Tensor
 from pipeline.weights.pickles import Inert
 from pipeline.weights.torch_files import TensorReader, root_of, storages
 
-MOST_MODULES = 10_000
+MAX_MODULES = 10_000
 _LISTS = re.compile(r"^  __(?:parameters|buffers)__ = (\[.*\])$", re.MULTILINE)
 
 
 def is_torchscript(file: Path | IO[bytes]) -> bool:
-    """Whether the file is an archive of torch.jit.save."""
+    """Return whether the file is an archive of torch.jit.save."""
     if not zipfile.is_zipfile(file):
         return False
     with zipfile.ZipFile(file) as archive:
@@ -57,7 +57,7 @@ def read_torchscript(file: IO[bytes]) -> dict[str, Tensor]:
         while waiting:
             prefix, module = waiting.pop()
             visited += 1
-            if visited > MOST_MODULES:
+            if visited > MAX_MODULES:
                 raise ValueError("its modules hold themselves")
             below = []
             for name, value in module.attributes.items():

@@ -48,7 +48,7 @@ def build_world(size: WorldParams, root: Path) -> None:
 def _jobs(
     size: WorldParams, root: Path, number: int
 ) -> list[tuple[WorldParams, Path, int, int, int]]:
-    """The scenes of split `number` in chunks, as `_write_chunk` takes them."""
+    """Return the scenes of split `number` in chunks, as `_write_chunk` takes them."""
     count = size.train_scenes if SPLITS[number] == "train" else size.val_scenes
     return [
         (size, root, number, first, min(first + _CHUNK, count + 1))
@@ -65,7 +65,7 @@ def label_map(scene: Scene, names: tuple[str, ...]) -> np.ndarray:
 
 
 def _write_chunk(job: tuple[WorldParams, Path, int, int, int]) -> list[dict]:
-    """Scenes first..stop-1 of one split: writes pictures and maps, returns their annotations."""
+    """Draw scenes first..stop-1 of one split; writes pictures and maps, returns annotations."""
     size, root, number, first, stop = job
     cv2.setNumThreads(1)
     split = SPLITS[number]

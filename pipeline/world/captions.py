@@ -58,8 +58,8 @@ def write_caption(counts: dict[str, int], stuff: list[str], rng: np.random.Gener
     """Write one sentence about a scene. counts: noun -> number of objects; stuff: visible."""
     nouns = list(counts)
     rng.shuffle(nouns)
-    told = nouns[: int(rng.integers(1, min(4, len(nouns)) + 1))] if nouns else []
-    parts = [noun_phrase(noun, counts[noun], rng) for noun in told]
+    mentioned = nouns[: int(rng.integers(1, min(4, len(nouns)) + 1))] if nouns else []
+    parts = [noun_phrase(noun, counts[noun], rng) for noun in mentioned]
     sentence = rng.choice(OPENINGS) + parts[0] if parts else f"a view of {rng.choice(stuff)}"
     for index, part in enumerate(parts[1:]):
         last = index == len(parts) - 2

@@ -121,15 +121,15 @@ def choose_nouns(rng: np.random.Generator, count: int, closed_share: float) -> l
 
 
 def draw_scene(
-    rng: np.random.Generator, side: int, least: int, most: int, closed_share: float
+    rng: np.random.Generator, side: int, min_objects: int, max_objects: int, closed_share: float
 ) -> Scene:
-    """Draw a scene of `least` to `most` objects on a canvas of side x side pixels.
+    """Draw a scene of `min_objects` to `max_objects` objects on a canvas of side x side pixels.
 
     Objects are 0.28 to 0.55 of the side long and avoid one another: each takes the freest of a few
     random places.
     """
     image, stuff = draw_background(rng, side)
-    nouns = choose_nouns(rng, int(rng.integers(least, most + 1)), closed_share)
+    nouns = choose_nouns(rng, int(rng.integers(min_objects, max_objects + 1)), closed_share)
     owner = np.full((side, side), -1)  # index of the topmost thing, -1 where stuff shows
     layers: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # colour, opacity, mask
     for index, noun in enumerate(nouns):

@@ -11,6 +11,7 @@ from pipeline.checkpoints.layout import CLASS_MLP, NO_OBJECT
 from pipeline.core.errors import UserError
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.store import CONFIG, save_segmenter
+from pipeline.maskformer.trained_classes import TrainedClasses
 from pipeline.weights.read import read_tensors
 from tests.checkpoints.released import KEY_LISTS, key_list, plain_maskformer
 from tests.goldens import FOLDER
@@ -87,6 +88,8 @@ def test_a_foreign_architecture_is_asked_for(foreign):
 @pytest.mark.parametrize("plain", [False, True])
 def test_a_segmenter_json_says_the_architecture(foreign, tmp_path, plain):
     model, path = foreign
+    features = torch.eye(2, model.config.clip_dim)
+    model.trained = TrainedClasses(("cat", "dog"), features)  # as the stage segmenter leaves it
     save_segmenter(tmp_path / "elsewhere", model)
     description = json.loads((tmp_path / "elsewhere" / CONFIG).read_text())
     width = None

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.clip.view import LOOK_PIXELS
+from pipeline.clip.view import MAX_INPUT_PIXELS
 from pipeline.data.images import MAX_PIXELS
 
 LIBRARY = Path(__file__).parents[2] / "pipeline"
@@ -84,7 +84,7 @@ def test_segment_takes_at_most_three_gib(model, tmp_path, size, mode):
     summary = json.loads((tmp_path / "a-classes.json").read_text())
     assert (summary["width"], summary["height"]) == size
     looked_at = summary["looked_at"]
-    assert looked_at["width"] * looked_at["height"] <= LOOK_PIXELS
+    assert looked_at["width"] * looked_at["height"] <= MAX_INPUT_PIXELS
 
 
 @pytest.mark.parametrize(

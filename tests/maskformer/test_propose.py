@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.clip.view import LOOK_PIXELS
+from pipeline.clip.view import MAX_INPUT_PIXELS
 from pipeline.maskformer.maskformer import MaskFormer
 from pipeline.maskformer.propose import input_size, propose, resize_input
 from tests.segmenter.tiny import config
@@ -22,7 +22,7 @@ def test_stages_look_at_no_more_than_segment_does():
     image = np.zeros((1600, 2000, 3), dtype=np.uint8)
     for sides in ((None, None), (1500, None), (1600, 2000)):
         _, height, width = resize_input(image, *sides).shape
-        assert 0.9 * LOOK_PIXELS < height * width <= LOOK_PIXELS
+        assert 0.9 * MAX_INPUT_PIXELS < height * width <= MAX_INPUT_PIXELS
 
 
 @pytest.mark.parametrize("hw", [(3000, 4000), (9000, 9000), (1, 3_000_000), (2_000_000, 5)])

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.ovseg.free_text import checked_names, chosen_queries, free_text_evidence
+from pipeline.ovseg.free_text import checked_names, chosen_queries, free_text_scores
 
 
 def test_a_single_name_gets_others_beside_it():
@@ -25,7 +25,7 @@ def test_each_name_takes_its_best_valid_query():
 
 def test_a_query_that_wins_twice_is_taken_once_and_keeps_all_its_scores():
     clip = torch.tensor([[0.5, 0.5], [0.1, 0.2]])
-    classes, masks = free_text_evidence(
+    classes, masks = free_text_scores(
         clip, torch.tensor([True, True]), torch.full((2, 1, 1), 0.6), 0.5, named=2
     )
     assert classes.tolist() == [[0.5, 0.5], [0, 0]]

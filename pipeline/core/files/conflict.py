@@ -24,5 +24,5 @@ def refuse_conflict(path: object, content: bytes) -> None:
 
 
 def line_of(content: bytes, match: re.Match[bytes]) -> int:
-    """The number of the line, from 1, in which a match starts."""
+    """Return the number of the line, from 1, in which a match starts."""
     return content.count(b"\n", 0, match.start()) + 1

@@ -42,7 +42,8 @@ def checks_places(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def check_folder(folder: Path, flag: str) -> None:
-    """UserError unless `folder`, given as `flag`, can be made and written to. Makes nothing."""
+    """Raise UserError unless `folder`, given as `flag`, can be made and written to. Makes
+    nothing."""
     # Unlike Path's methods, those of os.path raise nothing, whatever the name.
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise UserError(f"{folder}: a file; {flag} expects a folder")
@@ -50,7 +51,7 @@ def check_folder(folder: Path, flag: str) -> None:
 
 
 def check_file(file: Path, flag: str) -> None:
-    """UserError unless `file`, given as `flag`, can be written. Makes nothing."""
+    """Raise UserError unless `file`, given as `flag`, can be written. Makes nothing."""
     if os.path.isdir(file):
         raise UserError(f"{file}: a folder; {flag} expects a file")
     _try_to_write(file.parent, f"{flag} {file}")
@@ -72,7 +73,8 @@ def _try_to_write(folder: Path, what: str) -> None:
 
 
 def _exists(path: Path) -> bool:
-    """Whether the path exists, if only as a dangling link. OSError for an impossible name."""
+    """Return whether the path exists, if only as a dangling link. OSError for an impossible
+    name."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

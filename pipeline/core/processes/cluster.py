@@ -52,12 +52,12 @@ def _ray() -> Any:
 
 
 def _bounded(
-    ray: Any, start: Callable[..., Any], make: Any, missing: dict[int, list[T]], most: int
+    ray: Any, start: Callable[..., Any], make: Any, missing: dict[int, list[T]], max_running: int
 ) -> Iterator[Any]:
     waiting = iter(missing.items())
     running: list[Any] = []
     while True:
-        while len(running) < most and (entry := next(waiting, None)):
+        while len(running) < max_running and (entry := next(waiting, None)):
             running.append(start(os.getcwd(), make, *entry))
         if not running:
             return

@@ -44,7 +44,7 @@ def start_all() -> None:
 
 
 def _this_program() -> list[str]:
-    """How Python was started: with -m and a module, or with a file."""
+    """Return how Python was started: with -m and a module, or with a file."""
     module = sys.modules["__main__"].__spec__
     return ["-m", module.name] if module is not None else [sys.argv[0]]
 

@@ -21,25 +21,25 @@ from pipeline.core.errors import UserError
 from pipeline.core.processes.workers import Pool
 
 ENGINES = ("local", "ray")
-MOST_PROCESSES = 1024  # on one machine
+MAX_PROCESSES = 1024  # on one machine
 
 
 def device() -> torch.device:
-    """The device for models. UserError on an unknown or absent device in OVSEG_DEVICE."""
-    wanted = os.environ.get("OVSEG_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", wanted):
-        raise UserError(f"OVSEG_DEVICE={wanted}: unknown device, allowed: cuda, cuda:N, cpu")
-    chosen = torch.device(wanted)
+    """Return the device for models. UserError on an unknown or absent device in OVSEG_DEVICE."""
+    setting = os.environ.get("OVSEG_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", setting):
+        raise UserError(f"OVSEG_DEVICE={setting}: unknown device, allowed: cuda, cuda:N, cpu")
+    chosen = torch.device(setting)
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise UserError(
-            f"OVSEG_DEVICE={wanted}: this machine shows {torch.cuda.device_count()} CUDA devices, "
+            f"OVSEG_DEVICE={setting}: this machine shows {torch.cuda.device_count()} CUDA devices, "
             "choose another or unset OVSEG_DEVICE"
         )
     return chosen
 
 
 def gpus() -> int:
-    """How many CUDA devices to use: all visible ones, unless OVSEG_DEVICE says otherwise."""
+    """Return how many CUDA devices to use: all visible ones, unless OVSEG_DEVICE says otherwise."""
     chosen = device()
     if chosen.type != "cuda":
         return 0
@@ -47,23 +47,24 @@ def gpus() -> int:
 
 
 def workers() -> int:
-    """How many processes may work at once, at least 1."""
-    if (wanted := _number("OVSEG_WORKERS")) is not None:
-        return wanted
+    """Return how many processes may work at once, at least 1."""
+    if (setting := _number("OVSEG_WORKERS")) is not None:
+        return setting
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def training_processes() -> int:
-    """How many processes a training is spread over, at least 1. UserError for more than GPUs."""
-    wanted, available = _number("OVSEG_TRAINING_PROCESSES"), gpus()
-    if wanted is not None and 0 < available < wanted:
+    """Return how many processes a training is spread over, at least 1. UserError for more than
+    GPUs."""
+    setting, available = _number("OVSEG_TRAINING_PROCESSES"), gpus()
+    if setting is not None and 0 < available < setting:
         raise UserError(
-            f"OVSEG_TRAINING_PROCESSES={wanted}: one GPU for each is needed, there are "
+            f"OVSEG_TRAINING_PROCESSES={setting}: one GPU for each is needed, there are "
             f"{available}; choose fewer, or OVSEG_DEVICE=cpu"
         )
-    return wanted or max(1, available)
+    return setting or max(1, available)
 
 
 def check_environment() -> None:
@@ -74,22 +75,22 @@ def check_environment() -> None:
 
 
 def _number(variable: str) -> int | None:
-    wanted = os.environ.get(variable)
-    if not wanted:
+    setting = os.environ.get(variable)
+    if not setting:
         return None
-    if not re.fullmatch(r"[0-9]{1,9}", wanted) or not 1 <= int(wanted) <= MOST_PROCESSES:
-        raise UserError(f"{variable}={wanted}: expected a whole number, 1 to {MOST_PROCESSES}")
-    return int(wanted)
+    if not re.fullmatch(r"[0-9]{1,9}", setting) or not 1 <= int(setting) <= MAX_PROCESSES:
+        raise UserError(f"{variable}={setting}: expected a whole number, 1 to {MAX_PROCESSES}")
+    return int(setting)
 
 
-def process_pool(most: int, names: Sequence[str] = ()) -> Pool:
-    """Start OVSEG_WORKERS fresh processes, at most `most`; names: of their tasks, for messages."""
-    return Pool(min(workers(), max(1, most)), names)
+def process_pool(limit: int, names: Sequence[str] = ()) -> Pool:
+    """Start OVSEG_WORKERS fresh processes, at most `limit`; names: of their tasks, for messages."""
+    return Pool(min(workers(), max(1, limit)), names)
 
 
-def gpu_pool(most: int, names: Sequence[str] = ()) -> Pool:
-    """Start a fresh process for every GPU, at most `most`; each uses its GPU as the device."""
-    number = min(gpus(), max(1, most))
+def gpu_pool(limit: int, names: Sequence[str] = ()) -> Pool:
+    """Start a fresh process for every GPU, at most `limit`; each uses its GPU as the device."""
+    number = min(gpus(), max(1, limit))
     devices = get_context("spawn").SimpleQueue()
     for index in range(number):
         devices.put(f"cuda:{index}")
@@ -101,13 +102,14 @@ def _take_device(devices: SimpleQueue) -> None:
 
 
 def engine() -> str:
-    """What shards run on: "local" (this machine) or "ray" (a cluster; the extra `cluster`)."""
-    wanted = os.environ.get("OVSEG_ENGINE") or "local"
-    if wanted not in ENGINES:
-        raise UserError(f"OVSEG_ENGINE={wanted}: unknown engine, allowed: {', '.join(ENGINES)}")
-    return wanted
+    """Return what shards run on: "local" (this machine) or "ray" (a cluster; the extra
+    `cluster`)."""
+    setting = os.environ.get("OVSEG_ENGINE") or "local"
+    if setting not in ENGINES:
+        raise UserError(f"OVSEG_ENGINE={setting}: unknown engine, allowed: {', '.join(ENGINES)}")
+    return setting
 
 
 def ray_address() -> str | None:
-    """Address of the Ray cluster to join; None starts one on this machine."""
+    """Return the address of the Ray cluster to join; None starts one on this machine."""
     return os.environ.get("OVSEG_RAY_ADDRESS") or None

@@ -27,7 +27,7 @@ from pipeline.core.program import set_up
 
 LAUNCHER = "OVSEG_LAUNCHER"
 """Environment variable of training processes: the process that started them."""
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 MEMORY = "most likely the machine ran out of memory"
 KEPT = "What is finished is kept: a rerun goes on from there"
@@ -73,7 +73,7 @@ def _end_unless(expected: Callable[[], bool]) -> None:
 
 def _watch(expected: Callable[[], bool]) -> None:
     while expected():
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     os._exit(1)
 
 
@@ -200,7 +200,7 @@ DEAD_READER = re.compile(
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Around a training: turn the death of a DataLoader process into a UserError that names it."""
+    """Turn, around a training, the death of a DataLoader process into a UserError that names it."""
     try:
         yield
     except RuntimeError as error:

@@ -28,7 +28,7 @@ FULL_FOLDER = "ADE20K_2021_17_01/images/ADE/validation"
 
 
 def list_challenge(root: Path) -> Listing:
-    """The 2,000 validation pictures of the challenge set."""
+    """List the 2,000 validation pictures of the challenge set."""
     folder = "ADEChallengeData2016"
     rejects: list[Reject] = []
     images = files_by_stem(root, f"{folder}/images/validation", PHOTOS, rejects)
@@ -37,7 +37,7 @@ def list_challenge(root: Path) -> Listing:
 
 
 def list_full(root: Path) -> Listing:
-    """The 2,000 validation pictures of the full set, in folders by kind of scene."""
+    """List the 2,000 validation pictures of the full set, in folders by kind of scene."""
     images, labels = {}, {}
     for folder, subfolders, names in os.walk(root / FULL_FOLDER):
         # ADE_val_00000001/ holds that picture's instance masks, tens of thousands of files
@@ -52,16 +52,14 @@ def list_full(root: Path) -> Listing:
 
 
 def decode_full(path: Path, extra: Any = None) -> np.ndarray:
-    """A `_seg.png` -> index into the full list of names, uint16 (H, W), 0 = unlabelled.
+    """Decode a `_seg.png` to indices into the full list of names, uint16 (H, W), 0 = unlabelled.
 
     Raises UserError for a file whose colours are not such indices: gray, JPEG, resampled.
     """
     with open_picture(path, "label map") as image:
         found = f"{image.mode} {image.format}"
     if found not in ("RGB PNG", "RGBA PNG"):
-        raise UserError(
-            f"{path}: a {found} file; expected an RGB PNG of ADE20K indices"
-        )
+        raise UserError(f"{path}: a {found} file; expected an RGB PNG of ADE20K indices")
     red, green = np.moveaxis(read_image(path, upright=False)[..., :2].astype(np.uint16), -1, 0)
     index = red // 10 * 256 + green
     if (red % 10).any() or index.max(initial=0) > NAMES:

@@ -41,7 +41,7 @@ PANOPTIC_FOLDERS = ("coco/panoptic_val2017", "coco/annotations/panoptic_val2017"
 
 
 def list_stuff(root: Path) -> Listing:
-    """The 5,000 pictures of val2017."""
+    """List the 5,000 pictures of val2017."""
     rejects: list[Reject] = []
     images = files_by_stem(root, "coco/val2017", PHOTOS, rejects)
     labels = files_by_stem(root, "coco/stuffthingmaps/val2017", MAPS, rejects)
@@ -49,7 +49,7 @@ def list_stuff(root: Path) -> Listing:
 
 
 def list_panoptic(root: Path) -> Listing:
-    """The same pictures with their segments: (id, category, is crowd) as extra.
+    """List the same pictures with their segments: (id, category, is crowd) as extra.
 
     An entry with a wrong segment is left out as a whole, since a map of its other segments would
     show the rest as unlabelled. UserError if the JSON exists but is broken, has no valid entry, or
@@ -85,7 +85,7 @@ def list_panoptic(root: Path) -> Listing:
 
 
 def _same_categories(path: Path, entries: Any, names: Mapping[int, str]) -> None:
-    """UserError where a file says that a category id has another name than COCO's."""
+    """Raise UserError where a file says that a category id has another name than COCO's."""
     for entry in entries if isinstance(entries, list) else []:
         found = numbers(entry, "id")
         name = entry.get("name") if isinstance(entry, dict) else None

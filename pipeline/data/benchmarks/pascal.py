@@ -40,7 +40,7 @@ VOC_LIST = f"{VOC12}/ImageSets/Segmentation/val.txt"
 
 
 def list_voc(root: Path) -> Listing:
-    """The 1,449 pictures of the segmentation validation list."""
+    """List the 1,449 pictures of the segmentation validation list."""
     if not (root / VOC_LIST).is_file():
         return Listing({}, {})
     rejects: list[Reject] = []
@@ -50,7 +50,7 @@ def list_voc(root: Path) -> Listing:
 
 
 def list_context(root: Path) -> Listing:
-    """The 5,104 pictures of the validation list."""
+    """List the 5,104 pictures of the validation list."""
     own = root / VOC10 / "pascalcontext_val.txt"
     names = read_list(own if own.is_file() else FOLDER / "context-val.txt")
     rejects: list[Reject] = []
@@ -60,7 +60,7 @@ def list_context(root: Path) -> Listing:
 
 
 def decode_context(path: Path, extra: Any = None) -> np.ndarray:
-    """A `.mat` -> its `LabelMap`, full or sparse, uint16 (H, W), 0..459."""
+    """Decode a `.mat` to its `LabelMap`, full or sparse, uint16 (H, W), 0..459."""
     try:
         label = read_matrix(path, "LabelMap")
     except DamagedMat as error:
@@ -84,7 +84,8 @@ def decode_context(path: Path, extra: Any = None) -> np.ndarray:
 def _listed(
     names: list[str], images: dict[str, str], labels: dict[str, str], rejects: list[Reject]
 ) -> Listing:
-    """The pictures and label maps that a list names. UserError where it names none of them."""
+    """Return the pictures and label maps that a list names. UserError where it names none of
+    them."""
     if images and labels and not images.keys() & labels.keys() & set(names):
         raise UserError(
             f"none of the {len(names):,} names in the validation list, such as "

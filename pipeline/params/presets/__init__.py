@@ -24,18 +24,19 @@ WHOLE = (("segmenter", "architecture", "backbone"), ("evaluate", "sets"))
 
 
 def preset_names() -> list[str]:
-    """The presets, the default first."""
+    """Return the presets, the default first."""
     names = sorted(p.stem for p in FOLDER.glob("*.yaml") if not p.stem.startswith("_"))
     return sorted(names, key=lambda name: name != DEFAULT)
 
 
 def about(name: str) -> str:
-    """One line on a preset."""
+    """Return one line on a preset."""
     return _read(name)[0].splitlines()[0].removeprefix("# ")
 
 
 def params_of(name: str) -> str:
-    """The text of params.yaml under a preset. UserError on an unknown name says which exist."""
+    """Return the text of params.yaml under a preset. UserError on an unknown name says which
+    exist."""
     if name not in preset_names():
         raise UserError(f"no preset {name!r}; there are {', '.join(preset_names())}")
     document = _read(DEFAULT)[1]
@@ -53,7 +54,8 @@ def params_of(name: str) -> str:
 
 
 def _layers(name: str) -> list[CommentedMap]:
-    """What a preset lays over the default: its own values, those of what it is based on, ..."""
+    """Return what a preset lays over the default: its own values, those of what it is based on,
+    ..."""
     if name == DEFAULT:
         return []
     values = _read(name)[1]
