@@ -7,11 +7,9 @@ with nothing else.
 """
 
 import copy
-import io
 import os
 import shutil
 import sys
-import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -20,16 +18,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args, get_type_hints
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
 from pydantic import BaseModel
 
 from pipeline.clip.store import load_clip, save_clip
-from pipeline.core import fingerprint, shards
+from pipeline.core import fingerprint
 from pipeline.core.errors import UserError
-from pipeline.core.fingerprint import of_file, of_value
+from pipeline.core.fingerprint import of_value
 from pipeline.core.records import ImageRecord, read_parquet, write_parquet
 from pipeline.core.section import Section
 from pipeline.core.shards import run_shards
@@ -41,20 +36,17 @@ from pipeline.data.sets import save_eval_set
 from pipeline.evaluate import count as counting
 from pipeline.finetune import train as finetuning
 from pipeline.finetune.pair_set import PairSet
-from pipeline.finetune.train import finetune
 from pipeline.maskformer.store import save_segmenter
 from pipeline.nouns import collect as noun_collecting
 from pipeline.pairs import collect as pairing
 from pipeline.proposals import collect as proposing
 from pipeline.segmenter import fit as fitting
-from pipeline.segmenter import train as segmenter_training
-from pipeline.segmenter.trainer import SegmenterTrainer
-from tests.clip.tiny import tiny_clip as clip_to_train
+from tests.changed_shards import recolour, state_in_manifest
 from tests.clip.tiny import write_pairs
 from tests.evaluate.small_set import small_set
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
 from tests.pairs.inputs import make_nouns, make_proposals
-from tests.segmenter.tiny import config, text, training, world
+from tests.segmenter.tiny import config, text, training
 from tests.shipped import section
 from tests.toy import make_toy
 
@@ -280,15 +272,6 @@ def changed_bytes(file: Path) -> Iterator[None]:
         os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
-def state_in_manifest(file: Path) -> None:
-    """Let a shard's manifest, if the file has one, say what is in it: as if its stage had run."""
-    index = file.stem.rpartition("-")[2]
-    if (file.parent / "manifest" / f"{index}.json").is_file():
-        about = shards._read_manifest(file.parent, index)
-        about["files"][file.name] = {"sha256": of_file(file), "bytes": file.stat().st_size}
-        shards._write_manifest(file.parent, index, about)
-
-
 def flip_a_bit(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
@@ -492,113 +475,3 @@ def watching(root: Path, opened: set[str]) -> Iterator[None]:
 
 
 # What it means: a killed training goes on only if nothing has changed.
-
-
-class Killed(Exception):
-    pass
-
-
-QUICK = CASES["finetune"].settings["recipe"].model_copy(update={"epochs": 4.0})
-
-
-def train(pairs: Path, checkpoints: Path, clip: Any = None) -> tuple[dict, Any]:
-    model = clip or clip_to_train()
-    return finetune(model, PairSet(pairs), QUICK, checkpoints), model
-
-
-@pytest.mark.parametrize("change", ["nothing", "crops", "frozen half", "code"])
-def test_a_killed_fine_tuning_goes_on_only_with_the_same_inputs(tmp_path, monkeypatch, change):
-    folder = write_pairs(tmp_path / "pairs", 40)
-    monkeypatch.setattr(finetuning, "CHECKPOINT_STEPS", 1)
-    step = finetuning._Run.step
-
-    def dying(self, index, batch):
-        if index == 4:
-            raise Killed
-        return step(self, index, batch)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(finetuning._Run, "step", dying)
-        train(folder, tmp_path / "state")
-    clip = clip_to_train()
-    if change == "crops":  # same nouns, pictures, sizes: only what is seen differs
-        for tar in folder.glob("*.tar"):
-            recolour(tar)
-            state_in_manifest(tar)
-    elif change == "frozen half":
-        with torch.no_grad():
-            clip.clip.ln_final.bias.add_(0.25)
-    elif change == "code":
-        monkeypatch.setattr(fingerprint, "_of_source", lambda path: "other")
-    untouched = copy.deepcopy(clip)
-    done = []
-    monkeypatch.setattr(
-        finetuning._Run, "step", lambda self, i, batch: done.append(i) or step(self, i, batch)
-    )
-    _, model = train(folder, tmp_path / "state", clip)
-    assert done[0] == (4 if change == "nothing" else 0)
-    _, clean = train(folder, tmp_path / "clean", untouched)
-    for key, value in clean.state_dict().items():
-        assert torch.equal(value, model.state_dict()[key]), key
-
-
-def recolour(tar: Path) -> None:
-    """Other pixels in the stored crops of a shard; everything else, byte for byte, as it was."""
-    members = []
-    with tarfile.open(tar) as old:
-        for member in old:
-            members.append((member, old.extractfile(member).read()))
-    with tarfile.open(tar, "w") as new:
-        for member, content in members:
-            if member.name.endswith(".png") and not member.name.endswith(".mask.png"):
-                pixels = 255 - np.array(Image.open(io.BytesIO(content)))
-                buffer = io.BytesIO()
-                Image.fromarray(pixels).save(buffer, "PNG")
-                content = buffer.getvalue()
-                member.size = len(content)
-            new.addfile(member, io.BytesIO(content))
-
-
-@pytest.mark.parametrize("change", ["nothing", "a picture", "a label map"])
-def test_a_killed_segmenter_goes_on_only_with_the_same_pictures(tmp_path, monkeypatch, change):
-    """Which is told by what is in the files: their names and sizes stay the same."""
-    dataset, records = world(tmp_path / "world", 4)
-    closed = fitting.ClosedSet(dataset, records, [0, 1, 2], dataset.classes, text())
-    short = training(steps=4)
-    monkeypatch.setattr(segmenter_training, "CHECKPOINT_STEPS", 1)
-
-    def run(out: Path) -> Any:
-        cpu = torch.device("cpu")
-        places = (out / "checkpoints", out / "curves")
-        return fitting.fit(config(), closed, short, None, *places, cpu, 0)[0]
-
-    step = SegmenterTrainer.run_step
-
-    def dying(self):
-        if self.iter == 2:
-            raise Killed
-        step(self)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(SegmenterTrainer, "run_step", dying)
-        run(tmp_path / "out")
-    if change == "a picture":
-        pixels = np.array(Image.open(tmp_path / "world/0.png"))
-        Image.fromarray(255 - pixels).save(tmp_path / "world/0.png")
-    elif change == "a label map":
-        labels = np.array(Image.open(tmp_path / "world/0_label.png"))
-        Image.fromarray(np.where(labels == 2, 1, labels).astype(np.uint8)).save(
-            tmp_path / "world/0_label.png"
-        )
-    first = []
-
-    def noting(self):
-        first.append(self.iter)
-        step(self)
-
-    monkeypatch.setattr(SegmenterTrainer, "run_step", noting)
-    resumed = run(tmp_path / "out")
-    assert first[0] == (2 if change == "nothing" else 0)
-    clean = run(tmp_path / "clean")
-    for key, value in clean.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[key]), key

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from pipeline.core.errors import MissingFileError, UserError
-from pipeline.data.coco_json import MOST, crowd, numbers, other_id, read_document, shown, whole
+from pipeline.data.coco_json import MAX_INT, crowd, numbers, other_id, read_document, shown, whole
 
 
 @pytest.mark.parametrize(
     ("value", "number"),
     [
-        (7, 7), ("7", 7), (7.0, 7), ("007", 7), (0, 0), (MOST, MOST), (str(MOST), MOST),
-        (7.5, None), (-1, None), (MOST + 1, None), (str(MOST + 1), None), ("9" * 5000, None),
+        (7, 7), ("7", 7), (7.0, 7), ("007", 7), (0, 0), (MAX_INT, MAX_INT), (str(MAX_INT), MAX_INT),
+        (7.5, None), (-1, None), (MAX_INT + 1, None), (str(MAX_INT + 1), None), ("9" * 5000, None),
         (True, None), (None, None), ("", None), ("7.0", None), (" 7", None), ("\u0663", None),
         (float("nan"), None), (float("inf"), None), ([7], None),
     ],

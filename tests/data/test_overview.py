@@ -74,7 +74,7 @@ def test_objects_by_category_most_frequent_first():
 
 def test_of_each_reason_the_first_faults_are_shown_and_the_others_counted():
     rejects = [reject(f"{i}.jpg", "cut", f"at {i}") for i in range(4)] + [reject("x", "odd")]
-    assert fault_lines("root", rejects, most=2) == [
+    assert fault_lines("root", rejects, max_faults=2) == [
         "root/0.jpg: cut; at 0", "root/1.jpg: cut; at 1", "root: cut: 2 more, 4 in all",
         "root/x: odd",
     ]  # fmt: skip
