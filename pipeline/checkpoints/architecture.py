@@ -5,9 +5,11 @@ all fit a published architecture has that one. What shapes do not show (attentio
 dilation) is then as published. The architecture of any other file must be given.
 """
 
+import warnings
 from collections.abc import Mapping
 from functools import cache
 
+import torch
 from torch import Size, Tensor
 
 from pipeline.checkpoints.layout import CLASS_MLP, NO_OBJECT
@@ -51,8 +53,13 @@ def recognise(
 
 @cache
 def _shapes(name: str) -> dict[str, Size]:
+    """Build the network once, in some seconds and without a trace in the random state, to read the
+    shapes of its weights, those of the class head left out."""
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is only built, not used
+        own = MaskFormer(PUBLISHED[name]).state_dict()
     return {
         key: value.shape
-        for key, value in MaskFormer(PUBLISHED[name]).state_dict().items()
+        for key, value in own.items()
         if key != NO_OBJECT and not key.startswith(CLASS_MLP)
     }

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from pipeline.checkpoints.architecture import PUBLISHED, recognise
+from pipeline.checkpoints.architecture import PUBLISHED, _shapes, recognise
 from pipeline.checkpoints.import_ import import_checkpoint
 from pipeline.checkpoints.layout import CLASS_MLP, NO_OBJECT
 from pipeline.core.errors import UserError
@@ -32,6 +32,15 @@ def test_a_published_architecture_is_recognised_whatever_else_is_there(published
     assert recognise(state) == PUBLISHED[name]
     assert recognise(state | {"more": torch.zeros(2)}, config()) == PUBLISHED[name]
     assert recognise(plain_maskformer_keys(state)) == PUBLISHED[name]
+
+
+def test_to_recognise_leaves_no_trace_in_the_random_state(published):
+    _shapes.cache_clear()
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    recognise(published[1])
+    assert torch.equal(torch.rand(1), expected)
 
 
 def plain_maskformer_keys(state):
