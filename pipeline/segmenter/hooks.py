@@ -88,7 +88,7 @@ class GradNormClipping(HookBase):
 class RecordCurves(HookBase):
     """Losses and learning rate as curves, a point every `period` steps.
 
-    The curves are part of the checkpoints and written every `write_period` steps.
+    The curves are part of the checkpoints and written every `write_period` steps and at the end.
     """
 
     def __init__(self, curves: Curves, period: int, write_period: int) -> None:
@@ -105,7 +105,12 @@ class RecordCurves(HookBase):
         last = step == self.trainer.max_iter
         if step % self.period == 0 or last:
             self.curves.close(step)
-        if step % self.write_period == 0 or last:
+        if step % self.write_period == 0 and not last:
+            self.curves.write()
+
+    def after_train(self) -> None:
+        """Write also where nothing was left to train: the outputs may be gone, the run is not."""
+        if comm.is_main_process():
             self.curves.write()
 
     def state_dict(self) -> dict:

@@ -76,6 +76,19 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch):
     ]  # fmt: skip
 
 
+def test_a_finished_run_that_is_run_again_writes_its_curves(tmp_path):
+    """As after DVC's cache was full: the outputs are gone, the last checkpoint is there."""
+    dataset, records = world(tmp_path / "world", 2)
+    data = TrainingSet(dataset, records, [0, 1, 2], VARIED, 0, True)
+    saved = Checkpoints(tmp_path / "checkpoints", "this run")
+    written = []
+    for name in ("first", "again"):
+        train(segmenter(), data, text(), recipe(steps=3), saved, tmp_path / name)
+        files = sorted((tmp_path / name).rglob("*.tsv"))
+        written.append([(path.name, len(path.read_text().splitlines())) for path in files])
+    assert written[0] and written[0] == written[1]
+
+
 def test_it_learns_the_masks_of_a_toy_world(tmp_path):
     dataset, records = world(tmp_path / "world", pictures=4)
     still = training(crop=96, min_short_side=70, max_short_side=70, flip=False)
