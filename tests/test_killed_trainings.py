@@ -19,13 +19,9 @@ from pipeline.segmenter.trainer import SegmenterTrainer
 from tests.changed_shards import recolour, state_in_manifest
 from tests.clip.tiny import tiny_clip as clip_to_train
 from tests.clip.tiny import write_pairs
+from tests.finetune.killed import Killed, killed_at, noted_steps
 from tests.segmenter.tiny import config, text, training, world
 from tests.shipped import section
-
-
-class Killed(Exception):
-    pass
-
 
 QUICK = section(
     "finetune.first", train="weights", prompt_depth=2, learning_rate=1e-3, epochs=4.0,
@@ -42,15 +38,7 @@ def train(pairs: Path, checkpoints: Path, clip: Any = None) -> tuple[dict, Any]:
 def test_a_killed_fine_tuning_goes_on_only_with_the_same_inputs(tmp_path, monkeypatch, change):
     folder = write_pairs(tmp_path / "pairs", 40)
     monkeypatch.setattr(finetuning, "CHECKPOINT_STEPS", 1)
-    step = finetuning._Run.step
-
-    def dying(self, index, batch):
-        if index == 4:
-            raise Killed
-        return step(self, index, batch)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(finetuning._Run, "step", dying)
+    with killed_at(4):
         train(folder, tmp_path / "state")
     clip = clip_to_train()
     if change == "crops":  # same nouns, pictures, sizes: only what is seen differs
@@ -63,10 +51,7 @@ def test_a_killed_fine_tuning_goes_on_only_with_the_same_inputs(tmp_path, monkey
     elif change == "code":
         monkeypatch.setattr(fingerprint, "_of_source", lambda path: "other")
     untouched = copy.deepcopy(clip)
-    done = []
-    monkeypatch.setattr(
-        finetuning._Run, "step", lambda self, i, batch: done.append(i) or step(self, i, batch)
-    )
+    done = noted_steps(monkeypatch)
     _, model = train(folder, tmp_path / "state", clip)
     assert done[0] == (4 if change == "nothing" else 0)
     _, clean = train(folder, tmp_path / "clean", untouched)

@@ -3,23 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 
-from pipeline.data.sets import EvalSet
 from pipeline.evaluate import variants as branch
 from pipeline.evaluate.variants import Variant
 from tests.evaluate.small_set import (
     SETTINGS,
     outcomes,
     pictures,
-    small_set,
 )
-
-
-@pytest.fixture(scope="module")
-def eval_set(tmp_path_factory) -> EvalSet:
-    return small_set(tmp_path_factory.mktemp("small"))
 
 
 def test_results_do_not_depend_on_batch_sizes(eval_set, monkeypatch):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from pipeline.clip.view import RegionView
-from pipeline.data.sets import EvalSet
 from pipeline.evaluate import variants as branch
 from pipeline.evaluate.confusion import confusion_matrix, empty_confusion
 from pipeline.evaluate.run import Evaluation
@@ -15,14 +14,8 @@ from tests.evaluate.small_set import (
     add_faults,
     evaluated,
     pictures,
-    small_set,
 )
 from tests.ovseg.tiny import tiny_clip, tiny_segmenter
-
-
-@pytest.fixture(scope="module")
-def eval_set(tmp_path_factory) -> EvalSet:
-    return small_set(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="module")

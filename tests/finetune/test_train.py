@@ -13,6 +13,7 @@ from pipeline.finetune.pair_set import PairSet
 from pipeline.finetune.params import FinetuneStep
 from pipeline.finetune.train import finetune
 from tests.clip.tiny import tiny_clip, write_pairs
+from tests.finetune.killed import killed_at, noted_steps
 from tests.shipped import section
 
 RECIPE = section(
@@ -101,23 +102,9 @@ def test_own_tars_train_as_those_of_the_stage_do(tmp_path, pairs):
 def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path, pairs, monkeypatch):
     whole, expected = run(tmp_path / "whole", pairs, curves=tmp_path / "a", train="both")
 
-    class Killed(Exception):
-        pass
-
-    step = module._Run.step
-
-    def until(self, index, batch):
-        if index == 8:
-            raise Killed
-        return step(self, index, batch)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(module._Run, "step", until)
+    with killed_at(8):
         run(tmp_path / "killed", pairs, train="both")
-    steps = []
-    monkeypatch.setattr(
-        module._Run, "step", lambda self, i, batch: steps.append(i) or step(self, i, batch)
-    )
+    steps = noted_steps(monkeypatch)
     resumed, metrics = run(tmp_path / "killed", pairs, curves=tmp_path / "b", train="both")
     assert steps == list(range(6, expected["steps"]))  # checkpoints at 3, 6, 9, 12
     assert metrics == expected

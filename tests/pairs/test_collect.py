@@ -11,13 +11,8 @@ from pipeline.core.records import (
     read_parquet,
 )
 from pipeline.finetune.pair_set import PairSet
-from tests.pairs.inputs import collect, make_inputs
+from tests.pairs.inputs import collect
 from tests.pairs.samples import samples
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    return make_inputs(tmp_path_factory.mktemp("inputs"))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,7 +1,5 @@
 """Which pairs are made of a picture's masks and names."""
 
-import pytest
-
 from pipeline.core.records import (
     PairRecord,
     Reject,
@@ -9,13 +7,8 @@ from pipeline.core.records import (
 )
 from pipeline.data.dataset import read_dataset, read_split
 from pipeline.pairs.make import FILES, MakePairs
-from tests.pairs.inputs import SETTINGS, collect, make_inputs
+from tests.pairs.inputs import SETTINGS, collect
 from tests.toy import shapes
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    return make_inputs(tmp_path_factory.mktemp("inputs"))
 
 
 def test_covers_says_whether_the_chosen_mask_is_the_true_one(folders, tmp_path):
